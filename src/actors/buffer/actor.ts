@@ -1,0 +1,270 @@
+import { Cause, Clock, Context, Effect, Exit, Layer, Metric, Random, Scope, Semaphore } from "effect";
+import { createHash } from "node:crypto";
+import { createActor } from "xstate";
+import { batchId } from "../../domain/batch.ts";
+import type { PushOutcome } from "../../domain/push-outcome.ts";
+import {
+  bufferCrashesTotal,
+  pushBytesTo,
+  pushesOf,
+  pushSecondsTo,
+  recordsDeliveredTo,
+} from "../../observability/delivery-metrics.ts";
+import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
+import { clockFrom, fromEffect } from "../runtime/effect-logic.ts";
+import type { Buffer } from "./buffer.ts";
+import { type BufferEmitted, type BufferInput, bufferMachine, type PushAnswer, type PushInput } from "./machine.ts";
+import { restoreSnapshot } from "./snapshot.ts";
+import type { ClosedBatch } from "./window.ts";
+
+export interface BufferActorsOptions {
+  readonly retryBaseMillis: number;
+  readonly retryMillisMax: number;
+  readonly oldRevisionAttemptsMax: number;
+  readonly pushesInFlightMax: number;
+  readonly pushesPerHostMax: number;
+  readonly pushMillisMax: number;
+}
+
+/** A buffer that this node runs, and what its pushes need. */
+interface Running {
+  readonly buffer: Buffer;
+  readonly incarnation: string;
+  /** The destination of the revision in effect, opened by the first push. */
+  open: { readonly revision: number; readonly destination: OpenDestination; readonly scope: Scope.Closeable } | undefined;
+}
+
+/** Starts and stops the actors of buffers. Each is a root actor: one that crashes takes nobody with it. */
+export class BufferActors extends Context.Service<
+  BufferActors,
+  {
+    /** @param saved the row's snapshot; @param revised whether a newer revision waits for the first batch to settle */
+    readonly start: (buffer: Buffer, incarnation: string, saved: unknown, revised: boolean) => Effect.Effect<void>;
+    readonly stop: (buffer: Buffer) => Effect.Effect<void>;
+  }
+>()("spillway/actors/buffer/BufferActors") {
+  static readonly layer = (options: BufferActorsOptions): Layer.Layer<BufferActors, never, Destinations> =>
+    Layer.effect(BufferActors, makeBufferActors(options));
+}
+
+/** First and longest wait before a crashed actor is started again. */
+const restartMillis = { first: 100, max: 30_000 };
+
+const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptions) {
+  const running = new Map<string, Running>();
+  const push = yield* makePush(options, running);
+  // Provided once for the process: `provide` per buffer would cost 13 KB and 70 µs each.
+  const machine = bufferMachine.provide({ actors: { pushBatch: yield* fromEffect(push) } });
+  const context = yield* Effect.context<never>();
+  const clock = clockFrom(context);
+  const scope = yield* Effect.scope;
+  const runFork = Effect.runForkWith(context);
+  const input = (job: string): BufferInput => ({
+    job,
+    retryBaseMillis: options.retryBaseMillis,
+    retryMillisMax: options.retryMillisMax,
+    oldRevisionAttemptsMax: options.oldRevisionAttemptsMax,
+  });
+
+  const launch = (each: Running, saved: unknown, revised: boolean): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const { buffer } = each;
+      const pending = buffer.ledger.pendingRecords > 0;
+      const actorInput = input(buffer.jobId);
+      const ref = createActor(machine, {
+        id: `buffer/${buffer.jobId}`,
+        input: actorInput,
+        clock,
+        snapshot: restoreSnapshot(saved, actorInput, pending, revised) as never,
+      });
+      // Without an error observer XState rethrows on the next tick and kills the process.
+      ref.subscribe({ error: (cause) => void runFork(Effect.forkIn(crashed(each, cause), scope)) });
+      ref.on("*", (fact) => void react(each, fact, (effect) => void runFork(effect)));
+      buffer.actor = {
+        send: ref.send,
+        delivery: () => ref.getSnapshot().value.delivery,
+        context: () => ref.getSnapshot().context,
+        stop: () => void ref.stop(),
+      };
+      ref.start();
+      ref.send({ type: "buffer.resumed", nowMillis: yield* Clock.currentTimeMillis });
+      buffer.pump();
+    });
+
+  const crashed = Effect.fnUntraced(function* (each: Running, cause: unknown) {
+    const { buffer } = each;
+    buffer.actor = undefined;
+    buffer.crashes += 1;
+    const delay = Math.min(restartMillis.max, restartMillis.first * 2 ** Math.min(buffer.crashes - 1, 16));
+    yield* Metric.update(bufferCrashesTotal, 1);
+    yield* Effect.logError("A buffer crashed; it starts again from its row.", {
+      job: buffer.jobId,
+      crashes: buffer.crashes,
+      delayMillis: delay,
+      cause: cause instanceof Error ? cause.message : String(cause),
+    });
+    buffer.reset();
+    yield* Effect.sleep(delay);
+    if (running.get(buffer.jobId) === each) yield* launch(each, undefined, buffer.newest !== buffer.effective);
+  });
+
+  const stop = Effect.fnUntraced(function* (buffer: Buffer) {
+    const each = running.get(buffer.jobId);
+    if (each?.buffer !== buffer) return;
+    running.delete(buffer.jobId);
+    buffer.actor?.stop();
+    buffer.actor = undefined;
+    yield* closeDestination(each);
+  });
+
+  yield* Effect.addFinalizer(() => Effect.forEach([...running.values()], ({ buffer }) => stop(buffer), { discard: true }));
+
+  return BufferActors.of({
+    start: Effect.fnUntraced(function* (buffer, incarnation, saved, revised) {
+      const each: Running = { buffer, incarnation, open: undefined };
+      running.set(buffer.jobId, each);
+      yield* launch(each, saved, revised);
+    }),
+    stop,
+  });
+});
+
+const closeDestination = (each: Running) => {
+  const open = each.open;
+  each.open = undefined;
+  return open === undefined ? Effect.void : Scope.close(open.scope, Exit.void);
+};
+
+/** The machine states facts; here they become the buffer's state, metrics and one log line per push. */
+const react = (each: Running, fact: BufferEmitted, run: (effect: Effect.Effect<void>) => void): void => {
+  const { buffer } = each;
+  switch (fact.type) {
+    case "push.finished":
+      buffer.finished(fact.answer);
+      return run(report(each, fact));
+    case "batch.settled":
+      return buffer.settle(fact.batch);
+    case "batch.abandoned":
+      if (fact.ambiguous) {
+        run(
+          Effect.logWarning("A batch is cut anew under a new revision; the destination may hold it already.", {
+            job: buffer.jobId,
+            first: fact.batch.first,
+            last: fact.batch.last,
+          }),
+        );
+      }
+      return;
+    case "revision.adoptable":
+      buffer.adoptNewest();
+      return run(closeDestination(each));
+    case "buffer.drained":
+      return;
+  }
+};
+
+/** One canonical line per push, and its metrics. */
+const report = (each: Running, fact: Extract<BufferEmitted, { type: "push.finished" }>): Effect.Effect<void> => {
+  const { job } = each.buffer.effective;
+  const { answer, attempt, batch } = fact;
+  const { outcome } = answer;
+  const { kind } = job.destination;
+  const line = {
+    customer: job.customer,
+    dataset: job.dataset,
+    job: job.id,
+    destination: kind,
+    batch: `${batch.first}-${batch.last}`,
+    attempt,
+    outcome: outcome._tag,
+    ...(outcome._tag === "Delivered" ? {} : { reason: outcome.reason, detail: outcome.detail }),
+    status: outcome.status,
+    records: batch.records,
+    bytes: batch.bytes,
+    bodyBytes: answer.bodyBytes,
+    closedBy: batch.closedBy,
+    durationMillis: answer.durationMillis,
+    nextDelayMillis: fact.nextDelayMillis,
+  };
+  const delivered = outcome._tag === "Delivered";
+  return Effect.all(
+    [
+      Metric.update(pushesOf(kind, outcome), 1),
+      Metric.update(pushSecondsTo(kind), answer.durationMillis / 1_000),
+      delivered ? Metric.update(recordsDeliveredTo(kind), batch.records) : Effect.void,
+      delivered ? Metric.update(pushBytesTo(kind), answer.bodyBytes) : Effect.void,
+      delivered ? Effect.logInfo("Batch pushed.", line) : Effect.logWarning("Push failed.", line),
+    ],
+    { discard: true },
+  );
+};
+
+/** Fills the machine's hole: find the batch, open the destination, wait for a place, push. */
+const makePush = Effect.fnUntraced(function* (options: BufferActorsOptions, running: Map<string, Running>) {
+  const destinations = yield* Destinations;
+  const places = yield* Semaphore.make(options.pushesInFlightMax);
+  const hosts = new Map<string, Semaphore.Semaphore>();
+  const placesAt = (host: string) => {
+    let own = hosts.get(host);
+    if (own === undefined) hosts.set(host, (own = Semaphore.makeUnsafe(options.pushesPerHostMax)));
+    return own;
+  };
+
+  const destinationOf = Effect.fnUntraced(function* (each: Running) {
+    const { job, revision } = each.buffer.effective;
+    if (each.open?.revision === revision) return each.open.destination;
+    yield* closeDestination(each);
+    const scope = yield* Scope.make();
+    const destination = yield* Scope.provide(destinations.open(job), scope);
+    each.open = { revision, destination, scope };
+    return destination;
+  });
+
+  return Effect.fnUntraced(function* ({ attempt, batch, job }: PushInput): Effect.fn.Return<PushAnswer> {
+    const each = running.get(job);
+    if (each === undefined) return yield* Effect.die(new Error(`${job}: pushed without a buffer`));
+    const head = yield* headOf(each.buffer);
+    if (head.ref.first !== batch.first || head.ref.last !== batch.last) {
+      return yield* Effect.die(new Error(`${job}: the window's oldest batch is not the one to push`));
+    }
+    const destination = yield* destinationOf(each);
+    const { body, bodyBytes } = head.parts.encode();
+    const id = batchId(each.incarnation, job, batch);
+    const hex = createHash("sha256").update(id).digest("hex").slice(0, 8);
+    const request: PushRequest = { batch, batchId: id, hex, attempt, body, bodyBytes };
+    const started = yield* Clock.currentTimeMillis;
+    const outcome = yield* destination.push(request).pipe(
+      // The destination has its own deadline; this one is for a destination that forgot it.
+      Effect.timeoutOrElse({
+        duration: options.pushMillisMax + 5_000,
+        orElse: () => Effect.succeed(overdue(options.pushMillisMax)),
+      }),
+      // The host's place is taken first: pushes that wait for a slow host must not hold the node's places.
+      places.withPermits(1),
+      placesAt(destination.host).withPermits(1),
+    );
+    const nowMillis = yield* Clock.currentTimeMillis;
+    return { outcome, nowMillis, jitter: yield* Random.next, durationMillis: nowMillis - started, bodyBytes };
+  }, Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("A push died.", cause))));
+});
+
+const overdue = (millis: number): PushOutcome => ({
+  _tag: "Deferred",
+  reason: "timeout",
+  status: undefined,
+  retryAfterMillis: undefined,
+  ambiguous: true,
+  detail: `the push took longer than ${millis} ms`,
+});
+
+/** The oldest complete batch; after a restart it may still have to be read again. */
+const headOf = (buffer: Buffer): Effect.Effect<ClosedBatch> =>
+  Effect.callback((resume) => {
+    const head = buffer.window.head();
+    if (head !== undefined) {
+      resume(Effect.succeed(head));
+      return Effect.void;
+    }
+    const cancel = buffer.awaitHead((arrived) => resume(Effect.succeed(arrived)));
+    return Effect.sync(cancel);
+  });

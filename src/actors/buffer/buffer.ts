@@ -1,0 +1,366 @@
+import type { Chunk } from "../ports/log.ts";
+import type { Receipt, Row } from "../ports/checkpoints.ts";
+import type { BatchRef } from "../../domain/batch.ts";
+import { emptyBooks } from "../../domain/books.ts";
+import { pairKey } from "../../domain/partition.ts";
+import type { StoredJob } from "../../domain/push-job.ts";
+import { Ledger } from "./ledger.ts";
+import type { BufferEvent, PushAnswer } from "./machine.ts";
+import { saveSnapshot } from "./snapshot.ts";
+import { type ClosedBatch, Window, type WindowBounds } from "./window.ts";
+import type { BufferContext } from "./machine.ts";
+
+/** The buffer's actor as its shell sees it. */
+export interface ActorHandle {
+  readonly send: (event: BufferEvent) => void;
+  readonly delivery: () => string;
+  readonly context: () => BufferContext;
+  readonly stop: () => void;
+}
+
+/** What a buffer asks of its partition. */
+export interface BufferHost {
+  readonly bounds: WindowBounds;
+  /** False while the partition may not push: its checkpoints do not land. */
+  readonly mayPush: () => boolean;
+  /** Up to where the partition's reader has come. */
+  readonly position: () => number;
+  /** There is something to write soon: a push waits for it. */
+  readonly wantCheckpoint: () => void;
+  /** The sweep may have something to do. */
+  readonly wantSweep: () => void;
+  /** Batches of this buffer may now be ended by time: the feeder watches its deadline. */
+  readonly watchDeadline: (buffer: Buffer) => void;
+}
+
+/** How a buffer starts: from its row, or anew at a sequence. */
+export type BufferOrigin =
+  | { readonly row: Row; readonly scan: number }
+  | { readonly row: undefined; readonly start: number };
+
+/**
+ * One push job's buffer: durable cursor, bounded window, books, and the handle of the actor that decides. All of it runs
+ * in one thread without waiting, so every method sees and leaves a consistent whole.
+ */
+export class Buffer {
+  readonly jobId: string;
+  readonly pairKey: string;
+  private readonly host: BufferHost;
+  readonly ledger: Ledger;
+  /** The newest revision of the job. */
+  newest: StoredJob;
+  /** The revision that batches are made under. */
+  effective: StoredJob;
+  window: Window;
+  /** Rises whenever the window's content is given up. */
+  windowNumber = 0;
+  /** Everything up to here is settled. */
+  cursor: number;
+  readonly start: number;
+  /** Everything up to here was in the books when the buffer started. */
+  readonly countedBefore: number;
+  /** Fed by the reader; otherwise by the sweep. */
+  live: boolean;
+  /** While not live: everything up to here has been fed. */
+  fedTo: number;
+  private cuts: ReadonlyArray<number>;
+  actor: ActorHandle | undefined;
+  /** Consecutive crashes of the actor. */
+  crashes = 0;
+  lastSuccessMillis: number | undefined;
+  lastErrorMillis: number | undefined;
+  lastError: string | undefined;
+  private waitingForHead: ((head: ClosedBatch) => void) | undefined;
+
+  /** Whether the row that the next batch starts from is durable. */
+  private anchored: boolean;
+  /** The first sequence that is counted here and not in the durable row. */
+  private firstUncounted: number | undefined;
+  private settledSinceWrite = false;
+  private urgent = false;
+
+  constructor(host: BufferHost, newest: StoredJob, effective: StoredJob, origin: BufferOrigin) {
+    const { job } = newest;
+    this.host = host;
+    this.jobId = job.id;
+    this.pairKey = pairKey(job.customer, job.dataset);
+    this.newest = newest;
+    this.effective = effective;
+    const { row } = origin;
+    this.ledger = new Ledger(row?.books ?? emptyBooks);
+    const pending = this.ledger.pendingRecords > 0;
+    this.start = row?.start ?? (origin.row === undefined ? origin.start : 0);
+    // A row with nothing pending is not rewritten: its effective cursor is the scan.
+    this.cursor = row === undefined ? this.start : pending ? row.cursor : Math.max(row.cursor, origin.row === undefined ? 0 : origin.scan);
+    this.countedBefore = row?.counted ?? this.start;
+    this.cuts = row?.cuts ?? [];
+    this.live = !pending && effective.job.enabled;
+    this.fedTo = this.cursor;
+    this.anchored = row !== undefined && row.revision === effective.revision;
+    this.lastSuccessMillis = row?.lastSuccessMillis;
+    this.lastErrorMillis = row?.lastErrorMillis;
+    this.lastError = row?.lastError;
+    this.window = this.newWindow();
+  }
+
+  private newWindow(): Window {
+    return new Window(this.effective.job.batch, this.host.bounds, this.cuts);
+  }
+
+  // --- fed by the reader and the sweep ---
+
+  /** A chunk header was scanned, whether or not its bytes are taken. */
+  count(sequence: number, chunk: Chunk): void {
+    if (sequence <= this.countedBefore) return;
+    if (this.ledger.pendingRecords === 0) this.cursor = Math.max(this.cursor, sequence - 1);
+    this.ledger.accept(chunk.records, chunk.bytes);
+    this.firstUncounted ??= sequence;
+    // The first push waits until the row that names its start is durable.
+    if (!this.anchored && !this.urgent) this.beUrgent();
+  }
+
+  /** Takes a chunk, in sequence. False: the window is full, and the buffer lags from here. */
+  feed(sequence: number, millis: number, chunk: Chunk): boolean {
+    if (sequence <= this.cursor) return true;
+    if (!this.window.hasRoom()) return false;
+    const deadline = this.window.deadlineMillis();
+    const wasEmpty = this.window.isEmpty();
+    const ended = this.window.append(sequence, millis, chunk);
+    const opened = this.window.deadlineMillis();
+    if (opened !== undefined && opened !== deadline) this.host.watchDeadline(this);
+    if (ended || wasEmpty) this.pump();
+    return true;
+  }
+
+  /** A message of the partition had this time. */
+  advance(millis: number): void {
+    if (this.window.advance(millis)) this.pump();
+  }
+
+  /** The reader no longer feeds this buffer; everything up to `fedTo` has been fed. */
+  lag(fedTo: number): void {
+    this.live = false;
+    this.fedTo = fedTo;
+    this.actor?.send({ type: "buffer.lagged" });
+    this.host.wantSweep();
+  }
+
+  catchUp(): void {
+    this.live = true;
+    this.actor?.send({ type: "buffer.caughtUp" });
+  }
+
+  /** Whether the sweep should feed this buffer now. */
+  wantsSweep(): boolean {
+    if (this.live || !this.effective.job.enabled || this.actor === undefined) return false;
+    // While it waits for a retry its destination takes nothing: memory is better used by others.
+    return this.window.hasRoom() && this.actor.delivery() !== "backingOff";
+  }
+
+  /** Gives memory back: all but the batch that is being pushed is forgotten and will be read again. */
+  giveUpWindow(): void {
+    const pushing = this.actor?.delivery() === "pushing" && this.waitingForHead === undefined;
+    const held = this.window.drop(pushing);
+    this.windowNumber += 1;
+    this.lag(held ?? this.cursor);
+    this.pump();
+  }
+
+  // --- the actor ---
+
+  /** Lets the actor see what the window has. Safe to call at any time, any number of times. */
+  pump(): void {
+    const head = this.window.head();
+    if (head !== undefined && this.waitingForHead !== undefined) {
+      const resume = this.waitingForHead;
+      this.waitingForHead = undefined;
+      resume(head);
+    }
+    const delivery = this.actor?.delivery();
+    if (delivery !== "idle" && delivery !== "filling") return;
+    if (head !== undefined && this.anchored && this.effective.job.enabled && this.host.mayPush()) {
+      this.actor!.send({ type: "batch.closed", batch: head.ref });
+    } else if (delivery === "idle" && !this.window.isEmpty()) {
+      this.actor!.send({ type: "window.filled" });
+    } else if (delivery === "filling" && this.window.isEmpty()) {
+      this.actor!.send({ type: "window.dropped" });
+    }
+  }
+
+  /** For a push begun before its batch was read again: `resume` is called when the oldest batch is complete. */
+  awaitHead(resume: (head: ClosedBatch) => void): () => void {
+    this.waitingForHead = resume;
+    this.host.wantSweep();
+    return () => {
+      if (this.waitingForHead === resume) this.waitingForHead = undefined;
+    };
+  }
+
+  /** The destination has the batch: the cursor moves, and the next checkpoint makes it durable. */
+  settle(batch: BatchRef): void {
+    const head = this.window.settleHead();
+    if (head === undefined || head.ref.first !== batch.first || head.ref.last !== batch.last) {
+      throw new Error(`${this.jobId}: the settled batch is not the window's oldest`);
+    }
+    const written = head.parts.encode();
+    this.ledger.deliver(written.records, written.bytes);
+    this.ledger.leavePending(batch.records, batch.bytes);
+    this.cursor = batch.last;
+    this.cuts = this.cuts.filter((cut) => cut > batch.last);
+    this.settledSinceWrite = true;
+    this.afterPush();
+  }
+
+  afterPush(): void {
+    // After the transition that reports this: the actor is in its next state then.
+    queueMicrotask(() => this.pump());
+    if (!this.live) this.host.wantSweep();
+  }
+
+  finished(answer: PushAnswer): void {
+    if (answer.outcome._tag === "Delivered") {
+      this.lastSuccessMillis = answer.nowMillis;
+      this.lastErrorMillis = undefined;
+      this.lastError = undefined;
+      this.crashes = 0;
+      return;
+    }
+    this.lastErrorMillis = answer.nowMillis;
+    this.lastError = answer.outcome.detail;
+    this.settledSinceWrite = true;
+  }
+
+  // --- revisions ---
+
+  /** The store has a newer revision. It takes effect when the actor says that nothing of the old one is left. */
+  revise(newest: StoredJob): void {
+    this.newest = newest;
+    this.actor?.send({ type: "job.revised" });
+  }
+
+  /** Batches after the cursor are made under the newest revision, once the row says so. */
+  adoptNewest(): void {
+    this.effective = this.newest;
+    this.anchored = false;
+    this.forgetWindow();
+    this.lag(this.cursor);
+    this.beUrgent();
+    this.afterPush();
+  }
+
+  /** After a crash of the actor: nothing that it held is trusted, everything is read again from the cursor. */
+  reset(): void {
+    this.waitingForHead = undefined;
+    this.forgetWindow();
+    this.live = false;
+    this.fedTo = this.cursor;
+    this.host.wantSweep();
+  }
+
+  private forgetWindow(): void {
+    this.window = this.newWindow();
+    this.windowNumber += 1;
+  }
+
+  /**
+   * After a sweep that found sequences missing and has reached the reader: what is counted as pending and not held is
+   * gone from the log. Answers the account of it.
+   */
+  writeOffLost(): Omit<Receipt, "reason" | "millis"> | undefined {
+    const held = this.window.tally();
+    const records = this.ledger.pendingRecords - held.records;
+    const bytes = this.ledger.pendingBytes - held.bytes;
+    if (records <= 0) return undefined;
+    this.ledger.writeOff("expired", records, bytes);
+    this.settledSinceWrite = true;
+    return this.account(this.cursor + 1, this.fedTo, records, bytes);
+  }
+
+  /** The job is deleted: its backlog is settled as shed. */
+  shedPending(lastSequence: number): Omit<Receipt, "reason" | "millis"> | undefined {
+    const { bytes, records } = this.ledger.writeOffPending("shed");
+    const first = this.cursor + 1;
+    this.cursor = Math.max(this.cursor, lastSequence);
+    return records === 0 ? undefined : this.account(first, lastSequence, records, bytes);
+  }
+
+  private account(firstSequence: number, lastSequence: number, records: number, bytes: number) {
+    const { customer, dataset, id } = this.newest.job;
+    return { customer, dataset, job: id, firstSequence, lastSequence, records, bytes };
+  }
+
+  // --- drain ---
+
+  /** Fixes the end of the open batch, to be durable before its push. Answers whether there is one. */
+  planCut(): boolean {
+    const at = this.window.cuttable();
+    if (at === undefined || !this.effective.job.enabled || this.cuts.length >= 4) return false;
+    if (!this.cuts.includes(at)) this.cuts = [...this.cuts, at];
+    this.beUrgent();
+    return true;
+  }
+
+  /** The cuts are durable. */
+  applyCuts(): void {
+    if (this.cuts.some((cut) => this.window.cut(cut))) this.pump();
+  }
+
+  // --- checkpoints ---
+
+  beUrgent(): void {
+    this.urgent = true;
+    this.host.wantCheckpoint();
+  }
+
+  /** How soon the row wants to be written. */
+  dirtiness(): "clean" | "counted" | "settled" | "urgent" {
+    if (this.urgent) return "urgent";
+    if (this.settledSinceWrite) return "settled";
+    return this.firstUncounted === undefined ? "clean" : "counted";
+  }
+
+  /** The scan may not pass what the durable row does not count. */
+  scanBound(): number {
+    return this.firstUncounted === undefined ? Number.MAX_SAFE_INTEGER : this.firstUncounted - 1;
+  }
+
+  /** The row as of now. Answers what to do when it has been written, or has not. */
+  writeRow(deleted = false): { readonly row: Row; readonly landed: () => void; readonly failed: () => void } {
+    const before = { firstUncounted: this.firstUncounted, settled: this.settledSinceWrite, urgent: this.urgent };
+    const revision = this.effective.revision;
+    this.firstUncounted = undefined;
+    this.settledSinceWrite = false;
+    this.urgent = false;
+    return {
+      row: this.row(deleted),
+      landed: () => {
+        if (this.anchored || revision !== this.effective.revision) return;
+        this.anchored = true;
+        this.pump();
+      },
+      failed: () => {
+        this.firstUncounted = before.firstUncounted ?? this.firstUncounted;
+        this.settledSinceWrite ||= before.settled;
+        this.urgent ||= before.urgent;
+      },
+    };
+  }
+
+  private row(deleted: boolean): Row {
+    return {
+      job: this.jobId,
+      pairKey: this.pairKey,
+      revision: this.effective.revision,
+      start: this.start,
+      cursor: this.cursor,
+      counted: Math.max(this.countedBefore, this.host.position()),
+      cuts: this.cuts,
+      books: this.ledger.books(),
+      snapshot: this.actor === undefined ? undefined : saveSnapshot(this.actor.delivery(), this.actor.context()),
+      deleted,
+      lastSuccessMillis: this.lastSuccessMillis,
+      lastErrorMillis: this.lastErrorMillis,
+      lastError: this.lastError,
+    };
+  }
+}

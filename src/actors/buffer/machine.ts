@@ -1,0 +1,274 @@
+import { assign, emit, fromPromise, setup } from "xstate";
+import type { BatchRef } from "../../domain/batch.ts";
+import type { PushOutcome } from "../../domain/push-outcome.ts";
+import { retryDelayMillis } from "../../domain/retry-policy.ts";
+
+/**
+ * A buffer's decisions, pure: which batch is pushed when, and what follows from an outcome. Records never come here: the
+ * window beside it counts them and says when a batch has closed.
+ *
+ *     flow      live ⇄ backpressured
+ *     delivery  idle → filling → pushing ⇄ backingOff, any → draining
+ */
+export interface BufferInput {
+  readonly job: string;
+  readonly retryBaseMillis: number;
+  readonly retryMillisMax: number;
+  /** Ambiguous attempts that a batch may have under a superseded revision before it is cut anew. */
+  readonly oldRevisionAttemptsMax: number;
+}
+
+/** JSON only: it is stored in the job's row. */
+export interface BufferContext extends BufferInput {
+  /** The batch that is pushed or waits for its retry; null in idle and filling. */
+  readonly batch: BatchRef | null;
+  /** Failed attempts of `batch`. */
+  readonly failures: number;
+  /** Failed attempts of `batch` since a newer revision of the job is known. */
+  readonly failuresSinceRevised: number;
+  /** Whether an attempt of `batch` may have landed although it did not succeed. */
+  readonly ambiguous: boolean;
+  /** Epoch millis: not before. */
+  readonly retryAtMillis: number;
+  readonly backoffMillis: number;
+  /** A newer revision of the job waits for `batch` to be settled or cut anew. */
+  readonly revised: boolean;
+}
+
+export type BufferEvent =
+  /** The window holds records whose batch is still open. */
+  | { readonly type: "window.filled" }
+  /** The window was given up: whatever it held will be read again. */
+  | { readonly type: "window.dropped" }
+  /** The oldest batch is complete, and the row that it starts from is durable. */
+  | { readonly type: "batch.closed"; readonly batch: BatchRef }
+  /** The window takes no more, or was given up: from now on the sweep feeds this buffer. */
+  | { readonly type: "buffer.lagged" }
+  /** The sweep has reached the reader: from now on the reader feeds this buffer. */
+  | { readonly type: "buffer.caughtUp" }
+  | { readonly type: "job.revised" }
+  /** After a restore: timers and pushes begin again. */
+  | { readonly type: "buffer.resumed"; readonly nowMillis: number }
+  | { readonly type: "buffer.drain" };
+
+/** Facts for the shell. The machine itself neither counts nor logs. */
+export type BufferEmitted =
+  | { readonly type: "push.finished"; readonly batch: BatchRef; readonly attempt: number; readonly answer: PushAnswer; readonly nextDelayMillis: number }
+  | { readonly type: "batch.settled"; readonly batch: BatchRef }
+  /** The batch will be cut anew under the new revision. It may have been delivered when `ambiguous`. */
+  | { readonly type: "batch.abandoned"; readonly batch: BatchRef; readonly ambiguous: boolean }
+  /** Nothing of the old revision is left: the new one may take effect. */
+  | { readonly type: "revision.adoptable" }
+  | { readonly type: "buffer.drained" };
+
+export interface PushInput {
+  readonly job: string;
+  readonly batch: BatchRef;
+  /** 1-based. */
+  readonly attempt: number;
+}
+
+/** The outcome, with the time and the jitter that the machine may not ask for itself. */
+export interface PushAnswer {
+  readonly outcome: PushOutcome;
+  readonly nowMillis: number;
+  /** Uniform in [0, 1). */
+  readonly jitter: number;
+  readonly durationMillis: number;
+  readonly bodyBytes: number;
+}
+
+const settled = { batch: null, failures: 0, failuresSinceRevised: 0, ambiguous: false, retryAtMillis: 0, backoffMillis: 0 };
+
+export const bufferMachine = setup({
+  types: {
+    input: {} as BufferInput,
+    context: {} as BufferContext,
+    events: {} as BufferEvent,
+    emitted: {} as BufferEmitted,
+    tags: {} as "quiescent",
+  },
+  actors: {
+    // A typed hole, filled with `machine.provide`. Running the bare machine fails loudly.
+    pushBatch: fromPromise<PushAnswer, PushInput>(() => Promise.reject(new Error("pushBatch is not provided"))),
+  },
+  delays: {
+    backoff: ({ context }) => context.backoffMillis,
+  },
+  guards: {
+    isDelivered: (_, { answer }: { readonly answer: PushAnswer }) => answer.outcome._tag === "Delivered",
+    /** A definitive failure, or enough ambiguous ones: repairing a dead destination must work at once. */
+    mayRecut: ({ context }) =>
+      context.revised && (!context.ambiguous || context.failuresSinceRevised >= context.oldRevisionAttemptsMax),
+    /** The same question about the answer that has just come in. */
+    mayRecutAfter: ({ context }, { answer }: { readonly answer: PushAnswer }) =>
+      context.revised &&
+      (!mayHaveLanded(context, answer) || context.failuresSinceRevised + 1 >= context.oldRevisionAttemptsMax),
+    isRevised: ({ context }) => context.revised,
+  },
+  actions: {
+    claim: assign((_, { batch }: { readonly batch: BatchRef }) => ({ batch })),
+    settle: assign(settled),
+    defer: assign(({ context }, { answer }: { readonly answer: PushAnswer }) => {
+      const backoffMillis = delayAfter(context, answer);
+      return {
+        failures: context.failures + 1,
+        failuresSinceRevised: context.revised ? context.failuresSinceRevised + 1 : 0,
+        ambiguous: mayHaveLanded(context, answer),
+        backoffMillis,
+        retryAtMillis: answer.nowMillis + backoffMillis,
+      };
+    }),
+    remember: assign({ revised: true, failuresSinceRevised: 0 }),
+    adopt: assign({ revised: false }),
+    /** The process may have died with the attempt in flight. */
+    doubt: assign({ ambiguous: true }),
+    /** What is left of the delay: a restored actor does not get its timers back. */
+    resumeBackoff: assign(({ context }, { nowMillis }: { readonly nowMillis: number }) => ({
+      backoffMillis: Math.max(0, Math.min(context.backoffMillis, context.retryAtMillis - nowMillis)),
+    })),
+    reportPush: emit(({ context }, { answer }: { readonly answer: PushAnswer }) => ({
+      type: "push.finished" as const,
+      batch: context.batch!,
+      attempt: context.failures + 1,
+      answer,
+      nextDelayMillis: answer.outcome._tag === "Delivered" ? 0 : delayAfter(context, answer),
+    })),
+    reportSettled: emit(({ context }) => ({ type: "batch.settled" as const, batch: context.batch! })),
+    reportAbandoned: emit(({ context }, { ambiguous }: { readonly ambiguous: boolean }) => ({
+      type: "batch.abandoned" as const,
+      batch: context.batch!,
+      ambiguous,
+    })),
+    reportAdoptable: emit({ type: "revision.adoptable" as const }),
+    reportDrained: emit({ type: "buffer.drained" as const }),
+  },
+}).createMachine({
+  id: "buffer",
+  context: ({ input }) => ({ ...input, ...settled, revised: false }),
+  type: "parallel",
+  states: {
+    flow: {
+      initial: "live",
+      states: {
+        live: { on: { "buffer.lagged": "backpressured" } },
+        backpressured: { on: { "buffer.caughtUp": "live" } },
+      },
+    },
+    delivery: {
+      initial: "idle",
+      on: { "buffer.drain": ".draining" },
+      states: {
+        idle: {
+          tags: "quiescent",
+          on: {
+            "window.filled": "filling",
+            "batch.closed": { target: "pushing", actions: { type: "claim", params: ({ event }) => event } },
+            "job.revised": { actions: "reportAdoptable" },
+          },
+        },
+        filling: {
+          on: {
+            "window.dropped": "idle",
+            "batch.closed": { target: "pushing", actions: { type: "claim", params: ({ event }) => event } },
+            "job.revised": { target: "idle", actions: "reportAdoptable" },
+          },
+        },
+        pushing: {
+          invoke: {
+            src: "pushBatch",
+            input: ({ context }) => ({
+              job: context.job,
+              batch: context.batch!,
+              attempt: context.failures + 1,
+            }),
+            onDone: [
+              {
+                guard: { type: "isDelivered", params: ({ event }) => ({ answer: event.output }) },
+                target: "settling",
+                actions: [{ type: "reportPush", params: ({ event }) => ({ answer: event.output }) }, "reportSettled", "settle"],
+              },
+              {
+                guard: { type: "mayRecutAfter", params: ({ event }) => ({ answer: event.output }) },
+                target: "settling",
+                actions: [
+                  { type: "reportPush", params: ({ event }) => ({ answer: event.output }) },
+                  {
+                    type: "reportAbandoned",
+                    params: ({ context, event }) => ({ ambiguous: mayHaveLanded(context, event.output) }),
+                  },
+                  "settle",
+                ],
+              },
+              {
+                target: "backingOff",
+                actions: [
+                  { type: "reportPush", params: ({ event }) => ({ answer: event.output }) },
+                  { type: "defer", params: ({ event }) => ({ answer: event.output }) },
+                ],
+              },
+            ],
+          },
+          on: {
+            "job.revised": { actions: "remember" },
+            // A push begun by a process that died may have landed; it is begun again, with the same id.
+            "buffer.resumed": { target: "pushing", reenter: true, actions: "doubt" },
+            // Interrupts the push; the batch keeps its id, and its cursor does not move.
+            "buffer.drain": { target: "draining", actions: "doubt" },
+          },
+        },
+        /** Transient: a batch is done, and a newer revision may take effect before the next one. */
+        settling: {
+          always: [
+            { guard: "isRevised", target: "idle", actions: ["adopt", "reportAdoptable"] },
+            { target: "idle" },
+          ],
+        },
+        backingOff: {
+          after: { backoff: "pushing" },
+          on: {
+            "job.revised": { target: "reconsidering", actions: "remember" },
+            "buffer.resumed": {
+              target: "backingOff",
+              reenter: true,
+              actions: { type: "resumeBackoff", params: ({ event }) => event },
+            },
+          },
+        },
+        /** Transient: a newer revision arrived between two attempts of a batch. */
+        reconsidering: {
+          always: [
+            {
+              guard: "mayRecut",
+              target: "settling",
+              actions: [
+                { type: "reportAbandoned", params: ({ context }) => ({ ambiguous: context.ambiguous }) },
+                "settle",
+              ],
+            },
+            // Not yet: one more attempt under the old revision, at once, for the settings may be repaired.
+            { target: "pushing" },
+          ],
+        },
+        /** Takes no new batch. What is not delivered stays in the log, and the row says from where. */
+        draining: { entry: "reportDrained", tags: "quiescent" },
+      },
+    },
+  },
+});
+
+const mayHaveLanded = (context: BufferContext, { outcome }: PushAnswer): boolean =>
+  context.ambiguous || (outcome._tag === "Deferred" && outcome.ambiguous);
+
+const delayAfter = (context: BufferContext, { jitter, outcome }: PushAnswer): number => {
+  const policy = { baseMillis: context.retryBaseMillis, maxMillis: context.retryMillisMax };
+  switch (outcome._tag) {
+    case "Delivered":
+      return 0;
+    case "Deferred":
+      return retryDelayMillis(policy, context.failures + 1, jitter, outcome.retryAfterMillis);
+    // Does not mend itself: as rarely as the policy allows, with jitter so that many jobs do not come together.
+    case "Rejected":
+      return Math.floor(policy.maxMillis * (0.5 + jitter / 2));
+  }
+};

@@ -1,0 +1,90 @@
+import { Context, Effect, Layer, type Scope } from "effect";
+import { BufferActors } from "./buffer/actor.ts";
+import type { Buffer } from "./buffer/buffer.ts";
+import { Checkpoints } from "./ports/checkpoints.ts";
+import { type JobSet, Jobs } from "./ports/jobs.ts";
+import { Log } from "./ports/log.ts";
+import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
+
+export interface OwnerOptions extends OwnOptions {
+  readonly windowBytesMax: number;
+}
+
+/** How often the memory budget is checked. */
+const budgetMillis = 500;
+
+/** The node's owner: runs the buffers of every partition that it can claim. */
+export class Owner extends Context.Service<
+  Owner,
+  {
+    /** Partitions owned at this moment, by number. */
+    readonly owned: () => ReadonlyMap<number, Owned>;
+    /** Bytes in the windows of all buffers. */
+    readonly windowBytes: () => number;
+    readonly drain: Effect.Effect<void>;
+  }
+>()("spillway/actors/Owner") {
+  static readonly layer = (
+    options: OwnerOptions,
+  ): Layer.Layer<Owner, never, Log | Checkpoints | Jobs | BufferActors> => Layer.effect(Owner, makeOwner(options));
+}
+
+const makeOwner = (
+  options: OwnerOptions,
+): Effect.Effect<Owner["Service"], never, Log | Checkpoints | Jobs | BufferActors | Scope.Scope> =>
+  Effect.gen(function* () {
+    const jobs = yield* Jobs;
+    const owned = new Map<number, Owned>();
+    let current: JobSet | undefined;
+
+    yield* jobs.onChange((set) =>
+      Effect.suspend(() => {
+        current = set;
+        return Effect.forEach([...owned.values()], ({ adopt }) => adopt(set), { discard: true });
+      }),
+    );
+    yield* Effect.forEach(
+      Array.from({ length: options.partitions }, (_, partition) => partition),
+      (partition) =>
+        Effect.forkScoped(
+          ownPartition(partition, options, (taken) =>
+            Effect.suspend(() => {
+              if (taken === undefined) return Effect.sync(() => void owned.delete(partition));
+              owned.set(partition, taken);
+              return current === undefined ? Effect.void : taken.adopt(current);
+            }),
+          ),
+        ),
+      { discard: true },
+    );
+    yield* Effect.forkScoped(keepBudget(owned, options.windowBytesMax));
+
+    const drain = Effect.suspend(() =>
+      Effect.forEach([...owned.values()], (each) => each.drain, { concurrency: "unbounded", discard: true }),
+    );
+    return Owner.of({ owned: () => owned, windowBytes: () => sum(buffersOf(owned)), drain });
+  });
+
+const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>
+  [...owned.values()].flatMap(({ state }) => [...state.buffers.values()]);
+
+const sum = (buffers: ReadonlyArray<Buffer>): number => buffers.reduce((bytes, { window }) => bytes + window.bytes(), 0);
+
+/** Over the node's memory budget, buffers whose destination fails give their windows up first, then the largest. */
+const keepBudget = (owned: ReadonlyMap<number, Owned>, windowBytesMax: number): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    while (true) {
+      yield* Effect.sleep(budgetMillis);
+      const buffers = buffersOf(owned);
+      let over = sum(buffers) - windowBytesMax;
+      if (over <= 0) continue;
+      const failing = (buffer: Buffer) => (buffer.actor?.delivery() === "backingOff" ? 1 : 0);
+      const order = buffers.toSorted((a, b) => failing(b) - failing(a) || b.window.bytes() - a.window.bytes());
+      for (const buffer of order) {
+        if (over <= 0) break;
+        const before = buffer.window.bytes();
+        buffer.giveUpWindow();
+        over -= before - buffer.window.bytes();
+      }
+    }
+  });

@@ -1,0 +1,118 @@
+import { Clock, Effect, Metric } from "effect";
+import {
+  checkpointFailuresTotal,
+  checkpointRowsTotal,
+  checkpointsTotal,
+} from "../../observability/delivery-metrics.ts";
+import type { Buffer } from "../buffer/buffer.ts";
+import type { Fenced } from "../ports/checkpoints.ts";
+import type { PartitionState } from "./partition-state.ts";
+
+export interface CheckpointerOptions {
+  readonly owner: string;
+  readonly checkpointMillis: number;
+  readonly checkpointUrgentMillis: number;
+  readonly checkpointCountMillis: number;
+  /** Without a checkpoint that lands for so long, pushes pause. */
+  readonly checkpointSilenceMillisMax: number;
+}
+
+/** An idle owner says so often enough that nobody takes its partition for abandoned (3 s). */
+const renewMillis = 2_000;
+/** A row that changes all the time must still not be written with every checkpoint of the others. */
+const failureMillis = 250;
+
+/** Writes the partition's state: urgently when a push waits for it, soon when a cursor moved, rarely for mere counts. */
+export const checkpointLoop = (
+  state: PartitionState,
+  options: CheckpointerOptions,
+): Effect.Effect<never, Fenced> =>
+  Effect.gen(function* () {
+    let countedMillis = yield* Clock.currentTimeMillis;
+    state.lastCheckpointMillis = countedMillis;
+    while (true) {
+      yield* state.checkpointWanted.wait(options.checkpointUrgentMillis);
+      const now = yield* Clock.currentTimeMillis;
+      const since = now - state.lastCheckpointMillis;
+      if (since < options.checkpointUrgentMillis) {
+        yield* Effect.sleep(options.checkpointUrgentMillis - since);
+        continue;
+      }
+      const countsDue = now - countedMillis >= options.checkpointCountMillis;
+      const work = workOf(state, countsDue);
+      const due =
+        work.urgent ||
+        (work.rows.length > 0 && since >= options.checkpointMillis) ||
+        (countsDue && state.position > state.scan) ||
+        since >= renewMillis;
+      if (!due) {
+        yield* Effect.sleep(Math.min(options.checkpointUrgentMillis, options.checkpointMillis));
+        continue;
+      }
+      if (countsDue) countedMillis = now;
+      // Never interrupted half-way: the rows would not know whether they are durable.
+      const landed = yield* Effect.uninterruptible(checkpoint(state, options.owner, work.rows));
+      if (landed) continue;
+      state.mayPush = now - state.lastCheckpointMillis < options.checkpointSilenceMillisMax;
+      yield* Effect.sleep(failureMillis);
+    }
+  });
+
+const workOf = (state: PartitionState, counts: boolean) => {
+  const rows: Array<Buffer> = [];
+  let urgent = state.receipts.length > 0 || state.leaving.size > 0;
+  for (const buffer of state.buffers.values()) {
+    const dirtiness = buffer.dirtiness();
+    if (dirtiness === "urgent") urgent = true;
+    if (dirtiness === "urgent" || dirtiness === "settled" || (counts && dirtiness === "counted")) rows.push(buffer);
+  }
+  return { rows, urgent };
+};
+
+/** One checkpoint. False: it did not land and everything in it is dirty again. */
+export const checkpoint = Effect.fnUntraced(function* (
+  state: PartitionState,
+  /** null gives the partition up. */
+  owner: string | null,
+  buffers: Iterable<Buffer>,
+): Effect.fn.Return<boolean, Fenced> {
+  const leaving = [...state.leaving.values()];
+  const receipts = state.receipts;
+  state.receipts = [];
+  const written = [
+    ...[...buffers].map((buffer) => buffer.writeRow()),
+    ...leaving.map((buffer) => buffer.writeRow(true)),
+  ];
+  // After the rows were taken, so that only what is still unwritten holds the scan back.
+  let scan = state.position;
+  for (const buffer of state.buffers.values()) scan = Math.min(scan, buffer.scanBound());
+  scan = Math.max(scan, state.scan);
+  const landed = yield* state.claim
+    .write({ register: state.register(owner, scan), rows: written.map(({ row }) => row), receipts })
+    .pipe(
+      Effect.as(true),
+      Effect.catchTag("CheckpointUnavailable", ({ detail }) =>
+        Effect.as(
+          Effect.logWarning("A checkpoint did not land; it is repeated.", { partition: state.partition, detail }),
+          false,
+        ),
+      ),
+    );
+  if (!landed) {
+    for (const { failed } of written) failed();
+    state.receipts = [...receipts, ...state.receipts];
+    yield* Metric.update(checkpointFailuresTotal, 1);
+    return false;
+  }
+  state.scan = scan;
+  state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
+  for (const buffer of leaving) state.leaving.delete(buffer.jobId);
+  if (!state.mayPush) {
+    state.mayPush = true;
+    for (const buffer of state.buffers.values()) buffer.pump();
+  }
+  for (const each of written) each.landed();
+  yield* Metric.update(checkpointsTotal, 1);
+  yield* Metric.update(checkpointRowsTotal, written.length);
+  return true;
+});

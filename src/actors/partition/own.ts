@@ -1,0 +1,156 @@
+import { Clock, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
+import { partitionsFencedTotal } from "../../observability/delivery-metrics.ts";
+import { BufferActors } from "../buffer/actor.ts";
+import { Checkpoints, type CheckpointUnavailable, Fenced, type Row } from "../ports/checkpoints.ts";
+import { Jobs, type JobSet } from "../ports/jobs.ts";
+import { Log, type LogUnavailable } from "../ports/log.ts";
+import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpointer.ts";
+import { PartitionState } from "./partition-state.ts";
+import { readLoop, type ReaderOptions } from "./reader.ts";
+import { adoptJobs, type BufferOptions, rebase } from "./recover.ts";
+import { sweepLoop, type SweepOptions } from "./sweep.ts";
+
+export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions {
+  readonly drainMillisMax: number;
+}
+
+/** A partition while this node owns it. */
+export interface Owned {
+  readonly state: PartitionState;
+  readonly adopt: (set: JobSet) => Effect.Effect<void>;
+  /** Orderly end: open batches are cut and pushed as far as time allows, then the partition is given up. */
+  readonly drain: Effect.Effect<void>;
+}
+
+/** Another node's register must be unchanged for so long before we take its partition. */
+const abandonedMillis = 3_000;
+const fencedMillis = 10_000;
+const failureMillis = 1_000;
+
+type Needs = Log | Checkpoints | Jobs | BufferActors;
+
+/**
+ * Owns a partition for as long as it may, and takes it again when it could not: `onOwned` is told of each time, with
+ * undefined when it was lost. Ends only by interruption.
+ */
+export const ownPartition = (
+  partition: number,
+  options: OwnOptions,
+  onOwned: (owned: Owned | undefined) => Effect.Effect<void>,
+): Effect.Effect<never, never, Needs> =>
+  Effect.gen(function* () {
+    while (true) {
+      const pause = yield* Effect.scoped(ownOnce(partition, options, onOwned)).pipe(
+        Effect.catchTags({
+          Fenced: () =>
+            Metric.update(partitionsFencedTotal, 1).pipe(
+              Effect.andThen(Effect.logWarning("Another owner holds the partition; its buffers here are stopped.", { partition })),
+              Effect.as(fencedMillis),
+            ),
+          CheckpointUnavailable: ({ detail }) =>
+            Effect.as(Effect.logError("A partition cannot be claimed.", { partition, detail }), failureMillis),
+          LogUnavailable: ({ detail }) =>
+            Effect.as(Effect.logWarning("A partition's log cannot be described.", { partition, detail }), failureMillis),
+        }),
+        Effect.onExit(() => onOwned(undefined)),
+      );
+      yield* Effect.sleep(pause);
+    }
+  });
+
+const ownOnce = (
+  partition: number,
+  options: OwnOptions,
+  onOwned: (owned: Owned | undefined) => Effect.Effect<void>,
+): Effect.Effect<never, Fenced | CheckpointUnavailable | LogUnavailable, Needs | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { rows, state } = yield* take(partition, options);
+    const actors = yield* BufferActors;
+    const context = yield* Effect.context<Needs>();
+    const oneAtATime = yield* Semaphore.make(1);
+    const waiting = new Map(rows.map((row): [string, Row] => [row.job, row]));
+    yield* Effect.addFinalizer(() =>
+      Effect.forEach([...state.buffers.values()], (buffer) => actors.stop(buffer), { discard: true }),
+    );
+
+    const adopt = (set: JobSet): Effect.Effect<void> =>
+      oneAtATime.withPermits(1)(
+        adoptJobs(state, set, waiting, options).pipe(
+          Effect.andThen(Effect.sync(() => set.byId.forEach((_, id) => waiting.delete(id)))),
+          Effect.provideContext(context),
+        ),
+      );
+
+    const stopped = yield* Deferred.make<never, Fenced>();
+    const loops = yield* Scope.make();
+    yield* Effect.addFinalizer(() => Scope.close(loops, Exit.void));
+    // The job set is adopted before anything is read: what the reader finds must find its buffers.
+    const begun = yield* Deferred.make<void>();
+    const owned: Owned = {
+      state,
+      adopt: (set) => adopt(set).pipe(Effect.andThen(Deferred.succeed(begun, undefined)), Effect.asVoid),
+      drain: drain(state, options, Scope.close(loops, Exit.void)).pipe(
+        Effect.catchTag("Fenced", () => Effect.void),
+        Effect.provideContext(context),
+      ),
+    };
+    yield* onOwned(owned);
+    yield* Deferred.await(begun);
+    yield* Effect.forkIn(readLoop(state, options), loops);
+    yield* Effect.forkIn(sweepLoop(state, options), loops);
+    yield* Effect.forkIn(
+      checkpointLoop(state, options).pipe(Effect.tapError((fenced) => Deferred.fail(stopped, fenced))),
+      loops,
+    );
+    return yield* Deferred.await(stopped);
+  });
+
+/** Claims the partition, at once when it is free or was ours, else when its owner has been silent for long enough. */
+const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions) {
+  const log = yield* Log;
+  const checkpoints = yield* Checkpoints;
+  const before = (yield* checkpoints.inspect(partition)).register;
+  if (before !== undefined && before.owner !== null && before.owner !== options.owner) {
+    yield* Effect.sleep(abandonedMillis);
+    const now = (yield* checkpoints.inspect(partition)).register;
+    if (now?.nonce !== before.nonce) return yield* new Fenced({ partition });
+  }
+  const info = yield* log.describe(partition);
+  const claim = yield* checkpoints.claim(partition, options.owner, info);
+  const isOther = claim.register.incarnation !== info.incarnation || info.lastSequence < claim.register.scan;
+  if (!isOther) return { state: new PartitionState(partition, claim, info.incarnation), rows: claim.rows };
+  yield* Effect.logError("The log is not the one that was read before: what was pending in it is lost.", {
+    partition,
+    scan: claim.register.scan,
+    lastSequence: info.lastSequence,
+  });
+  const anew = { ...claim, register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0 } };
+  const state = new PartitionState(partition, anew, info.incarnation);
+  return { state, rows: yield* rebase(state, claim.rows) };
+});
+
+const drain = Effect.fnUntraced(function* (
+  state: PartitionState,
+  options: OwnOptions,
+  stopLoops: Effect.Effect<void>,
+): Effect.fn.Return<void, Fenced, BufferActors> {
+  const actors = yield* BufferActors;
+  const deadline = (yield* Clock.currentTimeMillis) + options.drainMillisMax;
+  state.draining = true;
+  yield* stopLoops;
+  const buffers = [...state.buffers.values()];
+  // The ends of open batches are durable before they are pushed: a restart finds the same batches.
+  const cut = buffers.filter((buffer) => buffer.live && buffer.planCut());
+  if (cut.length > 0 && (yield* checkpoint(state, options.owner, cut))) for (const buffer of cut) buffer.applyCuts();
+  while ((yield* Clock.currentTimeMillis) < deadline && buffers.some(isBusy)) yield* Effect.sleep(20);
+  for (const buffer of buffers) buffer.actor?.send({ type: "buffer.drain" });
+  const dirty = buffers.filter((buffer) => buffer.dirtiness() !== "clean");
+  yield* checkpoint(state, null, dirty);
+  yield* Effect.forEach(buffers, (buffer) => actors.stop(buffer), { discard: true });
+});
+
+/** Whether waiting may still deliver something. A buffer between two attempts may have to wait for long: it is not waited for. */
+const isBusy = (buffer: { readonly actor: { readonly delivery: () => string } | undefined; readonly window: { readonly head: () => unknown } }): boolean => {
+  const delivery = buffer.actor?.delivery();
+  return delivery === "pushing" || (delivery !== "backingOff" && delivery !== undefined && buffer.window.head() !== undefined);
+};

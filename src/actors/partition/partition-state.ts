@@ -1,0 +1,112 @@
+import { Deferred, Effect } from "effect";
+import type { Buffer, BufferHost } from "../buffer/buffer.ts";
+import type { WindowBounds } from "../buffer/window.ts";
+import type { Claim, Receipt, Register } from "../ports/checkpoints.ts";
+import { ContinuityWatch } from "./continuity.ts";
+import { Deadlines } from "./deadlines.ts";
+
+/** A level-triggered wake-up for one waiting loop. */
+export class Signal {
+  private deferred = Deferred.makeUnsafe<void>();
+
+  raise(): void {
+    Deferred.doneUnsafe(this.deferred, Effect.void);
+  }
+
+  /** Completes at the next `raise`, at once when there was one since the last wait, or after `millis`. */
+  wait(millis: number): Effect.Effect<void> {
+    return Deferred.await(this.deferred).pipe(
+      Effect.timeoutOption(millis),
+      Effect.andThen(
+        Effect.sync(() => {
+          this.deferred = Deferred.makeUnsafe<void>();
+        }),
+      ),
+    );
+  }
+}
+
+/** What the loops of one owned partition share. One thread, so no locks: each step leaves it whole. */
+export class PartitionState {
+  readonly partition: number;
+  readonly claim: Claim;
+  readonly incarnation: string;
+  /** The reader's: everything up to here was dispatched. */
+  position: number;
+  /** The register's scan as last written. */
+  scan: number;
+  jobSet = 0;
+  readonly buffers = new Map<string, Buffer>();
+  readonly byPair = new Map<string, Array<Buffer>>();
+  readonly continuity: ContinuityWatch;
+  readonly deadlines = new Deadlines();
+  readonly checkpointWanted = new Signal();
+  readonly sweepWanted = new Signal();
+  /** Written with the next checkpoint. */
+  receipts: Array<Receipt> = [];
+  /** Buffers of deleted jobs whose last row is not written yet. */
+  readonly leaving = new Map<string, Buffer>();
+  readonly lowWater = (): number => {
+    let low = this.scan;
+    for (const buffer of this.buffers.values()) {
+      if (buffer.ledger.pendingRecords > 0 && buffer.effective.job.enabled) low = Math.min(low, buffer.cursor);
+    }
+    return Math.max(this.claim.register.lowWater, low);
+  };
+  mayPush = true;
+  draining = false;
+  lastCheckpointMillis = 0;
+  headSequence = 0;
+
+  constructor(partition: number, claim: Claim, incarnation: string) {
+    this.partition = partition;
+    this.claim = claim;
+    this.incarnation = incarnation;
+    this.position = claim.register.scan;
+    this.scan = claim.register.scan;
+    this.continuity = new ContinuityWatch(claim.register.writers, claim.register.duplicates);
+  }
+
+  host(bounds: WindowBounds): BufferHost {
+    return {
+      bounds,
+      mayPush: () => this.mayPush,
+      position: () => this.position,
+      wantCheckpoint: () => this.checkpointWanted.raise(),
+      wantSweep: () => this.sweepWanted.raise(),
+      // Only the reader's clock may end a live buffer's batch; the sweep has its own while it feeds one.
+      watchDeadline: (buffer) => (buffer.live ? this.deadlines : this.sweepDeadlines)?.watch(buffer),
+    };
+  }
+
+  /** Set while a sweep runs. */
+  sweepDeadlines: Deadlines | undefined;
+
+  add(buffer: Buffer): void {
+    this.buffers.set(buffer.jobId, buffer);
+    const same = this.byPair.get(buffer.pairKey);
+    if (same === undefined) this.byPair.set(buffer.pairKey, [buffer]);
+    else same.push(buffer);
+  }
+
+  remove(buffer: Buffer): void {
+    this.buffers.delete(buffer.jobId);
+    const left = (this.byPair.get(buffer.pairKey) ?? []).filter((each) => each !== buffer);
+    if (left.length === 0) this.byPair.delete(buffer.pairKey);
+    else this.byPair.set(buffer.pairKey, left);
+  }
+
+  register(owner: string | null, scan: number): Register {
+    const lowWater = this.lowWater();
+    return {
+      ...this.claim.register,
+      owner,
+      scan,
+      incarnation: this.incarnation,
+      snapshot: this.jobSet,
+      writers: this.continuity.writers(),
+      duplicates: this.continuity.duplicatesAfter(lowWater),
+      lowWater,
+    };
+  }
+}

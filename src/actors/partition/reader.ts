@@ -1,0 +1,96 @@
+import { Clock, Effect, Metric } from "effect";
+import {
+  duplicatesSkippedTotal,
+  messagesReadTotal,
+  recordsMissingTotal,
+} from "../../observability/delivery-metrics.ts";
+import type { Buffer } from "../buffer/buffer.ts";
+import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
+import type { PartitionState } from "./partition-state.ts";
+
+export interface ReaderOptions {
+  readonly readBytesMax: number;
+  readonly readIdleMillisMax: number;
+}
+
+/** At most one tick per partition in this time: a clock behind JetStream's must not fill the log with ticks. */
+const tickMillisMin = 200;
+const failureMillis = 250;
+
+/** Reads the partition's log as it grows, counts and feeds. It waits for no buffer: one without room lags. */
+export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.Effect<never, never, Log> =>
+  Effect.gen(function* () {
+    const log = yield* Log;
+    let tickedMillis = 0;
+    while (true) {
+      const messages = yield* log.read(state.partition, state.position + 1, options.readBytesMax).pipe(
+        Effect.catchTag("LogUnavailable", ({ detail }) =>
+          Effect.logWarning("The log cannot be read; trying again.", { partition: state.partition, detail }).pipe(
+            Effect.andThen(Effect.sleep(failureMillis)),
+            Effect.as(undefined),
+          ),
+        ),
+      );
+      if (messages === undefined) continue;
+      for (const message of messages) yield* dispatch(state, message);
+      if (messages.length > 0) {
+        yield* Metric.update(messagesReadTotal, messages.length);
+        state.checkpointWanted.raise();
+        continue;
+      }
+      const now = yield* Clock.currentTimeMillis;
+      const due = state.deadlines.next();
+      if (due !== undefined && due <= now && now - tickedMillis >= tickMillisMin) {
+        tickedMillis = now;
+        yield* log.tick(state.partition).pipe(Effect.ignore);
+        continue;
+      }
+      const untilDue = due === undefined ? options.readIdleMillisMax : Math.max(tickMillisMin, due - now);
+      yield* log.waitForWrite(state.partition, Math.min(options.readIdleMillisMax, untilDue));
+    }
+  });
+
+/** One message: time first, then its chunks. Synchronous but for what goes wrong. */
+const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<void> => {
+  const missing = message.sequence - state.position - 1;
+  for (const buffer of state.deadlines.due(message.millis)) if (buffer.live) buffer.advance(message.millis);
+  const continuity =
+    message.writer === undefined
+      ? undefined
+      : state.continuity.see(message.sequence, message.writer, message.records);
+  if (continuity?._tag !== "Duplicate") {
+    for (const chunk of message.chunks) {
+      const buffers = state.byPair.get(chunk.pairKey);
+      if (buffers === undefined) continue;
+      for (const buffer of buffers) deal(buffer, message, chunk);
+    }
+  }
+  state.position = message.sequence;
+  if (missing === 0 && (continuity === undefined || continuity._tag === "Next")) return Effect.void;
+  return complain(state, message, missing, continuity);
+};
+
+const deal = (buffer: Buffer, message: LogMessage, chunk: Chunk): void => {
+  buffer.count(message.sequence, chunk);
+  if (buffer.live && !buffer.feed(message.sequence, message.millis, chunk)) buffer.lag(message.sequence - 1);
+};
+
+const complain = (
+  state: PartitionState,
+  { sequence, writer }: LogMessage,
+  missing: number,
+  continuity: ReturnType<PartitionState["continuity"]["see"]> | undefined,
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const where = { partition: state.partition, sequence, forwarder: writer?.incarnation };
+    if (missing > 0) yield* Effect.logError("The log has lost messages that were not read.", { ...where, missing });
+    if (continuity?._tag === "Duplicate") yield* Metric.update(duplicatesSkippedTotal, 1);
+    if (continuity?._tag === "Gap") {
+      yield* Metric.update(recordsMissingTotal, continuity.records);
+      yield* Effect.logError("Messages of a forwarder are missing from the log.", {
+        ...where,
+        messages: continuity.messages,
+        records: continuity.records,
+      });
+    }
+  });

@@ -1,0 +1,155 @@
+import { Clock, Effect } from "effect";
+import type { Buffer } from "../buffer/buffer.ts";
+import { Log, type LogMessage } from "../ports/log.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { PartitionState } from "./partition-state.ts";
+
+export interface SweepOptions {
+  readonly readBytesMax: number;
+  /** After so many bytes a pass ends, and the next begins at the lowest cursor that wants data then. */
+  readonly sweepSliceBytesMax: number;
+}
+
+const idleMillis = 1_000;
+const failureMillis = 250;
+
+/** Re-reads the log for buffers that lag, all that are ready in one pass, until each has caught up with the reader. */
+export const sweepLoop = (state: PartitionState, options: SweepOptions): Effect.Effect<never, never, Log> =>
+  Effect.gen(function* () {
+    while (true) {
+      const ready = [...state.buffers.values()].filter((buffer) => buffer.wantsSweep());
+      if (ready.length === 0) {
+        yield* state.sweepWanted.wait(idleMillis);
+        continue;
+      }
+      const fed = yield* pass(state, ready, options);
+      // Room comes with pushes; a pass that could feed nobody must not spin.
+      if (!fed) yield* state.sweepWanted.wait(50);
+    }
+  });
+
+/** A buffer in a pass. Its window may be given up meanwhile: then what this pass fed is gone, and it has left. */
+interface Member {
+  readonly buffer: Buffer;
+  readonly windowNumber: number;
+}
+
+interface Pass {
+  readonly byPair: Map<string, Array<Member>>;
+  readonly deadlines: Deadlines;
+  /** Everything up to here has been offered. */
+  position: number;
+  members: number;
+  /** Sequences are missing: what was counted may be gone. */
+  jumped: boolean;
+}
+
+const pass = Effect.fnUntraced(function* (state: PartitionState, ready: ReadonlyArray<Buffer>, options: SweepOptions) {
+  const log = yield* Log;
+  const first = ready.reduce((low, buffer) => Math.min(low, buffer.fedTo), Number.MAX_SAFE_INTEGER);
+  const sweep: Pass = { byPair: new Map(), deadlines: new Deadlines(), position: first, members: 0, jumped: false };
+  state.sweepDeadlines = sweep.deadlines;
+  for (const buffer of ready) join(sweep, buffer);
+  let bytes = 0;
+  let fed = false;
+  while (sweep.members > 0 && bytes < options.sweepSliceBytesMax) {
+    // Checked in the same synchronous step that makes them live: the reader cannot move in between.
+    if (sweep.position >= state.position) {
+      for (const member of members(sweep)) yield* arrive(state, sweep, member);
+      break;
+    }
+    const messages = yield* log.read(state.partition, sweep.position + 1, options.readBytesMax).pipe(
+      Effect.catchTag("LogUnavailable", () => Effect.as(Effect.sleep(failureMillis), [])),
+    );
+    if (messages.length === 0) {
+      yield* skipLost(state, sweep);
+      continue;
+    }
+    for (const message of messages) {
+      if (message.sequence > state.position) {
+        sweep.position = state.position;
+        break;
+      }
+      fed = feed(state, sweep, message) || fed;
+      bytes += message.chunks.reduce((sum, { data }) => sum + data.length, 0);
+    }
+  }
+  for (const member of members(sweep)) leave(sweep, member, sweep.position);
+  state.sweepDeadlines = undefined;
+  return fed;
+});
+
+const members = ({ byPair }: Pass): ReadonlyArray<Member> => [...byPair.values()].flat();
+
+const join = (sweep: Pass, buffer: Buffer): void => {
+  const member = { buffer, windowNumber: buffer.windowNumber };
+  const same = sweep.byPair.get(buffer.pairKey);
+  if (same === undefined) sweep.byPair.set(buffer.pairKey, [member]);
+  else same.push(member);
+  sweep.members += 1;
+  sweep.deadlines.watch(buffer);
+};
+
+const isCurrent = ({ buffer, windowNumber }: Member): boolean =>
+  !buffer.live && buffer.windowNumber === windowNumber;
+
+const leave = (sweep: Pass, member: Member, fedTo: number): void => {
+  const { buffer } = member;
+  const left = (sweep.byPair.get(buffer.pairKey) ?? []).filter((each) => each !== member);
+  if (left.length === 0) sweep.byPair.delete(buffer.pairKey);
+  else sweep.byPair.set(buffer.pairKey, left);
+  sweep.members -= 1;
+  if (isCurrent(member)) buffer.fedTo = Math.max(buffer.fedTo, fedTo);
+};
+
+const feed = (state: PartitionState, sweep: Pass, message: LogMessage): boolean => {
+  let fed = false;
+  if (message.sequence !== sweep.position + 1) sweep.jumped = true;
+  const notYet: Array<Buffer> = [];
+  for (const buffer of sweep.deadlines.due(message.millis)) {
+    if (buffer.live) continue;
+    // Began further on than the pass: it has seen this message's time before.
+    if (buffer.fedTo >= message.sequence) notYet.push(buffer);
+    else buffer.advance(message.millis);
+  }
+  const skip = state.continuity.isDuplicate(message.sequence);
+  for (const chunk of skip ? [] : message.chunks) {
+    for (const member of sweep.byPair.get(chunk.pairKey) ?? []) {
+      const { buffer } = member;
+      if (buffer.fedTo >= message.sequence && isCurrent(member)) continue;
+      if (isCurrent(member) && buffer.wantsSweep() && buffer.feed(message.sequence, message.millis, chunk)) fed = true;
+      else leave(sweep, member, message.sequence - 1);
+    }
+  }
+  for (const buffer of notYet) sweep.deadlines.watch(buffer);
+  sweep.position = message.sequence;
+  return fed;
+};
+
+/** The sweep is where the reader is: from here on the reader feeds this buffer. */
+const arrive = Effect.fnUntraced(function* (state: PartitionState, sweep: Pass, member: Member) {
+  const { buffer } = member;
+  if (!isCurrent(member) || buffer.fedTo > sweep.position) return;
+  leave(sweep, member, sweep.position);
+  buffer.catchUp();
+  state.deadlines.watch(buffer);
+  const lost = sweep.jumped ? buffer.writeOffLost() : undefined;
+  buffer.pump();
+  if (lost === undefined) return;
+  const nowMillis = yield* Clock.currentTimeMillis;
+  state.receipts.push({ ...lost, reason: "expired", millis: nowMillis });
+  yield* Effect.logError("Records left the log before they could be delivered.", lost);
+});
+
+/** Nothing at or after the position, although the reader was beyond it: the rest of the range is gone from the log. */
+const skipLost = Effect.fnUntraced(function* (state: PartitionState, sweep: Pass) {
+  const log = yield* Log;
+  const info = yield* log.describe(state.partition).pipe(Effect.catch(() => Effect.succeed(undefined)));
+  // The leader knows the messages: a replica that lags answered, and will not the next time.
+  if (info === undefined || (info.lastSequence > sweep.position && info.firstSequence <= state.position)) {
+    yield* Effect.sleep(failureMillis);
+    return;
+  }
+  sweep.jumped = true;
+  sweep.position = state.position;
+});

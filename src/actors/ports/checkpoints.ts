@@ -1,0 +1,101 @@
+import { Context, type Effect, Schema } from "effect";
+import type { Books } from "../../domain/books.ts";
+
+/** A push job's row beside its partition's register: all that a buffer needs to continue after a crash. */
+export interface Row {
+  readonly job: string;
+  /** `customer.dataset`. */
+  readonly pairKey: string;
+  /** The revision under which batches after `cursor` are made. */
+  readonly revision: number;
+  /** Where the job came in: only what is after this sequence is in the books. */
+  readonly start: number;
+  /** Everything up to this sequence is settled. */
+  readonly cursor: number;
+  /** Everything up to this sequence is in `books`. */
+  readonly counted: number;
+  /** Ends of batches fixed before their push, ascending, at most 4. */
+  readonly cuts: ReadonlyArray<number>;
+  readonly books: Books;
+  /** The actor's persisted snapshot; undefined starts a fresh one. */
+  readonly snapshot: unknown;
+  /** The job was deleted; its books stay. */
+  readonly deleted: boolean;
+  readonly lastSuccessMillis: number | undefined;
+  readonly lastErrorMillis: number | undefined;
+  readonly lastError: string | undefined;
+}
+
+/** The account of records that were accepted and not delivered. */
+export interface Receipt {
+  readonly customer: string;
+  readonly dataset: string;
+  readonly job: string;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly reason: "expired" | "shed" | "deleted" | "possiblyDuplicated" | "logLost";
+  readonly millis: number;
+}
+
+/** A partition's one register: ownership, and how far the log was read. */
+export interface Register {
+  readonly owner: string | null;
+  readonly epoch: number;
+  readonly nonce: string;
+  /** Every message up to here was dispatched and is counted in the rows. */
+  readonly scan: number;
+  /** The LOG stream's creation time. */
+  readonly incarnation: string;
+  /** The job set's number. */
+  readonly snapshot: number;
+  /** Per forwarder incarnation: last running number, records up to and including it, and when it was last seen. */
+  readonly writers: Readonly<Record<string, { readonly number: number; readonly records: number; readonly sequence: number }>>;
+  /** Sequences after the low-water mark that repeat an earlier message. */
+  readonly duplicates: ReadonlyArray<number>;
+  readonly lowWater: number;
+}
+
+/** A later epoch holds the register: this owner must stop at once. */
+export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", { partition: Schema.Int }) {}
+
+export class CheckpointUnavailable extends Schema.TaggedError<CheckpointUnavailable>()("CheckpointUnavailable", {
+  partition: Schema.Int,
+  detail: Schema.String,
+}) {}
+
+/** One write of a partition's state: register and rows, all or nothing, and only by the register's owner. */
+export interface Checkpoint {
+  readonly register: Register;
+  readonly rows: ReadonlyArray<Row>;
+  readonly receipts: ReadonlyArray<Receipt>;
+}
+
+/** A claimed partition. */
+export interface Claim {
+  readonly register: Register;
+  readonly rows: ReadonlyArray<Row>;
+  /** Rows first, in guarded batches; `scan` of the register moves in the last one. One at a time. */
+  readonly write: (checkpoint: Checkpoint) => Effect.Effect<void, Fenced | CheckpointUnavailable>;
+}
+
+/** The durable state of partitions: rows and register in guarded atomic batches. */
+export class Checkpoints extends Context.Service<
+  Checkpoints,
+  {
+    /** Takes the partition over (epoch + 1, compare-and-set) and reads its rows. */
+    readonly claim: (
+      partition: number,
+      owner: string,
+      log: { readonly incarnation: string; readonly lastSequence: number },
+    ) => Effect.Effect<Claim, Fenced | CheckpointUnavailable>;
+    /** Rows and receipts as stored, whoever owns the partition. */
+    readonly inspect: (
+      partition: number,
+    ) => Effect.Effect<
+      { readonly register: Register | undefined; readonly rows: ReadonlyArray<Row>; readonly receipts: ReadonlyArray<Receipt> },
+      CheckpointUnavailable
+    >;
+  }
+>()("spillway/actors/ports/Checkpoints") {}

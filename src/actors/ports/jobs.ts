@@ -1,0 +1,35 @@
+import { Context, type Effect } from "effect";
+import type { Pair } from "../../domain/partition.ts";
+import type { StoredJob } from "../../domain/push-job.ts";
+
+/**
+ * The push jobs that this node acts on, at one number. Immutable: a change makes a new one, so that a reader sees one
+ * consistent set for as long as it holds it.
+ */
+export interface JobSet {
+  /** The store's sequence that this set reflects: rises with every change. */
+  readonly number: number;
+  readonly byId: ReadonlyMap<string, StoredJob>;
+  /** Pairs with at least one enabled push job: all that a forwarder lets in. Keyed by `Pair.key`. */
+  readonly pairs: ReadonlyMap<string, Pair>;
+  /** All jobs of a pair, disabled ones included. Keyed by `Pair.key`. */
+  readonly byPair: ReadonlyMap<string, ReadonlyArray<StoredJob>>;
+}
+
+export const emptyJobSet: JobSet = { number: 0, byId: new Map(), pairs: new Map(), byPair: new Map() };
+
+/** What forwarders and owners ask about push jobs. */
+export class Jobs extends Context.Service<
+  Jobs,
+  {
+    /** The set in force for forwarders: adopted by the owners of this node first. */
+    readonly served: () => JobSet;
+    /**
+     * Registers an owner. `adopt` is run with the current set at once and with each later one, before forwarders serve
+     * it: additions reach owners first.
+     */
+    readonly onChange: (adopt: (set: JobSet) => Effect.Effect<void>) => Effect.Effect<void>;
+    /** The job as it was at a revision, for a batch that must be finished under it; undefined when history forgot it. */
+    readonly atRevision: (id: string, revision: number) => Effect.Effect<StoredJob | undefined>;
+  }
+>()("spillway/actors/ports/Jobs") {}

@@ -1,0 +1,83 @@
+import { Schema } from "effect";
+
+const atLeast = (minimum: number) => Schema.Int.check(Schema.isGreaterThanOrEqualTo(minimum));
+
+/**
+ * Every bound of the system, its unit in its name. The defaults live in `config/default.json` and nowhere else; a limit
+ * that is missing there, or that contradicts another, fails the start.
+ */
+export const Limits = Schema.Struct({
+  // The door.
+  requestBodyBytesMax: atLeast(1_024),
+  requestInflatedBytesMax: atLeast(1_024),
+  recordBytesMax: atLeast(1_024),
+  requestsInFlightBytesMax: atLeast(65_536),
+  requestsInFlightMax: atLeast(1),
+  requestReadMillisMax: atLeast(100),
+  requestAckMillisMax: atLeast(100),
+  refusedListedMax: atLeast(1),
+  eventLoopDelayMillisMax: atLeast(10),
+  // Chunks and the outbox.
+  chunkRecordsMax: atLeast(1),
+  chunkRawBytesMax: atLeast(1_024),
+  plainChunkRawBytesMin: atLeast(0),
+  muxRawBytesMax: atLeast(1_024),
+  messageBytesMax: atLeast(65_536),
+  outboxBytesMax: atLeast(65_536),
+  outboxWriteBytesMax: atLeast(65_536),
+  outboxWriteMessagesMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
+  publishAckMillisMax: atLeast(100),
+  // The owner.
+  readBytesMax: atLeast(65_536),
+  readMessagesMax: atLeast(1),
+  readMillisMax: atLeast(100),
+  readIdleMillisMax: atLeast(1),
+  windowBytesMax: atLeast(1_048_576),
+  bufferWindowBytesMax: atLeast(65_536),
+  bufferClosedBatchesMax: atLeast(1),
+  sweepSliceBytesMax: atLeast(65_536),
+  residentBuffersMax: atLeast(1),
+  checkpointMillis: atLeast(10),
+  checkpointUrgentMillis: atLeast(1),
+  checkpointCountMillis: atLeast(10),
+  checkpointRowsMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 999 })),
+  checkpointSilenceMillisMax: atLeast(1_000),
+  // Deliveries.
+  pushesInFlightMax: atLeast(1),
+  pushesPerHostMax: atLeast(1),
+  pushMillisMax: atLeast(100),
+  retryBaseMillis: atLeast(1),
+  retryMillisMax: atLeast(1),
+  oldRevisionAttemptsMax: atLeast(1),
+  s3MultipartBytesMin: atLeast(5_242_880),
+  // Configuration.
+  jobsMax: atLeast(1),
+  // The node.
+  drainMillisMax: atLeast(0),
+  logMaxAgeSeconds: atLeast(60),
+  logBytesMax: atLeast(8_388_608),
+});
+export type Limits = typeof Limits.Type;
+
+/** Relations between limits, each with what to do. An empty list is a consistent set. */
+export const contradictions = (limits: Limits): ReadonlyArray<string> =>
+  relations.flatMap(([smaller, larger, why]) =>
+    limits[smaller] <= limits[larger]
+      ? []
+      : [`${smaller} (${limits[smaller]}) must not exceed ${larger} (${limits[larger]}): ${why}`],
+  );
+
+const relations: ReadonlyArray<readonly [keyof Limits, keyof Limits, string]> = [
+  ["recordBytesMax", "requestInflatedBytesMax", "a record must fit in a request"],
+  ["recordBytesMax", "messageBytesMax", "a record must fit in a message"],
+  ["requestBodyBytesMax", "requestsInFlightBytesMax", "one request must be admissible"],
+  ["chunkRawBytesMax", "messageBytesMax", "a chunk must fit in a message"],
+  ["muxRawBytesMax", "messageBytesMax", "a mux message must fit even when it does not compress"],
+  ["plainChunkRawBytesMin", "chunkRawBytesMax", "otherwise no chunk ever becomes a plain one"],
+  ["messageBytesMax", "outboxWriteBytesMax", "one message must fit in a write"],
+  ["requestInflatedBytesMax", "outboxBytesMax", "one request must fit in the outbox"],
+  ["bufferWindowBytesMax", "windowBytesMax", "one buffer's window must fit in the node's budget"],
+  ["checkpointUrgentMillis", "checkpointMillis", "an urgent checkpoint must not wait longer than an ordinary one"],
+  ["checkpointMillis", "checkpointCountMillis", "count-only changes are the least urgent"],
+  ["retryBaseMillis", "retryMillisMax", "the first delay must not exceed the last"],
+];

@@ -1,0 +1,238 @@
+import { jetstreamManager } from "@nats-io/jetstream";
+import { Effect, Layer, Semaphore } from "effect";
+import { randomBytes } from "node:crypto";
+import {
+  type Checkpoint,
+  Checkpoints,
+  CheckpointUnavailable,
+  type Claim,
+  Fenced,
+  type Receipt,
+  type Register,
+  type Row,
+} from "../actors/ports/checkpoints.ts";
+import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts";
+import { decodeReceipt, decodeRegister, decodeRow, encodeControl } from "./checkpoint-codec.ts";
+import { directGet } from "./direct-get.ts";
+import { attempt, Nats } from "./nats.ts";
+import { controlKindOf, controlStream, receiptSubject, registerSubject, rowSubject } from "./subjects.ts";
+
+export interface CheckpointOptions {
+  /** Rows in one atomic batch, the register not counted. */
+  readonly checkpointRowsMax: number;
+  readonly timeoutMillis: number;
+  readonly readMessagesMax: number;
+  readonly readBytesMax: number;
+}
+
+/** Rows and register in `CTL_<ppp>`, in atomic batches that only the register's owner can write. */
+export const layerCheckpoints = (options: CheckpointOptions): Layer.Layer<Checkpoints, never, Nats> =>
+  Layer.effect(
+    Checkpoints,
+    Effect.gen(function* () {
+      const { control } = yield* Nats;
+      const manager = yield* attempt("manage", () => jetstreamManager(control)).pipe(Effect.orDie);
+      const store = { control, manager, options };
+      return Checkpoints.of({
+        claim: (partition, owner, log) => claim(store, partition, owner, log),
+        inspect: (partition) => readAll(store, partition),
+      });
+    }),
+  );
+
+interface Store {
+  readonly control: Nats["Service"]["control"];
+  readonly manager: Awaited<ReturnType<typeof jetstreamManager>>;
+  readonly options: CheckpointOptions;
+}
+
+interface Held {
+  readonly register: Register;
+  /** Of the register's message: what the next write is guarded by. */
+  readonly sequence: number;
+}
+
+const unavailable = (partition: number, detail: string) => new CheckpointUnavailable({ partition, detail });
+
+/** The register as the leader has it: a replica that lags would let a stale owner believe in itself. */
+const readRegister = (store: Store, partition: number): Effect.Effect<Held | undefined, CheckpointUnavailable> =>
+  attempt("read", () =>
+    store.manager.streams.getMessage(controlStream(partition), { last_by_subj: registerSubject(partition) }),
+  ).pipe(
+    Effect.mapError(({ detail }) => unavailable(partition, detail)),
+    Effect.flatMap((message) => {
+      if (message === null) return Effect.succeed(undefined);
+      const register = decodeRegister(message.data);
+      return register === undefined
+        ? Effect.fail(unavailable(partition, "its register does not decode: was it written by another version?"))
+        : Effect.succeed({ register, sequence: message.seq });
+    }),
+  );
+
+const claim = Effect.fn("Checkpoints.claim")(function* (
+  store: Store,
+  partition: number,
+  owner: string,
+  log: { readonly incarnation: string; readonly lastSequence: number },
+): Effect.fn.Return<Claim, Fenced | CheckpointUnavailable> {
+  const found = yield* readRegister(store, partition);
+  if (found === undefined && log.lastSequence > 0) {
+    return yield* unavailable(
+      partition,
+      `its log holds ${log.lastSequence} messages but there is no register: where delivery stopped is not known. If CTL was lost, restore it; to start over, delete the LOG stream.`,
+    );
+  }
+  const before = found?.register;
+  const register: Register = {
+    owner,
+    epoch: (before?.epoch ?? 0) + 1,
+    nonce: randomBytes(8).toString("hex"),
+    scan: before?.scan ?? 0,
+    incarnation: before?.incarnation ?? log.incarnation,
+    snapshot: before?.snapshot ?? 0,
+    writers: before?.writers ?? {},
+    duplicates: before?.duplicates ?? [],
+    lowWater: before?.lowWater ?? 0,
+  };
+  const taken = yield* guardedWrite(store, partition, { register, sequence: found?.sequence ?? 0 }, [], false);
+  // Read after the take-over: no other owner can change a row from here on.
+  const { rows } = yield* readAll(store, partition);
+  let current: Held = taken;
+  const oneAtATime = yield* Semaphore.make(1);
+  return {
+    register,
+    rows,
+    write: (checkpoint) =>
+      oneAtATime.withPermits(1)(
+        Effect.gen(function* () {
+          for (const { messages, register: next } of inBatches(store, partition, current.register, checkpoint)) {
+            current = yield* guardedWrite(store, partition, { register: next, sequence: current.sequence }, messages, true);
+          }
+        }),
+      ),
+  };
+});
+
+/** `scan` moves in the last batch only: before that, rows that it passed may not be written yet. */
+const inBatches = (store: Store, partition: number, before: Register, { receipts, register, rows }: Checkpoint) => {
+  const messages: ReadonlyArray<StreamMessage> = [
+    ...receipts.map((receipt) => ({
+      subject: receiptSubject(partition, receipt.job, receipt.firstSequence),
+      data: encodeControl(receipt),
+    })),
+    ...rows.map((row) => ({ subject: rowSubject(partition, row.job), data: encodeControl(row) })),
+  ];
+  const size = store.options.checkpointRowsMax;
+  const batches = Math.max(1, Math.ceil(messages.length / size));
+  return Array.from({ length: batches }, (_, i) => ({
+    messages: messages.slice(i * size, (i + 1) * size),
+    register: i === batches - 1 ? register : { ...register, scan: before.scan, writers: before.writers },
+  }));
+};
+
+/** One batch: the register first, guarded by its own last sequence. Every write carries a fresh nonce. */
+const guardedWrite = Effect.fnUntraced(function* (
+  store: Store,
+  partition: number,
+  { register, sequence }: Held,
+  messages: ReadonlyArray<StreamMessage>,
+  /** Whether the epoch is ours already; while claiming it, another claimant may win the same number. */
+  held: boolean,
+): Effect.fn.Return<Held, Fenced | CheckpointUnavailable> {
+  const nonce = randomBytes(8).toString("hex");
+  const written = { ...register, nonce };
+  const subject = registerSubject(partition);
+  const batch = [{ subject, data: encodeControl(written) }, ...messages];
+  const stored = yield* storeAtomically(store.control, batch, {
+    batchId: nonce,
+    timeoutMillis: store.options.timeoutMillis,
+    guard: { subject, lastSequence: sequence },
+  }).pipe(
+    Effect.map(({ sequence: last }) => last - messages.length),
+    Effect.catchTag("StreamRefused", ({ code, description }) =>
+      code === apiCodes.wrongLastSequence ? Effect.succeed(undefined) : Effect.fail(unavailable(partition, description)),
+    ),
+    Effect.catchTag("StreamSilent", () => Effect.succeed(undefined)),
+  );
+  if (stored !== undefined) return { register: written, sequence: stored };
+  // Refused or no answer: an earlier write of ours may have landed, or somebody else holds the register.
+  const now = yield* readRegister(store, partition);
+  if (now?.register.nonce === nonce) return now;
+  if ((now?.sequence ?? 0) === sequence) return yield* unavailable(partition, "the write did not land");
+  // An epoch has one winner, so this is a write of ours that we had given up on and that landed late: what we write now
+  // is newer than it. The next attempt is guarded by its sequence.
+  if (now !== undefined && held && now.register.epoch === register.epoch && now.register.owner === register.owner) {
+    return yield* guardedWrite(store, partition, { register, sequence: now.sequence }, messages, held);
+  }
+  return yield* new Fenced({ partition });
+});
+
+const readAll = Effect.fnUntraced(function* (store: Store, partition: number) {
+  const { readBytesMax, readMessagesMax, timeoutMillis } = store.options;
+  const stream = controlStream(partition);
+  const rows = new Map<string, Row>();
+  const receipts: Array<Receipt> = [];
+  let register: Register | undefined;
+  for (let sequence = 1; ; ) {
+    const messages = yield* directGet(store.control, {
+      stream,
+      sequence,
+      messagesMax: readMessagesMax,
+      bytesMax: readBytesMax,
+      timeoutMillis: timeoutMillis * 2,
+    }).pipe(Effect.mapError(({ detail }) => unavailable(partition, detail)));
+    for (const message of messages) {
+      const kind = controlKindOf(message.subject);
+      if (kind === "register") register = decodeRegister(message.data);
+      if (kind === "receipt") receipts.push(...present(decodeReceipt(message.data)));
+      if (kind !== "job") continue;
+      const row = decodeRow(message.data);
+      if (row === undefined) yield* Effect.logError("A row does not decode.", { partition, subject: message.subject });
+      else rows.set(row.job, row);
+    }
+    const last = messages.at(-1);
+    if (last === undefined) return { register, rows: [...rows.values()], receipts };
+    sequence = last.sequence + 1;
+  }
+});
+
+const present = <A>(value: A | undefined): ReadonlyArray<A> => (value === undefined ? [] : [value]);
+
+/**
+ * Writes the first register of a partition whose log is still empty, before anything is stored: afterwards a log with
+ * content and without a register means that the register was lost.
+ */
+export const seedRegister = Effect.fn("Checkpoints.seedRegister")(function* (
+  partition: number,
+  log: { readonly incarnation: string; readonly lastSequence: number },
+  timeoutMillis: number,
+) {
+  const { control } = yield* Nats;
+  if (log.lastSequence > 0) return;
+  const subject = registerSubject(partition);
+  const register: Register = {
+    owner: null,
+    epoch: 0,
+    nonce: randomBytes(8).toString("hex"),
+    scan: 0,
+    incarnation: log.incarnation,
+    snapshot: 0,
+    writers: {},
+    duplicates: [],
+    lowWater: 0,
+  };
+  yield* storeAtomically(control, [{ subject, data: encodeControl(register) }], {
+    batchId: register.nonce,
+    timeoutMillis,
+    guard: { subject, lastSequence: 0 },
+  }).pipe(
+    Effect.asVoid,
+    // Somebody was first.
+    Effect.catchTag("StreamRefused", (refused) =>
+      refused.code === apiCodes.wrongLastSequence ? Effect.void : Effect.fail(refused),
+    ),
+    Effect.mapError(({ _tag, ...rest }) =>
+      unavailable(partition, "detail" in rest ? rest.detail : `${_tag}: ${rest.description}`),
+    ),
+  );
+});

@@ -1,0 +1,163 @@
+import { Packr, unpack } from "msgpackr";
+import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import type { Chunk, Writer } from "../actors/ports/log.ts";
+
+/**
+ * The framing of a LOG message's payload:
+ *
+ *     version (1 byte) | kind (1) | header length (4, little-endian) | header (msgpack array) | body
+ *
+ * plain: one chunk; the pair is in the subject; the body is one gzip member of newline-terminated records.
+ * mux: many raw chunks, at most one per pair; the body is their concatenation, compressed once (zstd 1).
+ */
+const version = 1;
+const kinds = { plain: 1, mux: 2 } as const;
+const prefixBytes = 6;
+
+type PlainHeader = [
+  incarnation: string,
+  number: number,
+  absent: number,
+  recordsBefore: number,
+  jobSet: number,
+  records: number,
+  bytes: number,
+];
+type MuxHeader = [...PlainHeader, pairs: Array<string>, records: Array<number>, bytes: Array<number>];
+
+const packr = new Packr({ useRecords: false });
+
+/** What one mux message carries. */
+export interface MuxEntry {
+  readonly pairKey: string;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export const frame = (kind: keyof typeof kinds, header: ReadonlyArray<unknown>, body: Uint8Array): Buffer => {
+  const packed = packr.pack(header);
+  const framed = Buffer.allocUnsafe(prefixBytes + packed.length + body.length);
+  framed[0] = version;
+  framed[1] = kinds[kind];
+  framed.writeUInt32LE(packed.length, 2);
+  framed.set(packed, prefixBytes);
+  framed.set(body, prefixBytes + packed.length);
+  return framed;
+};
+
+/** @param member one gzip member of `records` newline-terminated records, `bytes` long when inflated */
+export const framePlain = (
+  writer: Writer,
+  jobSet: number,
+  entry: { readonly records: number; readonly bytes: number },
+  member: Uint8Array,
+): Buffer => {
+  const header: PlainHeader = [
+    writer.incarnation,
+    writer.number,
+    writer.absent,
+    writer.recordsBefore,
+    jobSet,
+    entry.records,
+    entry.bytes,
+  ];
+  return frame("plain", header, member);
+};
+
+/** @param body the entries' raw records, concatenated in their order and compressed with `compressMux` */
+export const frameMux = (writer: Writer, jobSet: number, entries: ReadonlyArray<MuxEntry>, body: Uint8Array): Buffer => {
+  const header: MuxHeader = [
+    writer.incarnation,
+    writer.number,
+    writer.absent,
+    writer.recordsBefore,
+    jobSet,
+    entries.reduce((sum, { records }) => sum + records, 0),
+    entries.reduce((sum, { bytes }) => sum + bytes, 0),
+    entries.map(({ pairKey }) => pairKey),
+    entries.map(({ records }) => records),
+    entries.map(({ bytes }) => bytes),
+  ];
+  return frame("mux", header, body);
+};
+
+const zstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** Below this a thread hop costs more than it saves. */
+const asyncBytesMin = 65_536;
+
+export const compressMux = (raw: Uint8Array): Promise<Uint8Array> =>
+  raw.length < asyncBytesMin
+    ? Promise.resolve(zstdCompressSync(raw, zstdOptions))
+    : new Promise((resolve, reject) =>
+        zstdCompress(raw, zstdOptions, (error, result) => (error === null ? resolve(result) : reject(error))),
+      );
+
+/** The payload is not one of ours, or is damaged: `reason` says what does not fit. */
+export class ChunkUndecodable extends Error {
+  readonly reason: string;
+  constructor(reason: string) {
+    super(`undecodable log message: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+export interface Decoded {
+  readonly writer: Writer;
+  readonly jobSet: number;
+  readonly records: number;
+  readonly chunks: ReadonlyArray<Chunk>;
+}
+
+/**
+ * Takes a payload apart. Bodies of plain chunks are not inflated.
+ *
+ * @param pairKey from the subject; undefined for a mux message
+ * @throws ChunkUndecodable
+ */
+export const decode = (payload: Uint8Array, pairKey: string | undefined): Decoded => {
+  if (payload.length < prefixBytes) throw new ChunkUndecodable("shorter than its prefix");
+  if (payload[0] !== version) throw new ChunkUndecodable(`version ${payload[0]}, this node reads ${version}`);
+  const view = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+  const bodyAt = prefixBytes + view.readUInt32LE(2);
+  if (bodyAt > payload.length) throw new ChunkUndecodable("shorter than its header");
+  const header = unpackHeader(view.subarray(prefixBytes, bodyAt));
+  const [incarnation, number, absent, recordsBefore, jobSet, records, bytes] = header;
+  const body = view.subarray(bodyAt);
+  const common = { writer: { incarnation, number, absent, recordsBefore }, jobSet, records };
+  if (payload[1] === kinds.plain && pairKey !== undefined) {
+    return { ...common, chunks: [{ pairKey, records, bytes, encoding: "gzip", data: body }] };
+  }
+  if (payload[1] === kinds.mux && pairKey === undefined) {
+    return { ...common, chunks: muxChunks(header as unknown as MuxHeader, body) };
+  }
+  throw new ChunkUndecodable("its kind does not fit its subject");
+};
+
+const unpackHeader = (packed: Uint8Array): PlainHeader => {
+  try {
+    const header = unpack(packed) as PlainHeader;
+    if (Array.isArray(header) && header.length >= 7) return header;
+  } catch {
+    // Falls through: the bytes are not msgpack.
+  }
+  throw new ChunkUndecodable("its header is not ours");
+};
+
+const muxChunks = (header: MuxHeader, body: Uint8Array): ReadonlyArray<Chunk> => {
+  const [, , , , , , bytesTotal, pairs, records, bytes] = header;
+  let raw: Buffer;
+  try {
+    raw = zstdDecompressSync(body, { maxOutputLength: Math.max(1, bytesTotal) });
+  } catch (error) {
+    throw new ChunkUndecodable(error instanceof Error ? error.message : "its body does not inflate");
+  }
+  if (raw.length !== bytesTotal) throw new ChunkUndecodable("its body is not as long as its header says");
+  const chunks: Array<Chunk> = [];
+  let at = 0;
+  for (let i = 0; i < pairs.length; i++) {
+    const end = at + bytes[i]!;
+    chunks.push({ pairKey: pairs[i]!, records: records[i]!, bytes: bytes[i]!, encoding: "raw", data: raw.subarray(at, end) });
+    at = end;
+  }
+  return chunks;
+};

@@ -1,0 +1,93 @@
+import { gzip, gzipSync } from "node:zlib";
+import { chunkSubject, muxSubject } from "./subjects.ts";
+import { compressMux, frameMux, framePlain } from "./chunk.ts";
+import type { StreamMessage } from "./atomic-batch.ts";
+import type { Gathered, Planned } from "./gather.ts";
+
+/** Running numbers of one forwarder incarnation in one partition. */
+export class Numbering {
+  readonly incarnation: string;
+  private number = 0;
+  private records = 0;
+  /** How many of the last numbers may be absent from the log. */
+  private absent = 0;
+
+  constructor(incarnation: string) {
+    this.incarnation = incarnation;
+  }
+
+  next(records: number) {
+    this.number += 1;
+    const writer = {
+      incarnation: this.incarnation,
+      number: this.number,
+      absent: this.absent,
+      recordsBefore: this.records,
+    };
+    this.records += records;
+    this.absent = 0;
+    return writer;
+  }
+
+  /** The last `count` numbers turned out to be repeats of an older request: they may be missing from the log. */
+  forget(count: number): void {
+    this.absent += count;
+  }
+}
+
+/** Compressed bodies of a plan, ready to be numbered. Compression runs in the thread pool, all at once. */
+export const compress = (plan: ReadonlyArray<Planned>): Promise<ReadonlyArray<Uint8Array>> =>
+  Promise.all(
+    plan.map((message) =>
+      message.kind === "plain" ? gzipMember(joined(message.chunk)) : compressMux(Buffer.concat(message.chunks.flatMap(dataOf))),
+    ),
+  );
+
+const dataOf = ({ data }: Gathered) => data;
+const joined = ({ bytes, data }: Gathered): Uint8Array => (data.length === 1 ? data[0]! : Buffer.concat(data, bytes));
+
+/** Below this a thread hop costs more than it saves. */
+const asyncBytesMin = 65_536;
+const gzipOptions = { level: 1 };
+
+const gzipMember = (raw: Uint8Array): Promise<Uint8Array> =>
+  raw.length < asyncBytesMin
+    ? Promise.resolve(gzipSync(raw, gzipOptions))
+    : new Promise((resolve, reject) =>
+        gzip(raw, gzipOptions, (error, result) => (error === null ? resolve(result) : reject(error))),
+      );
+
+/**
+ * The messages of one write, final: a resend sends exactly these. `keyPrefix` replaces the running number in the message
+ * ids of a keyed request, so that the same request sent again, even through another process, is a duplicate.
+ */
+export const compose = (
+  partition: number,
+  plan: ReadonlyArray<Planned>,
+  bodies: ReadonlyArray<Uint8Array>,
+  numbering: Numbering,
+  jobSet: number,
+  keyPrefix: string | undefined,
+): ReadonlyArray<StreamMessage> =>
+  plan.map((message, i) => {
+    const entries = message.kind === "plain" ? [message.chunk] : message.chunks;
+    const writer = numbering.next(entries.reduce((sum, { records }) => sum + records, 0));
+    const messageId =
+      keyPrefix === undefined ? `${writer.incarnation}/${partition}/${writer.number}` : `${keyPrefix}/${partition}/${i}`;
+    return message.kind === "plain"
+      ? {
+          subject: chunkSubject(partition, message.chunk.pair.key),
+          messageId,
+          data: framePlain(writer, jobSet, message.chunk, bodies[i]!),
+        }
+      : {
+          subject: muxSubject(partition),
+          messageId,
+          data: frameMux(
+            writer,
+            jobSet,
+            message.chunks.map(({ bytes, pair, records }) => ({ pairKey: pair.key, records, bytes })),
+            bodies[i]!,
+          ),
+        };
+  });

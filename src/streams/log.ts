@@ -1,0 +1,73 @@
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { Effect, Layer } from "effect";
+import { Log, type LogInfo, type LogMessage, LogUnavailable } from "../actors/ports/log.ts";
+import { ChunkUndecodable, decode } from "./chunk.ts";
+import { directGet, type StoredMessage } from "./direct-get.ts";
+import { attempt, Nats } from "./nats.ts";
+import { logStream, pairKeyOf, tickSubject } from "./subjects.ts";
+import { WriteHints } from "./write-hints.ts";
+
+export interface LogOptions {
+  readonly readMessagesMax: number;
+  readonly readMillisMax: number;
+}
+
+/** Reads partitions by Direct Get, in sequence and unfiltered: it needs no consumer, and goes on without a leader. */
+export const layerLog = (options: LogOptions): Layer.Layer<Log, LogUnavailable, Nats | WriteHints> =>
+  Layer.effect(
+    Log,
+    Effect.gen(function* () {
+      const { control, read: reading } = yield* Nats;
+      const hints = yield* WriteHints;
+      const manager = yield* attempt("manage", () => jetstreamManager(control)).pipe(
+        Effect.mapError(({ detail }) => new LogUnavailable({ operation: "describe", detail })),
+      );
+
+      const read = Effect.fnUntraced(function* (partition: number, sequence: number, bytesMax: number) {
+        const stored = yield* directGet(reading, {
+          stream: logStream(partition),
+          sequence,
+          messagesMax: options.readMessagesMax,
+          bytesMax,
+          timeoutMillis: options.readMillisMax,
+        }).pipe(Effect.mapError(({ detail }) => new LogUnavailable({ operation: "read", detail })));
+        return yield* Effect.forEach(stored, decodeMessage);
+      });
+
+      const tick = (partition: number) =>
+        attempt("publish", () => control.request(tickSubject(partition), new Uint8Array(), { timeout: 2_000 })).pipe(
+          Effect.mapError(({ detail }) => new LogUnavailable({ operation: "tick", detail })),
+          Effect.andThen(Effect.sync(() => hints.wrote(partition))),
+        );
+
+      return Log.of({ read, tick, describe: (partition) => describe(manager, partition), waitForWrite: hints.wait });
+    }),
+  );
+
+/** A damaged message is a message without chunks: what it held is lost, which the reader sees by its missing number. */
+const decodeMessage = (stored: StoredMessage): Effect.Effect<LogMessage> => {
+  const { data, millis, sequence, subject } = stored;
+  const empty = { sequence, millis, writer: undefined, records: 0, chunks: [] };
+  if (subject.endsWith("._tick")) return Effect.succeed(empty);
+  return Effect.suspend((): Effect.Effect<LogMessage> => {
+    try {
+      const { chunks, records, writer } = decode(data, pairKeyOf(subject));
+      return Effect.succeed({ sequence, millis, writer, records, chunks });
+    } catch (error) {
+      if (!(error instanceof ChunkUndecodable)) throw error;
+      return Effect.as(Effect.logError("Undecodable log message.", { subject, sequence, reason: error.reason }), empty);
+    }
+  });
+};
+
+/** Asked of the leader, unlike reads: used where a replica that lags would mislead. */
+const describe = (manager: JetStreamManager, partition: number): Effect.Effect<LogInfo, LogUnavailable> =>
+  attempt("manage", () => manager.streams.info(logStream(partition))).pipe(
+    Effect.map(({ created, state }) => ({
+      incarnation: created,
+      firstSequence: state.first_seq,
+      lastSequence: state.last_seq,
+      bytes: state.bytes,
+    })),
+    Effect.mapError(({ detail }) => new LogUnavailable({ operation: "describe", detail })),
+  );

@@ -1,0 +1,28 @@
+import { partitionName } from "../domain/partition.ts";
+
+/** The subject grammar: the only place where a subject or a stream name is built or taken apart. */
+
+export const logStream = (partition: number): string => `LOG_${partitionName(partition)}`;
+export const logSubjects = (partition: number): string => `log.${partitionName(partition)}.>`;
+export const chunkSubject = (partition: number, pairKey: string): string => `log.${partitionName(partition)}.${pairKey}`;
+export const muxSubject = (partition: number): string => `log.${partitionName(partition)}._mux`;
+export const tickSubject = (partition: number): string => `log.${partitionName(partition)}._tick`;
+
+export const controlStream = (partition: number): string => `CTL_${partitionName(partition)}`;
+export const controlSubjects = (partition: number): string => `ctl.${partitionName(partition)}.>`;
+export const registerSubject = (partition: number): string => `ctl.${partitionName(partition)}.register`;
+export const rowSubject = (partition: number, job: string): string => `ctl.${partitionName(partition)}.job.${job}`;
+export const receiptSubject = (partition: number, job: string, sequence: number): string =>
+  `ctl.${partitionName(partition)}.receipt.${job}.${sequence}`;
+
+/** The KV bucket of push jobs; a key is a job id. */
+export const jobsBucket = "jobs";
+
+/** `log.007.acme.http_requests` → `acme.http_requests`; undefined for our own subjects (`_mux`, `_tick`). */
+export const pairKeyOf = (subject: string): string | undefined => {
+  const tail = subject.slice(subject.indexOf(".", subject.indexOf(".") + 1) + 1);
+  return tail.startsWith("_") ? undefined : tail;
+};
+
+/** `ctl.007.job.a` → `job`; `ctl.007.register` → `register`; `ctl.007.receipt.a.12` → `receipt`. */
+export const controlKindOf = (subject: string): string => subject.split(".")[2] ?? "";

@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    // One process per file: a test may kill children, change env and leak sockets without touching its neighbours.
+    pool: "forks",
+    maxWorkers: 2,
+    reporters: ["default", "./test/support/closing-line.ts"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/integration/**", "node_modules/**"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          globalSetup: ["test/support/nats-binary.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // After the unit tests.
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
