@@ -67,14 +67,11 @@ export const redactDestination = (destination: Destination): Destination => {
   }
 };
 
-/** A URL without userinfo and query, fit for logs and answers. */
+/** A URL with userinfo and query replaced, fit for logs and answers. What was there still shows, for a PUT to keep it. */
 export const redactUrl = (text: string): string => {
   if (!URL.canParse(text)) return redactedMark;
   const url = new URL(text);
-  if (url.username !== "" || url.password !== "") {
-    url.username = "";
-    url.password = "";
-  }
-  if (url.search !== "") url.search = `?${redactedMark}`;
-  return url.href;
+  const userinfo = url.username === "" && url.password === "" ? "" : `${redactedMark}@`;
+  const query = url.search === "" ? "" : `?${redactedMark}`;
+  return `${url.protocol}//${userinfo}${url.host}${url.pathname}${query}`;
 };

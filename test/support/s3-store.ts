@@ -62,8 +62,12 @@ export const startS3Store = async (): Promise<S3Store> => {
     } else if (taken) {
       sendError(response, 412, "PreconditionFailed");
     } else if (request.method === "POST" && uploadId !== null) {
-      const parts = [...(uploads.get(uploadId) ?? [])].toSorted(([one], [other]) => one - other).map(([, part]) => part);
-      const listed = [...body.toString().matchAll(/<ETag>([^<]*)<\/ETag>/g)].map(([, etag]) => etag?.replaceAll("&#34;", '"'));
+      const parts = [...(uploads.get(uploadId) ?? [])]
+        .toSorted(([one], [other]) => one - other)
+        .map(([, part]) => part);
+      const listed = [...body.toString().matchAll(/<ETag>([^<]*)<\/ETag>/g)].map(([, etag]) =>
+        etag?.replaceAll("&#34;", '"'),
+      );
       if (listed.join() !== parts.map(etagOf).join()) return sendError(response, 400, "InvalidPart");
       objects.set(key, { body: Buffer.concat(parts), headers: metadata.get(uploadId) ?? {} });
       uploads.delete(uploadId);
@@ -102,7 +106,10 @@ const etagOf = (body: Buffer): string => `"${createHash("md5").update(body).dige
 /** Verifies SigV4 in the header form, from the raw request. */
 const signatureProblem = (request: IncomingMessage, body: Buffer): string | undefined => {
   const header = request.headers.authorization ?? "";
-  const match = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8}\/[^/]+\/s3\/aws4_request), SignedHeaders=([^,]+), Signature=(\w+)$/.exec(header);
+  const match =
+    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8}\/[^/]+\/s3\/aws4_request), SignedHeaders=([^,]+), Signature=(\w+)$/.exec(
+      header,
+    );
   if (match === null) return "no AWS4 signature";
   const [, accessKeyId, scope = "", signedHeaders = "", signature] = match;
   if (accessKeyId !== storeCredentials.accessKeyId) return "unknown key";
@@ -122,10 +129,12 @@ const signatureProblem = (request: IncomingMessage, body: Buffer): string | unde
     payload,
   ].join("\n");
   const text = ["AWS4-HMAC-SHA256", request.headers["x-amz-date"], scope, sha256(canonical)].join("\n");
-  const key = [...scope.split("/")].reduce<Buffer | string>(
-    (secret, part) => createHmac("sha256", secret).update(part).digest(),
-    `AWS4${storeCredentials.secretAccessKey}`,
-  );
+  const key = scope
+    .split("/")
+    .reduce<Buffer | string>(
+      (secret, part) => createHmac("sha256", secret).update(part).digest(),
+      `AWS4${storeCredentials.secretAccessKey}`,
+    );
   return createHmac("sha256", key).update(text).digest("hex") === signature ? undefined : "another signature";
 };
 

@@ -1,0 +1,167 @@
+import { Effect } from "effect";
+import type { Dispatcher } from "undici";
+import { codeOf, messageOf } from "./detail.ts";
+
+/** One HTTP request, ready to be sent. */
+export interface ExchangeRequest {
+  readonly origin: string;
+  readonly method: "POST" | "PUT" | "HEAD" | "DELETE";
+  /** With the query. */
+  readonly path: string;
+  /** Names and values alternating: the form that undici takes without copying. */
+  readonly headers: ReadonlyArray<string>;
+  readonly body: Uint8Array | ReadonlyArray<Uint8Array> | undefined;
+  /** How much of the answer's body to keep; the rest is read and dropped, up to {@link answerBytesMax}. */
+  readonly answerBytesKept: number;
+}
+
+/** What came of an exchange. */
+export type Exchange =
+  | {
+      readonly _tag: "Answered";
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>;
+      readonly body: Uint8Array;
+      /** False when the answer's body was cut: by the other side, by the deadline, or because it was too long. */
+      readonly complete: boolean;
+    }
+  | {
+      readonly _tag: "Failed";
+      /** Node's or undici's code; `ETIMEDOUT` for the deadline. */
+      readonly code: string;
+      readonly message: string;
+      /** Whether the request had begun to leave: false means that nothing can have been stored. */
+      readonly sent: boolean;
+    };
+
+/** An answer longer than this is cut by closing the connection. */
+export const answerBytesMax = 65_536;
+
+/**
+ * Sends one request and waits for its answer to end, at most `millisMax` from connect to last byte, so that neither a
+ * hanging nor a dripping server holds a push for ever. Redirects are answers like any other. Once status and headers
+ * are here the exchange is `Answered`, however the body ends: the destination has spoken.
+ *
+ * Interruption destroys the connection. Never fails.
+ */
+export const exchange = (
+  dispatcher: Dispatcher,
+  request: ExchangeRequest,
+  millisMax: number,
+): Effect.Effect<Exchange> =>
+  Effect.suspend(() => {
+    const handler = new ExchangeHandler(request.answerBytesKept);
+    return Effect.callback<Exchange>((resume) => {
+      handler.done = (result) => resume(Effect.succeed(result));
+      dispatcher.dispatch(dispatchOptions(request), handler);
+      return Effect.sync(() => handler.abort());
+    }).pipe(
+      // The deadline must work in finalizers too; there the caller still waits, but for the race, not for the server.
+      Effect.interruptible,
+      Effect.timeoutOrElse({
+        duration: millisMax,
+        orElse: () => Effect.sync(() => handler.resultAtDeadline(millisMax)),
+      }),
+    );
+  });
+
+const dispatchOptions = (request: ExchangeRequest): Dispatcher.DispatchOptions => ({
+  origin: request.origin,
+  method: request.method,
+  path: request.path,
+  headers: request.headers as Array<string>,
+  // undici takes any iterable of bytes; its types do not say so.
+  body: (request.body ?? null) as Uint8Array | null,
+  // The deadline is ours, over the whole exchange; undici's timers would only add cost.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+});
+
+/** Follows one exchange with undici's lowest interface: no streams and no promises per request. */
+class ExchangeHandler implements Dispatcher.DispatchHandler {
+  done: (result: Exchange) => void = () => {};
+  private controller: Dispatcher.DispatchController | undefined;
+  private status = 0;
+  private headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>> = {};
+  private readonly kept: Array<Uint8Array> = [];
+  private keptBytes = 0;
+  private answerBytes = 0;
+  private aborted = false;
+  private readonly bytesKeptMax: number;
+
+  constructor(bytesKeptMax: number) {
+    this.bytesKeptMax = bytesKeptMax;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    // Given up while it waited for a connection: undici offers no way to take a request back before this moment.
+    if (this.aborted) controller.abort(new ExchangeAborted());
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: typeof this.headers): void {
+    // 1xx are announcements, not answers.
+    if (status < 200) return;
+    this.status = status;
+    this.headers = headers;
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.answerBytes += chunk.byteLength;
+    const room = this.bytesKeptMax - this.keptBytes;
+    if (room > 0) {
+      // Copied: undici reuses the memory.
+      const part = Buffer.from(chunk.subarray(0, room));
+      this.kept.push(part);
+      this.keptBytes += part.byteLength;
+    }
+    if (this.answerBytes > answerBytesMax) {
+      this.done(this.answered(false));
+      this.abort();
+    }
+  }
+
+  onResponseEnd(): void {
+    this.done(this.answered(this.keptBytes === this.answerBytes || this.bytesKeptMax === 0));
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.done(this.status > 0 ? this.answered(false) : this.failed(codeOf(error), messageOf(error)));
+  }
+
+  resultAtDeadline(millisMax: number): Exchange {
+    if (this.status > 0) return this.answered(false);
+    const doing = this.controller === undefined ? "no connection" : "no answer";
+    return this.failed("ETIMEDOUT", `${doing} within ${millisMax} ms`);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    this.controller?.abort(new ExchangeAborted());
+  }
+
+  private answered(complete: boolean): Exchange {
+    const body = this.kept.length === 0 ? noBytes : Buffer.concat(this.kept);
+    return { _tag: "Answered", status: this.status, headers: this.headers, body, complete };
+  }
+
+  private failed(code: string, message: string): Exchange {
+    return { _tag: "Failed", code, message, sent: this.controller !== undefined };
+  }
+}
+
+class ExchangeAborted extends Error {
+  readonly code = "UND_ERR_ABORTED";
+
+  constructor() {
+    super("the push was given up");
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
+/** A header that may have come more than once: its first value. */
+export const headerOf = (answer: Extract<Exchange, { _tag: "Answered" }>, name: string): string | undefined => {
+  const value = answer.headers[name];
+  return typeof value === "string" ? value : value?.[0];
+};
