@@ -70,6 +70,8 @@ export class Buffer {
   lastSuccessMillis: number | undefined;
   lastErrorMillis: number | undefined;
   lastError: string | undefined;
+  /** JetStream time of the oldest record that is not settled, as far as it is known. */
+  pendingSinceMillis: number | undefined;
   private waitingForHead: ((head: ClosedBatch) => void) | undefined;
 
   /** Whether the row that the next batch starts from is durable. */
@@ -110,9 +112,10 @@ export class Buffer {
   // --- fed by the reader and the sweep ---
 
   /** A chunk header was scanned, whether or not its bytes are taken. */
-  count(sequence: number, chunk: Chunk): void {
+  count(sequence: number, millis: number, chunk: Chunk): void {
     if (sequence <= this.countedBefore) return;
     if (this.ledger.pendingRecords === 0) this.cursor = Math.max(this.cursor, sequence - 1);
+    this.pendingSinceMillis ??= millis;
     this.ledger.accept(chunk.records, chunk.bytes);
     this.firstUncounted ??= sequence;
     // The first push waits until the row that names its start is durable.
@@ -123,6 +126,7 @@ export class Buffer {
   feed(sequence: number, millis: number, chunk: Chunk): boolean {
     if (sequence <= this.cursor) return true;
     if (!this.window.hasRoom()) return false;
+    this.pendingSinceMillis ??= millis;
     const deadline = this.window.deadlineMillis();
     const wasEmpty = this.window.isEmpty();
     const ended = this.window.append(sequence, millis, chunk);
@@ -206,6 +210,8 @@ export class Buffer {
     this.ledger.deliver(written.records, written.bytes);
     this.ledger.leavePending(batch.records, batch.bytes);
     this.cursor = batch.last;
+    this.pendingSinceMillis =
+      this.ledger.pendingRecords === 0 ? undefined : (this.window.oldestMillis() ?? batch.endMillis);
     this.cuts = this.cuts.filter((cut) => cut > batch.last);
     this.settledSinceWrite = true;
     this.afterPush();

@@ -57,6 +57,11 @@ export class Window {
     return this.closed[0];
   }
 
+  /** JetStream time of the oldest chunk held. */
+  oldestMillis(): number | undefined {
+    return this.closed[0]?.ref.startMillis ?? this.open?.startMillis;
+  }
+
   /** JetStream time at which the open batch ends; undefined when there is none. */
   deadlineMillis(): number | undefined {
     return this.open === undefined ? undefined : this.open.startMillis + this.limits.maxIntervalSeconds * 1_000;

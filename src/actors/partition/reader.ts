@@ -71,7 +71,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
 };
 
 const deal = (buffer: Buffer, message: LogMessage, chunk: Chunk): void => {
-  buffer.count(message.sequence, chunk);
+  buffer.count(message.sequence, message.millis, chunk);
   if (buffer.live && !buffer.feed(message.sequence, message.millis, chunk)) buffer.lag(message.sequence - 1);
 };
 

@@ -1,0 +1,67 @@
+import { Effect, Layer } from "effect";
+import { BufferActors } from "../actors/buffer/actor.ts";
+import { Owner } from "../actors/owner.ts";
+import { Log } from "../actors/ports/log.ts";
+import { layerDestinations } from "../destinations/registry.ts";
+import type { Limits } from "../domain/limits.ts";
+import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
+import { layerJobs } from "../streams/job-store.ts";
+import { layerLog } from "../streams/log.ts";
+import { layerOutbox } from "../streams/outbox.ts";
+import { reconcileTopology } from "../streams/topology.ts";
+import { WriteHints } from "../streams/write-hints.ts";
+
+export interface NodeLayerOptions {
+  readonly nodeName: string;
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly allowPrivateDestinations: boolean;
+  readonly limits: Limits;
+}
+
+/** How long a checkpoint, or a read of rows, may take. */
+const checkpointAnswerMillis = 5_000;
+
+/** Streams exist, and an empty log has its first register, before anything is stored. */
+const layerTopology = (options: NodeLayerOptions) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { limits, partitions, replicas } = options;
+      yield* reconcileTopology({ ...limits, partitions, replicas });
+      const log = yield* Log;
+      yield* Effect.forEach(
+        Array.from({ length: partitions }, (_, partition) => partition),
+        (partition) =>
+          Effect.flatMap(log.describe(partition), (info) => seedRegister(partition, info, checkpointAnswerMillis)),
+        { concurrency: 8, discard: true },
+      );
+    }),
+  );
+
+/** Everything of a node between NATS and HTTP: streams, jobs, forwarder's outbox, owner. */
+export const layerNode = (options: NodeLayerOptions) => {
+  const { limits, partitions } = options;
+  const shared = {
+    ...limits,
+    partitions,
+    owner: options.nodeName,
+    bounds: { bytesMax: limits.bufferWindowBytesMax, closedBatchesMax: limits.bufferClosedBatchesMax },
+  };
+  const log = layerLog(limits).pipe(Layer.provideMerge(WriteHints.layer));
+  const topology = layerTopology(options).pipe(Layer.provideMerge(log));
+  const destinations = layerDestinations({
+    allowPrivateDestinations: options.allowPrivateDestinations,
+    pushMillisMax: limits.pushMillisMax,
+    multipartBytesMin: limits.s3MultipartBytesMin,
+    connectionsPerHostMax: limits.pushesPerHostMax,
+  });
+  const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
+  const owner = Owner.layer(shared).pipe(
+    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide(destinations))),
+    Layer.provide(checkpoints),
+  );
+  return Layer.mergeAll(owner, layerOutbox(shared)).pipe(
+    Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),
+    Layer.provideMerge(topology),
+  );
+};

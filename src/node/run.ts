@@ -1,0 +1,143 @@
+import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
+import { Owner } from "../actors/owner.ts";
+import { JobsAdmin, NodeView } from "../api/ports.ts";
+import type { DoorReport } from "../api/reports.ts";
+import { type Served, serveApi } from "../api/server.ts";
+import { applyJobsFile } from "../control/apply-jobs.ts";
+import { loadCatalogue } from "../control/catalogue.ts";
+import { loadSettings, type Settings, type SettingsSources } from "../control/settings.ts";
+import { makeIngest } from "../forwarder/ingest.ts";
+import { JobStore } from "../streams/job-store.ts";
+import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/server.ts";
+import { Nats } from "../streams/nats.ts";
+import { fileStoreBytes } from "../streams/topology.ts";
+import { packageVersion } from "../cli/package-version.ts";
+import { makeJobsAdmin } from "./jobs-admin.ts";
+import { layerNode } from "./node-layers.ts";
+import { makeNodeView } from "./node-view.ts";
+
+/** The node could not start; `message` says what to do, in one line or a few. */
+export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
+  message: Schema.String,
+}) {}
+
+export interface NodeOptions {
+  readonly mode: "dev" | "serve";
+  readonly configFile: string | undefined;
+  readonly dataDirectory: string | undefined;
+  /** `host:port`, `:port` or `port`. */
+  readonly listen: string | undefined;
+  readonly jobsFile: string | undefined;
+}
+
+const startError = (error: { readonly message: string }) => new NodeStartError({ message: error.message });
+/** How long to wait for partitions that another owner may hold before saying that the node is ready all the same. */
+const ownedMillisMax = 15_000;
+
+/** Runs a node until it is interrupted; then it drains: no new request, open batches pushed, books written, NATS stopped. */
+export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const settings = yield* loadSettings(sourcesOf(options)).pipe(Effect.mapError(startError));
+      const embedded = settings.embedded ? yield* startEmbedded(settings) : undefined;
+      const servers = embedded?.url ?? settings.nats.servers;
+      const nats = Nats.layer({ servers, name: settings.nodeName, token: settings.nats.token });
+      const layer = layerNode({ ...settings, replicas: settings.nats.replicas }).pipe(Layer.provideMerge(nats));
+      const context = yield* Layer.build(layer).pipe(Effect.mapError((error) => startError(describe(error, servers))));
+      yield* operate(settings, options, embedded).pipe(Effect.provideContext(context));
+    }),
+  );
+
+const sourcesOf = ({ configFile, dataDirectory, listen, mode }: NodeOptions): SettingsSources => ({
+  ...(mode === "dev" ? { profile: "development" } : {}),
+  ...(configFile === undefined ? {} : { configFile }),
+  overrides: {
+    ...(dataDirectory === undefined ? {} : { dataDirectory }),
+    ...(listen === undefined ? {} : { listen: listen.includes(":") ? listen.replace(/^:/, "127.0.0.1:") : `127.0.0.1:${listen}` }),
+  },
+});
+
+const describe = (error: { readonly _tag: string; readonly detail?: string; readonly message?: string }, servers: string) => ({
+  message:
+    error._tag === "NatsError"
+      ? `NATS at ${servers} does not answer as it should: ${error.detail}. Is it running, with JetStream?`
+      : (error.message ?? error.detail ?? error._tag),
+});
+
+const startEmbedded = (settings: Settings): Effect.Effect<EmbeddedServer, NodeStartError, Scope.Scope> =>
+  startEmbeddedServer({
+    dataDirectory: settings.dataDirectory,
+    fileStoreBytesMax: fileStoreBytes({ partitions: settings.partitions, logBytesMax: settings.limits.logBytesMax }),
+    messageBytesMax: settings.limits.messageBytesMax,
+  }).pipe(
+    Effect.tap(({ url, version }) => Effect.logInfo("nats-server runs.", { url, version })),
+    Effect.mapError(startError),
+  );
+
+const operate = Effect.fnUntraced(function* (
+  settings: Settings,
+  options: NodeOptions,
+  embedded: EmbeddedServer | undefined,
+) {
+  const owner = yield* Owner;
+  const catalogue = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
+  const ingest = yield* makeIngest({ limits: settings.limits, datasets: catalogue });
+  const view = yield* makeNodeView({
+    limits: settings.limits,
+    partitions: settings.partitions,
+    version: {
+      spillway: packageVersion(),
+      node: process.version,
+      natsServer: embedded?.version,
+    },
+    door: (): ReadonlyArray<DoorReport> => ingest.door(),
+    requestBytes: ingest.inFlightBytes,
+  });
+  const admin = yield* makeJobsAdmin(settings);
+  yield* applyJobs(options);
+  yield* awaitOwned(settings.partitions);
+  const api = yield* serveApi({
+    host: settings.listen.host,
+    port: settings.listen.port,
+    token: settings.token,
+    ingest: ingest.handle,
+  }).pipe(
+    Effect.provideService(NodeView, view),
+    Effect.provideService(JobsAdmin, admin),
+    Effect.mapError(startError),
+  );
+  // The last finalizer is the first to run: while everything below it still works.
+  yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain));
+  yield* Console.log(`spillway is ready at ${api.url}`);
+  yield* Effect.never;
+});
+
+const shutDown = (api: Served, closeDoor: Effect.Effect<void>, drain: Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    yield* Effect.logInfo("Draining: no new requests; what is open is pushed.");
+    yield* api.stopAccepting;
+    yield* closeDoor;
+    yield* drain;
+    yield* Effect.logInfo("Drained.");
+  });
+
+const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions) {
+  if (jobsFile === undefined) return;
+  const store = yield* JobStore;
+  const applied = yield* applyJobsFile(jobsFile).pipe(Effect.mapError(startError));
+  if (applied.revision > 0) yield* Effect.ignore(store.awaitServed(applied.revision));
+  const { added, changed, notInFile, unchanged } = applied;
+  yield* Effect.logInfo("Push jobs applied.", { file: jobsFile, added, changed, unchanged, notInFile });
+});
+
+const awaitOwned = Effect.fnUntraced(function* (partitions: number) {
+  const owner = yield* Owner;
+  const all = yield* Effect.sync(() => owner.owned().size === partitions).pipe(
+    Effect.tap((done) => (done ? Effect.void : Effect.sleep(20))),
+    Effect.repeat({ until: (done) => done }),
+    Effect.timeoutOption(ownedMillisMax),
+  );
+  if (Option.isNone(all)) {
+    yield* Effect.logWarning("Not every partition could be claimed yet.", { owned: owner.owned().size, partitions });
+  }
+});
