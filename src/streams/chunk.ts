@@ -120,7 +120,7 @@ export const decode = (payload: Uint8Array, pairKey: string | undefined): Decode
   const view = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
   const bodyAt = prefixBytes + view.readUInt32LE(2);
   if (bodyAt > payload.length) throw new ChunkUndecodable("shorter than its header");
-  const header = unpackHeader(view.subarray(prefixBytes, bodyAt));
+  const header = unpackHeader(view.subarray(prefixBytes, bodyAt), payload[1] === kinds.mux);
   const [incarnation, number, absent, recordsBefore, jobSet, records, bytes] = header;
   const body = view.subarray(bodyAt);
   const common = { writer: { incarnation, number, absent, recordsBefore }, jobSet, records };
@@ -133,15 +133,38 @@ export const decode = (payload: Uint8Array, pairKey: string | undefined): Decode
   throw new ChunkUndecodable("its kind does not fit its subject");
 };
 
-const unpackHeader = (packed: Uint8Array): PlainHeader => {
+const unpackHeader = (packed: Uint8Array, isMux: boolean): PlainHeader => {
+  let header: unknown;
   try {
-    const header = unpack(packed) as PlainHeader;
-    if (Array.isArray(header) && header.length >= 7) return header;
+    header = unpack(packed);
   } catch {
-    // Falls through: the bytes are not msgpack.
+    throw new ChunkUndecodable("its header is not msgpack");
   }
+  // Checked value by value: a wrong one would make wrong books, or another error in the reader.
+  if (isPlainHeader(header, isMux ? 10 : 7) && (!isMux || hasEntries(header as unknown as MuxHeader))) return header;
   throw new ChunkUndecodable("its header is not ours");
 };
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const isPlainHeader = (header: unknown, length: number): header is PlainHeader =>
+  Array.isArray(header) &&
+  header.length === length &&
+  typeof header[0] === "string" &&
+  header.slice(1, 7).every((value) => isCount(value));
+
+/** Each entry has a pair, and their records and bytes add up to the totals of the header. */
+const hasEntries = ([, , , , , recordsTotal, bytesTotal, pairs, records, bytes]: MuxHeader): boolean =>
+  Array.isArray(pairs) &&
+  pairs.every((pair) => typeof pair === "string") &&
+  addsUp(records, pairs.length, recordsTotal) &&
+  addsUp(bytes, pairs.length, bytesTotal);
+
+const addsUp = (counts: unknown, length: number, total: number): boolean =>
+  Array.isArray(counts) &&
+  counts.length === length &&
+  counts.every((count) => isCount(count)) &&
+  counts.reduce((sum: number, count: number) => sum + count, 0) === total;
 
 const muxChunks = (header: MuxHeader, body: Uint8Array): ReadonlyArray<Chunk> => {
   const [, , , , , , bytesTotal, pairs, records, bytes] = header;

@@ -48,13 +48,13 @@ const joined = ({ bytes, data }: Gathered): Uint8Array => (data.length === 1 ? d
 
 /** Below this a thread hop costs more than it saves. */
 const asyncBytesMin = 65_536;
-const gzipOptions = { level: 1 };
 
 const gzipMember = (raw: Uint8Array): Promise<Uint8Array> =>
   raw.length < asyncBytesMin
-    ? Promise.resolve(gzipSync(raw, gzipOptions))
+    ? Promise.resolve(gzipSync(raw, { level: 1, chunkSize: Math.max(1_024, raw.length >> 2) }))
     : new Promise((resolve, reject) =>
-        gzip(raw, gzipOptions, (error, result) => (error === null ? resolve(result) : reject(error))),
+        // One output buffer, one trip to the thread pool: by default each 16 KB of output is a trip of its own.
+        gzip(raw, { level: 1, chunkSize: raw.length >> 2 }, (error, result) => (error === null ? resolve(result) : reject(error))),
       );
 
 /**

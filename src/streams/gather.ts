@@ -74,43 +74,36 @@ export class Gather {
 
   /** The next write, bounded in messages and raw bytes. Full chunks first; open ones only when no full one is left. */
   take(): ReadonlyArray<Planned> {
+    const { muxRawBytesMax, outboxWriteBytesMax, outboxWriteMessagesMax, plainChunkRawBytesMin } = this.limits;
     const plan: Array<Planned> = [];
     let bytes = 0;
-    const fits = (more: number) =>
-      plan.length === 0 ||
-      (plan.length < this.limits.outboxWriteMessagesMax && bytes + more <= this.limits.outboxWriteBytesMax);
-    while (this.full.length > 0 && fits(this.full[0]!.bytes)) {
+    // The first chunk always fits: one that is larger than a write should be travels alone.
+    const fits = (more: number, messages: number) =>
+      plan.length === 0 || (plan.length + messages <= outboxWriteMessagesMax && bytes + more <= outboxWriteBytesMax);
+    while (this.full.length > 0 && fits(this.full[0]!.bytes, 1)) {
       const chunk = this.full.shift()!;
       bytes += chunk.bytes;
       plan.push({ kind: "plain", chunk });
     }
     if (this.full.length > 0) return plan;
-    const small: Array<Gathered> = [];
+    // Small chunks in as few messages as their raw size allows; each pair occurs once.
+    let mux: Array<Gathered> = [];
+    let muxBytes = Number.POSITIVE_INFINITY;
     for (const chunk of this.open.values()) {
-      // One place is kept for the mux message that the small chunks before this one need.
-      if (!fits(chunk.bytes) || plan.length + 1 >= this.limits.outboxWriteMessagesMax) break;
+      const isSmall = chunk.bytes < plainChunkRawBytesMin;
+      const joins = isSmall && muxBytes + chunk.bytes <= muxRawBytesMax;
+      if (!fits(chunk.bytes, joins ? 0 : 1)) break;
       this.open.delete(chunk.pair.key);
       bytes += chunk.bytes;
-      if (chunk.bytes >= this.limits.plainChunkRawBytesMin) plan.push({ kind: "plain", chunk });
-      else small.push(chunk);
+      if (joins) {
+        mux.push(chunk);
+        muxBytes += chunk.bytes;
+      } else if (isSmall) {
+        mux = [chunk];
+        muxBytes = chunk.bytes;
+        plan.push({ kind: "mux", chunks: mux });
+      } else plan.push({ kind: "plain", chunk });
     }
-    return [...plan, ...muxed(small, this.limits.muxRawBytesMax)];
+    return plan;
   }
 }
-
-/** Small chunks in as few messages as their raw size allows; each pair occurs once. */
-export const muxed = (chunks: ReadonlyArray<Gathered>, rawBytesMax: number): ReadonlyArray<Planned> => {
-  const messages: Array<{ readonly kind: "mux"; readonly chunks: Array<Gathered> }> = [];
-  let bytes = 0;
-  for (const chunk of chunks) {
-    const last = messages.at(-1);
-    if (last === undefined || bytes + chunk.bytes > rawBytesMax) {
-      messages.push({ kind: "mux", chunks: [chunk] });
-      bytes = chunk.bytes;
-    } else {
-      last.chunks.push(chunk);
-      bytes += chunk.bytes;
-    }
-  }
-  return messages;
-};

@@ -76,8 +76,13 @@ export const reconcileTopology = Effect.fn("streams.reconcileTopology")(function
   const { control } = yield* Nats;
   yield* checkPayload(control.info?.max_payload ?? 0, options.messageBytesMax);
   const manager = yield* attempt("manage", () => jetstreamManager(control));
-  yield* Effect.forEach(topology(options), (config) => reconcile(manager, config), { concurrency: 8, discard: true });
+  // Everything is checked before anything is created: a node with other settings must not leave a stream behind.
+  const missing = (yield* Effect.forEach(topology(options), (config) => check(manager, config), { concurrency: 8 })).flat();
   yield* refuseOtherPartitions(manager, options.partitions);
+  yield* Effect.forEach(missing, (config) => attempt("manage", () => manager.streams.add(config)), {
+    concurrency: 8,
+    discard: true,
+  });
 });
 
 const checkPayload = (serverMax: number, messageBytesMax: number) =>
@@ -90,10 +95,11 @@ const checkPayload = (serverMax: number, messageBytesMax: number) =>
         }),
       );
 
-const reconcile = Effect.fnUntraced(function* (
+/** The stream, if it is yet to be created. */
+const check = Effect.fnUntraced(function* (
   manager: JetStreamManager,
   wanted: Partial<StreamConfig> & { readonly name: string },
-): Effect.fn.Return<void, NatsError | TopologyMismatch> {
+): Effect.fn.Return<ReadonlyArray<typeof wanted>, NatsError | TopologyMismatch> {
   const found = yield* attempt("manage", () => manager.streams.info(wanted.name)).pipe(
     Effect.map(({ config }) => config as Partial<StreamConfig>),
     Effect.catchIf(
@@ -101,17 +107,13 @@ const reconcile = Effect.fnUntraced(function* (
       () => Effect.succeed(undefined),
     ),
   );
-  if (found === undefined) {
-    yield* attempt("manage", () => manager.streams.add(wanted));
-    return;
-  }
+  if (found === undefined) return [wanted];
   const differences = Object.entries(wanted).flatMap(([key, value]) => difference(key, found, value));
-  if (differences.length > 0) {
-    return yield* new TopologyMismatch({
-      stream: wanted.name,
-      message: `Stream ${wanted.name} exists with other settings: ${differences.join("; ")}. Start with the settings it was created with, or change the stream by hand.`,
-    });
-  }
+  if (differences.length === 0) return [];
+  return yield* new TopologyMismatch({
+    stream: wanted.name,
+    message: `Stream ${wanted.name} exists with other settings: ${differences.join("; ")}. Start with the settings it was created with, or change the stream by hand.`,
+  });
 });
 
 const difference = (key: string, found: Partial<StreamConfig>, wanted: unknown): ReadonlyArray<string> => {

@@ -1,0 +1,192 @@
+import {
+  jetstream,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstreamManager,
+  StorageType,
+  type StreamConfig,
+} from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import { headers, type NatsConnection, nanos } from "@nats-io/transport-node";
+import { Effect } from "effect";
+import type { PushJob, StoredJob } from "../domain/push-job.ts";
+import { directGet } from "./direct-get.ts";
+import { decodeStoredJob } from "./job-codec.ts";
+import { attempt, Nats, NatsError } from "./nats.ts";
+import { jobsBucket } from "./subjects.ts";
+import { TopologyMismatch } from "./topology.ts";
+
+/** So many revisions of a job can be read: a batch is finished under the one that it was cut under. */
+const jobHistory = 20;
+/** Of one job, encoded. */
+export const jobBytesMax = 65_536;
+export const jobsStream = `KV_${jobsBucket}`;
+const subjectPrefix = `$KV.${jobsBucket}.`;
+const answerMillisMax = 2_000;
+
+/** The newest entry of a key as the stream's leader has it. */
+export interface JobEntry {
+  readonly revision: number;
+  /** The entry is the marker of a removal. */
+  readonly removed: boolean;
+  /** Undefined: removed, or it does not decode. */
+  readonly job: PushJob | undefined;
+}
+
+/** The stream's own account, by which a reader notices that it reads another stream than before. */
+export interface BucketState {
+  readonly created: string;
+  readonly lastSequence: number;
+}
+
+/** The bucket `jobs`, one key per push job. Its answers are the leader's unless they say otherwise. */
+export interface JobBucket {
+  readonly connection: NatsConnection;
+  /** Undefined: the key has no message at all. */
+  readonly read: (id: string) => Effect.Effect<JobEntry | undefined, NatsError>;
+  /** Compare-and-set (0: no message of the key); undefined when somebody else's change came first. */
+  readonly write: (id: string, data: Uint8Array, lastRevision: number) => Effect.Effect<number | undefined, NatsError>;
+  /** Stores a marker that the job is no more; compare-and-set. */
+  readonly mark: (id: string, lastRevision: number) => Effect.Effect<number | undefined, NatsError>;
+  /** Whether the message at `revision` of the key says that the job was removed; any replica may answer. */
+  readonly isRemoval: (id: string, revision: number) => Effect.Effect<boolean, NatsError>;
+  readonly atRevision: (id: string, revision: number) => Effect.Effect<StoredJob | undefined, NatsError>;
+  /** The newest decodable revision before `revision`, unless the job was removed in between. */
+  readonly lastGoodBefore: (id: string, revision: number) => Effect.Effect<StoredJob | undefined, NatsError>;
+  readonly describe: Effect.Effect<BucketState, NatsError>;
+}
+
+/** The job id in a subject of the bucket's stream. */
+export const jobIdOf = (subject: string): string => subject.slice(subjectPrefix.length);
+export const jobSubjects = `${subjectPrefix}>`;
+const jobSubject = (id: string): string => `${subjectPrefix}${id}`;
+
+/** Creates the bucket if it is absent. One that exists with other settings is an error that names them. */
+export const openJobBucket = Effect.fn("JobBucket.open")(function* (replicas: number) {
+  const { control } = yield* Nats;
+  const kv = yield* attempt("kv", () =>
+    new Kvm(control).create(jobsBucket, {
+      history: jobHistory,
+      storage: StorageType.File,
+      replicas,
+      maxValueSize: jobBytesMax,
+      allow_direct: true,
+      description: "Spillway's push jobs, one key per job id.",
+    }),
+  );
+  const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
+  yield* refuseOtherSettings(manager, replicas);
+  return makeBucket(control, kv, manager);
+});
+
+const refuseOtherSettings = (manager: JetStreamManager, replicas: number) =>
+  attempt("manage", () => manager.streams.info(jobsStream)).pipe(
+    Effect.map(({ config }) => differences(config, replicas)),
+    Effect.flatMap((list) =>
+      list.length === 0
+        ? Effect.void
+        : Effect.fail(
+            new TopologyMismatch({
+              stream: jobsStream,
+              message: `The KV bucket ${jobsBucket} exists with other settings: ${list.join("; ")}. Start with the settings it was created with, or change the stream ${jobsStream} by hand.`,
+            }),
+          ),
+    ),
+  );
+
+const differences = (config: StreamConfig, replicas: number): ReadonlyArray<string> => {
+  const wanted: ReadonlyArray<readonly [string, unknown, unknown]> = [
+    ["history", config.max_msgs_per_subject, jobHistory],
+    ["storage", config.storage, StorageType.File],
+    ["replicas", config.num_replicas, replicas],
+    ["maximum value size", config.max_msg_size, jobBytesMax],
+    ["direct get", config.allow_direct, true],
+    // A job that expires would be a job that is removed without anybody having ordered it.
+    ["time to live", config.max_age, nanos(0)],
+  ];
+  return wanted
+    .filter(([, found, needed]) => found !== needed)
+    .map(([name, found, needed]) => `${name} is ${String(found)}, wanted ${String(needed)}`);
+};
+
+const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManager): JobBucket => {
+  const client = jetstream(connection, { timeout: answerMillisMax });
+  const publish = (id: string, data: Uint8Array, lastRevision: number, operation?: string) => {
+    const head = headers();
+    if (operation !== undefined) head.set("KV-Operation", operation);
+    return attempt("kv", () =>
+      client.publish(jobSubject(id), data, {
+        headers: head,
+        timeout: answerMillisMax,
+        expect: { lastSubjectSequence: lastRevision, streamName: jobsStream },
+      }),
+    ).pipe(
+      Effect.map(({ seq }): number | undefined => seq),
+      Effect.catchIf(isWrongSequence, () => Effect.undefined),
+    );
+  };
+  const isRemoval = (id: string, revision: number) =>
+    attempt("kv", () => kv.get(id, { revision })).pipe(
+      // An empty value that somebody stored is a value that does not decode. It removes nothing.
+      Effect.map((entry) => entry !== null && entry.operation !== "PUT"),
+    );
+  return {
+    connection,
+    write: (id, data, lastRevision) => publish(id, data, lastRevision),
+    mark: (id, lastRevision) => publish(id, new Uint8Array(), lastRevision, "DEL"),
+    read: (id) =>
+      attempt("kv", () => manager.streams.getMessage(jobsStream, { last_by_subj: jobSubject(id) })).pipe(
+        Effect.map((message) =>
+          message === null
+            ? undefined
+            : {
+                revision: message.seq,
+                removed: message.header.get("KV-Operation") !== "",
+                job: decodeStoredJob(id, message.data),
+              },
+        ),
+      ),
+    isRemoval,
+    atRevision: (id, revision) =>
+      attempt("kv", () => kv.get(id, { revision })).pipe(
+        Effect.map((entry) => (entry === null ? undefined : storedJob(id, revision, entry.value))),
+      ),
+    lastGoodBefore: (id, revision) => lastGoodBefore(connection, id, revision, isRemoval),
+    describe: attempt("manage", () => manager.streams.info(jobsStream)).pipe(
+      Effect.map(({ created, state }) => ({ created, lastSequence: state.last_seq })),
+    ),
+  };
+};
+
+const storedJob = (id: string, revision: number, data: Uint8Array): StoredJob | undefined => {
+  const job = decodeStoredJob(id, data);
+  return job === undefined ? undefined : { job, revision };
+};
+
+const lastGoodBefore = Effect.fnUntraced(function* (
+  connection: NatsConnection,
+  id: string,
+  revision: number,
+  isRemoval: JobBucket["isRemoval"],
+) {
+  const messages = yield* directGet(connection, {
+    stream: jobsStream,
+    sequence: 1,
+    subject: jobSubject(id),
+    messagesMax: jobHistory,
+    bytesMax: jobHistory * 2 * jobBytesMax,
+    timeoutMillis: answerMillisMax,
+  }).pipe(Effect.mapError((cause) => new NatsError({ operation: "kv", detail: cause.detail, cause })));
+  for (const { data, sequence } of messages.toReversed()) {
+    if (sequence >= revision) continue;
+    const good = storedJob(id, sequence, data);
+    if (good !== undefined) return good;
+    if (data.length === 0 && (yield* isRemoval(id, sequence))) return undefined;
+  }
+  return undefined;
+});
+
+const wrongLastSequence = 10_071;
+
+const isWrongSequence = ({ cause }: NatsError): boolean =>
+  cause instanceof JetStreamApiError && cause.code === wrongLastSequence;

@@ -1,0 +1,168 @@
+import { Clock, Effect, Option, Queue } from "effect";
+import type { StoredJob } from "../domain/push-job.ts";
+import { directGet, type StoredMessage } from "./direct-get.ts";
+import { type BucketState, type JobBucket, jobIdOf, jobsStream, jobSubjects } from "./job-bucket.ts";
+import { decodeStoredJob } from "./job-codec.ts";
+
+const sliceMessagesMax = 1_000;
+const sliceBytesMax = 4_194_304;
+const sliceMillisMax = 1_000;
+/** After a hint the message may not be stored yet: asked again soon, then ever more slowly. */
+const waitMillisMin = 5;
+const waitMillisMax = 500;
+const failureMillis = 250;
+const describeMillis = 5_000;
+
+/** The bucket as read so far, in sequence, from the store itself. */
+export interface JobFeed {
+  /** Every job's newest good revision. Changes under its reader. */
+  readonly entries: ReadonlyMap<string, StoredJob>;
+  /** Everything up to this sequence is in `entries`. */
+  readonly position: () => number;
+  /** There is something new: look at once. Cheap, never waits. */
+  readonly nudge: () => void;
+}
+
+export interface JobFeedOptions {
+  readonly jobsMax: number;
+  /** Told after each slice, with the ids whose entries it changed. */
+  readonly onSlice: (changed: ReadonlySet<string>) => void;
+}
+
+interface State {
+  readonly bucket: JobBucket;
+  readonly options: JobFeedOptions;
+  readonly entries: Map<string, StoredJob>;
+  readonly hints: Queue.Queue<void>;
+  position: number;
+  described: BucketState;
+  describedMillis: number;
+  waitMillis: number;
+  failing: boolean;
+}
+
+/**
+ * Reads the whole bucket, then follows it for as long as the scope lives.
+ *
+ * Following is asking, every half second and after each hint (a plain subscription to the bucket's subjects): there is
+ * no consumer that a server restart could take away and no message that could be missed. Without an answer the
+ * entries stay as they are.
+ */
+export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, options: JobFeedOptions) {
+  const hints = yield* Queue.sliding<void>(1);
+  const state: State = {
+    bucket,
+    options,
+    entries: new Map(),
+    hints,
+    position: 0,
+    described: yield* bucket.describe,
+    describedMillis: yield* Clock.currentTimeMillis,
+    waitMillis: waitMillisMax,
+    failing: false,
+  };
+  const nudge = () => {
+    Queue.offerUnsafe(hints, undefined);
+  };
+  // Before the first read: nothing may be stored between the two without a hint.
+  yield* Effect.acquireRelease(
+    Effect.sync(() => bucket.connection.subscribe(jobSubjects, { callback: nudge })),
+    (subscription) => Effect.sync(() => subscription.unsubscribe()),
+  );
+  while ((yield* readSlice(state)) > 0);
+  yield* Effect.forkScoped(Effect.forever(follow(state)));
+  const feed: JobFeed = { entries: state.entries, position: () => state.position, nudge };
+  return feed;
+});
+
+const follow = (state: State) =>
+  readSlice(state).pipe(
+    Effect.tap(() => {
+      if (!state.failing) return Effect.void;
+      state.failing = false;
+      return Effect.logInfo("Push jobs can be read again.");
+    }),
+    Effect.flatMap((messages) => (messages > 0 ? Effect.void : beIdle(state))),
+    Effect.catch(({ detail }) => endure(state, detail)),
+    // A connection that was closed for good throws. The last known set is served on.
+    Effect.catchDefect((defect) => endure(state, String(defect))),
+  );
+
+/** One line per outage, not one per attempt. */
+const endure = Effect.fnUntraced(function* (state: State, detail: string) {
+  if (!state.failing) {
+    state.failing = true;
+    yield* Effect.logWarning("Push jobs cannot be read: the last known ones stay in force.", { detail });
+  }
+  yield* Effect.sleep(failureMillis);
+});
+
+const beIdle = Effect.fnUntraced(function* (state: State) {
+  const nowMillis = yield* Clock.currentTimeMillis;
+  if (nowMillis - state.describedMillis >= describeMillis) {
+    state.describedMillis = nowMillis;
+    yield* beginAgainIfReplaced(state);
+  }
+  const hint = yield* Queue.take(state.hints).pipe(Effect.timeoutOption(state.waitMillis));
+  state.waitMillis = Option.isSome(hint) ? waitMillisMin : Math.min(waitMillisMax, state.waitMillis * 2);
+});
+
+/** A bucket made anew, or one that lost its end, is read from its beginning. What it lacks is not thereby removed. */
+const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State) {
+  const now = yield* state.bucket.describe;
+  if (now.created === state.described.created && now.lastSequence >= state.position) return;
+  yield* Effect.logError("The stored push jobs were replaced: read from their beginning, nothing is removed.", {
+    stream: jobsStream,
+    position: state.position,
+    lastSequence: now.lastSequence,
+  });
+  state.described = now;
+  state.position = 0;
+  state.waitMillis = waitMillisMin;
+});
+
+/** @returns how many messages it read */
+const readSlice = Effect.fnUntraced(function* (state: State) {
+  const messages = yield* directGet(state.bucket.connection, {
+    stream: jobsStream,
+    sequence: state.position + 1,
+    messagesMax: sliceMessagesMax,
+    bytesMax: sliceBytesMax,
+    timeoutMillis: sliceMillisMax,
+  });
+  const last = messages.at(-1);
+  if (last === undefined) return 0;
+  // Only the newest revision counts: each is decoded once, and a job that was changed often costs no more.
+  const newest = new Map(messages.map((message) => [jobIdOf(message.subject), message]));
+  const changed = new Set<string>();
+  for (const [id, message] of newest) if (yield* apply(state, id, message)) changed.add(id);
+  state.position = last.sequence;
+  state.options.onSlice(changed);
+  return messages.length;
+});
+
+/** @returns whether the job's entry changed */
+const apply = Effect.fnUntraced(function* (state: State, id: string, { data, sequence }: StoredMessage) {
+  const { bucket, entries, options } = state;
+  if (data.length === 0 && (yield* bucket.isRemoval(id, sequence))) return entries.delete(id);
+  const job = decodeStoredJob(id, data);
+  if (job === undefined) return yield* keepLastGood(state, id, sequence);
+  if (!entries.has(id) && entries.size >= options.jobsMax) {
+    yield* Effect.logError("A push job over the limit is not served.", { job: id, jobsMax: options.jobsMax });
+    return false;
+  }
+  entries.set(id, { job, revision: sequence });
+  return true;
+});
+
+const keepLastGood = Effect.fnUntraced(function* ({ bucket, entries }: State, id: string, sequence: number) {
+  const good = (yield* bucket.lastGoodBefore(id, sequence)) ?? entries.get(id);
+  yield* Effect.logError("A stored push job does not decode: its last good revision stays in force.", {
+    job: id,
+    revision: sequence,
+    ...(good === undefined ? { keeps: "none" } : { keeps: good.revision }),
+  });
+  if (good === undefined || good.revision === entries.get(id)?.revision) return false;
+  entries.set(id, good);
+  return true;
+});

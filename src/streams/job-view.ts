@@ -1,0 +1,43 @@
+import type { PushJob, StoredJob } from "../domain/push-job.ts";
+import type { JobFeed } from "./job-feed.ts";
+
+/** The feed's entries with this node's own writes in front, until the feed has read them. */
+export interface JobView {
+  readonly get: (id: string) => StoredJob | undefined;
+  readonly list: () => ReadonlyArray<StoredJob>;
+  readonly count: () => number;
+  /** A write of ours that the store acknowledged; `job` undefined: it was removed. */
+  readonly wrote: (id: string, revision: number, job: PushJob | undefined) => void;
+}
+
+export const makeJobView = (feed: JobFeed): JobView => {
+  const ahead = new Map<string, { readonly revision: number; readonly job: PushJob | undefined }>();
+  const forgetWhatIsRead = () => {
+    for (const [id, { revision }] of ahead) if (revision <= feed.position()) ahead.delete(id);
+  };
+  const get = (id: string): StoredJob | undefined => {
+    const own = ahead.get(id);
+    if (own === undefined || own.revision <= feed.position()) return feed.entries.get(id);
+    return own.job === undefined ? undefined : { job: own.job, revision: own.revision };
+  };
+  const list = () => {
+    forgetWhatIsRead();
+    const ids = new Set([...feed.entries.keys(), ...ahead.keys()]);
+    return [...ids].toSorted().flatMap((id) => get(id) ?? []);
+  };
+  return {
+    get,
+    list,
+    count: () => {
+      forgetWhatIsRead();
+      let count = feed.entries.size;
+      for (const [id, { job }] of ahead) count += Number(job !== undefined) - Number(feed.entries.has(id));
+      return count;
+    },
+    wrote: (id, revision, job) => {
+      forgetWhatIsRead();
+      ahead.set(id, { revision, job });
+      feed.nudge();
+    },
+  };
+};

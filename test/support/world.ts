@@ -1,0 +1,170 @@
+import { Effect, Layer, References } from "effect";
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { BufferActors } from "../../src/actors/buffer/actor.ts";
+import { Owner } from "../../src/actors/owner.ts";
+import { Destinations, type PushRequest } from "../../src/actors/ports/destinations.ts";
+import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
+import { Log } from "../../src/actors/ports/log.ts";
+import type { OutboxPiece } from "../../src/actors/ports/outbox.ts";
+import type { Limits } from "../../src/domain/limits.ts";
+import { makePair, type Pair } from "../../src/domain/partition.ts";
+import { PushJob, type StoredJob } from "../../src/domain/push-job.ts";
+import { delivered, type PushOutcome } from "../../src/domain/push-outcome.ts";
+import { layerCheckpoints, seedRegister } from "../../src/streams/checkpoint-store.ts";
+import { layerLog } from "../../src/streams/log.ts";
+import { Nats } from "../../src/streams/nats.ts";
+import { layerOutbox, type OutboxOptions } from "../../src/streams/outbox.ts";
+import { reconcileTopology, type TopologyOptions } from "../../src/streams/topology.ts";
+import { WriteHints } from "../../src/streams/write-hints.ts";
+
+/** What a node runs with. Tests lower single limits to reach them. */
+export const limits: Limits = (
+  JSON.parse(readFileSync(new URL("../../config/default.json", import.meta.url), "utf8")) as { limits: Limits }
+).limits;
+
+export const topologyOf = (partitions: number, over: Partial<TopologyOptions> = {}): TopologyOptions => ({
+  partitions,
+  replicas: 1,
+  logBytesMax: 268_435_456,
+  logMaxAgeSeconds: limits.logMaxAgeSeconds,
+  messageBytesMax: limits.messageBytesMax,
+  ...over,
+});
+
+/** Log lines of the code under test only where a test asks for them. */
+export const quiet = Layer.succeed(References.MinimumLogLevel, "None");
+
+export const layerNats = (url: string, name = "test") => Nats.layer({ servers: url, name });
+
+/** Log and checkpoints on the connections of `Nats`. */
+export const layerStores = (over: Partial<Limits> = {}) =>
+  Layer.mergeAll(
+    layerLog({ ...limits, ...over }),
+    layerCheckpoints({ ...limits, timeoutMillis: 2_000, ...over }),
+  ).pipe(Layer.provideMerge(WriteHints.layer));
+
+export const layerOutboxFor = (set: JobSet, partitions: number, over: Partial<OutboxOptions> = {}) =>
+  layerOutbox({ ...limits, partitions, ...over }).pipe(Layer.provideMerge(layerJobsOf(set)));
+
+/** Streams and first registers, as a node makes them before it serves. */
+export const prepareStreams = Effect.fnUntraced(function* (partitions: number, over: Partial<TopologyOptions> = {}) {
+  yield* reconcileTopology(topologyOf(partitions, over));
+  const log = yield* Log;
+  for (let partition = 0; partition < partitions; partition++) {
+    yield* seedRegister(partition, yield* log.describe(partition), 2_000);
+  }
+});
+
+// --- push jobs ---
+
+export const storedJob = (id: string, customer: string, over: Partial<PushJob> = {}, revision = 1): StoredJob => ({
+  revision,
+  job: {
+    ...PushJob.make({
+      id: id as PushJob["id"],
+      customer: customer as PushJob["customer"],
+      dataset: "http_requests" as PushJob["dataset"],
+      enabled: true,
+      destination: { kind: "file", path: "/nowhere" },
+      batch: { maxBytes: 1_000_000, maxRecords: 1_000, maxIntervalSeconds: 1 },
+    }),
+    ...over,
+  },
+});
+
+export const jobSetOf = (jobs: ReadonlyArray<StoredJob>, partitions: number, number = 1): JobSet => {
+  const pairOf = ({ job }: StoredJob) => makePair(job.customer, job.dataset, partitions);
+  return {
+    number,
+    byId: new Map(jobs.map((stored) => [stored.job.id, stored])),
+    pairs: new Map(jobs.filter(({ job }) => job.enabled).map((stored) => [pairOf(stored).key, pairOf(stored)])),
+    byPair: Map.groupBy(jobs, (stored) => pairOf(stored).key),
+  };
+};
+
+/** `count` customers with one job each. */
+export const someJobs = (count: number, partitions: number, over: Partial<PushJob> = {}): JobSet =>
+  jobSetOf(
+    Array.from({ length: count }, (_, i) => storedJob(`job-${i}`, `customer-${i}`, over)),
+    partitions,
+  );
+
+export const pairsOf = (set: JobSet): ReadonlyArray<Pair> => [...set.pairs.values()];
+
+export const layerJobsOf = (set: JobSet) =>
+  Layer.succeed(Jobs, { served: () => set, onChange: (adopt) => adopt(set), atRevision: () => Effect.succeed(undefined) });
+
+export const pieceOf = (pair: Pair, lines: ReadonlyArray<string>): OutboxPiece => ({
+  pair,
+  data: Buffer.from(lines.map((line) => `${line}\n`).join("")),
+  records: lines.length,
+});
+
+// --- destinations ---
+
+export interface RecordedPush {
+  readonly owner: string;
+  readonly job: string;
+  readonly batchId: string;
+  readonly attempt: number;
+  readonly records: number;
+  /** What the destination would store, inflated. */
+  readonly content: string;
+  readonly outcome: PushOutcome["_tag"];
+}
+
+/** Destinations that keep what is pushed to them and answer as a test says. */
+export class ScriptedDestinations {
+  readonly pushes: Array<RecordedPush> = [];
+  /** Runs before the push is recorded: may wait, may refuse. */
+  answer: (job: string, request: PushRequest) => Effect.Effect<PushOutcome> = () => Effect.succeed(delivered(200));
+
+  /** @param owner told in what is recorded, so that two owners can share one set of destinations */
+  layerFor(owner: string) {
+    return Layer.succeed(Destinations, {
+      open: ({ id }) =>
+        Effect.succeed({
+          host: "scripted",
+          locate: ({ hex }) => hex,
+          push: (request) =>
+            Effect.map(this.answer(id, request), (outcome) => {
+              const { attempt, batch, batchId, body } = request;
+              const content = gunzipSync(Buffer.concat(body)).toString("utf8");
+              const { _tag } = outcome;
+              this.pushes.push({ owner, job: id, batchId, attempt, records: batch.records, content, outcome: _tag });
+              return outcome;
+            }),
+        }),
+    });
+  }
+
+  delivered(): ReadonlyArray<RecordedPush> {
+    return this.pushes.filter(({ outcome }) => outcome === "Delivered");
+  }
+}
+
+/** An owner of all partitions; `Nats` is left open, so that each owner of a test can have connections of its own. */
+export const layerOwner = (
+  set: JobSet,
+  partitions: number,
+  destinations: ScriptedDestinations,
+  owner: string,
+  over: Partial<Limits> = {},
+) => {
+  const all = { ...limits, ...over };
+  const bounds = { bytesMax: all.bufferWindowBytesMax, closedBatchesMax: all.bufferClosedBatchesMax };
+  return Owner.layer({ ...all, partitions, owner, bounds }).pipe(
+    Layer.provide(BufferActors.layer(all).pipe(Layer.provide(destinations.layerFor(owner)))),
+    Layer.provide(layerJobsOf(set)),
+    Layer.provideMerge(layerStores(over)),
+  );
+};
+
+/** Waits until `condition` holds; says what it waited for when it does not in time. */
+export const until = Effect.fnUntraced(function* (what: string, condition: () => boolean, millis = 15_000) {
+  for (const deadline = performance.now() + millis; !condition(); ) {
+    if (performance.now() > deadline) return yield* Effect.die(new Error(`not in ${millis} ms: ${what}`));
+    yield* Effect.sleep(10);
+  }
+});
