@@ -11,6 +11,8 @@ export class Numbering {
   private records = 0;
   /** How many of the last numbers may be absent from the log. */
   private absent = 0;
+  /** The last declaration of absent numbers, which is lost when its own number turns out to be absent too. */
+  private declared = { number: 0, absent: 0 };
 
   constructor(incarnation: string) {
     this.incarnation = incarnation;
@@ -24,6 +26,7 @@ export class Numbering {
       absent: this.absent,
       recordsBefore: this.records,
     };
+    if (this.absent > 0) this.declared = { number: this.number, absent: this.absent };
     this.records += records;
     this.absent = 0;
     return writer;
@@ -32,6 +35,7 @@ export class Numbering {
   /** The last `count` numbers turned out to be repeats of an older request: they may be missing from the log. */
   forget(count: number): void {
     this.absent += count;
+    if (this.declared.number > this.number - count) this.absent += this.declared.absent;
   }
 }
 
@@ -57,8 +61,14 @@ const gzipMember = (raw: Uint8Array): Promise<Uint8Array> =>
         gzip(raw, { level: 1, chunkSize: raw.length >> 2 }, (error, result) => (error === null ? resolve(result) : reject(error))),
       );
 
+/** A write of a keyed request: its messages are the request's in this partition from `firstMessage` on. */
+export interface KeyedPart {
+  readonly key: string;
+  readonly firstMessage: number;
+}
+
 /**
- * The messages of one write, final: a resend sends exactly these. `keyPrefix` replaces the running number in the message
+ * The messages of one write, final: a resend sends exactly these. The key replaces the running number in the message
  * ids of a keyed request, so that the same request sent again, even through another process, is a duplicate.
  */
 export const compose = (
@@ -67,13 +77,15 @@ export const compose = (
   bodies: ReadonlyArray<Uint8Array>,
   numbering: Numbering,
   jobSet: number,
-  keyPrefix: string | undefined,
+  keyed: KeyedPart | undefined,
 ): ReadonlyArray<StreamMessage> =>
   plan.map((message, i) => {
     const entries = message.kind === "plain" ? [message.chunk] : message.chunks;
     const writer = numbering.next(entries.reduce((sum, { records }) => sum + records, 0));
     const messageId =
-      keyPrefix === undefined ? `${writer.incarnation}/${partition}/${writer.number}` : `${keyPrefix}/${partition}/${i}`;
+      keyed === undefined
+        ? `${writer.incarnation}/${partition}/${writer.number}`
+        : `${keyed.key}/${partition}/${keyed.firstMessage + i}`;
     return message.kind === "plain"
       ? {
           subject: chunkSubject(partition, message.chunk.pair.key),

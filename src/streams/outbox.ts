@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { Jobs } from "../actors/ports/jobs.ts";
 import { AckTimeout, Outbox, OutboxFull, type OutboxPiece } from "../actors/ports/outbox.ts";
 import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts";
-import { compose, compress, Numbering } from "./compose.ts";
+import { compose, compress, type KeyedPart, Numbering } from "./compose.ts";
 import { Gather, type GatherLimits, type Latch, type Planned } from "./gather.ts";
 import { Nats } from "./nats.ts";
 import { WriteHints } from "./write-hints.ts";
@@ -15,9 +15,8 @@ export interface OutboxOptions extends GatherLimits {
   readonly requestAckMillisMax: number;
 }
 
-/** A keyed request's part in one partition: a write of its own. */
-interface KeyedWrite {
-  readonly key: string;
+/** A keyed request's part in one partition: a write of its own, or several when one atomic batch cannot take it. */
+interface KeyedWrite extends KeyedPart {
   readonly plan: ReadonlyArray<Planned>;
 }
 
@@ -79,7 +78,11 @@ const makeOutbox = Effect.fnUntraced(function* (options: OutboxOptions) {
       for (const [partition, own] of Map.groupBy(pieces, ({ pair }) => pair.partition)) {
         const gather = new Gather({ ...options, outboxWriteMessagesMax: 1_000, outboxWriteBytesMax: Number.MAX_SAFE_INTEGER });
         for (const piece of own) gather.add(piece, latch);
-        partitions[partition]!.keyed.push({ key, plan: gather.take() });
+        for (let firstMessage = 0; !gather.isEmpty(); ) {
+          const plan = gather.take();
+          partitions[partition]!.keyed.push({ key, firstMessage, plan });
+          firstMessage += plan.length;
+        }
       }
     }
     for (const partition of new Set(pieces.map(({ pair }) => pair.partition))) {
@@ -145,7 +148,7 @@ const writeLoop = (
       keyedBefore = keyed !== undefined;
       const plan = keyed?.plan ?? outbox.gather.take();
       const bodies = yield* Effect.promise(() => compress(plan));
-      const messages = compose(outbox.partition, plan, bodies, outbox.numbering, jobs.served().number, keyed?.key);
+      const messages = compose(outbox.partition, plan, bodies, outbox.numbering, jobs.served().number, keyed);
       const duplicate = yield* storeUntilLanded(outbox.partition, messages, options);
       if (duplicate && keyed !== undefined) outbox.numbering.forget(messages.length);
       hints.wrote(outbox.partition);

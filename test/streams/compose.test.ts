@@ -26,8 +26,8 @@ const plan: ReadonlyArray<Planned> = [
   { kind: "plain", chunk: gathered("d", ["d1"]) },
 ];
 
-const composed = async (numbering: Numbering, key?: string) =>
-  compose(3, plan, await compress(plan), numbering, 42, key);
+const composed = async (numbering: Numbering, key?: string, firstMessage = 0) =>
+  compose(3, plan, await compress(plan), numbering, 42, key === undefined ? undefined : { key, firstMessage });
 
 const decoded = ({ data, subject }: StreamMessage) => decode(data, pairKeyOf(subject));
 const writersOf = (messages: ReadonlyArray<StreamMessage>): ReadonlyArray<Writer> => messages.map((each) => decoded(each).writer);
@@ -60,7 +60,10 @@ describe("compose", () => {
     assert.deepStrictEqual(ids(await composed(numbering)), ["me/3/4", "me/3/5", "me/3/6"]);
     const keyed = ids(await composed(numbering, "order-7"));
     assert.deepStrictEqual(keyed, ids(await composed(new Numbering("another"), "order-7")));
-    assert.strictEqual(new Set(keyed).size, 3);
+    // What one atomic batch cannot take goes on in the next: with ids of its own, and again the same ones.
+    const continued = ids(await composed(numbering, "order-7", 3));
+    assert.strictEqual(new Set([...keyed, ...continued]).size, 6);
+    assert.deepStrictEqual(continued, ids(await composed(new Numbering("another"), "order-7", 3)));
   });
 });
 

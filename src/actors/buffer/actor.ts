@@ -1,8 +1,7 @@
-import { Cause, Clock, Context, Effect, Exit, Layer, Metric, Random, Scope, Semaphore } from "effect";
+import { Cause, Clock, Context, Effect, Exit, Layer, Metric, Random, Scope } from "effect";
 import { createHash } from "node:crypto";
 import { createActor } from "xstate";
 import { batchId } from "../../domain/batch.ts";
-import type { PushOutcome } from "../../domain/push-outcome.ts";
 import {
   bufferCrashesTotal,
   pushBytesTo,
@@ -12,6 +11,7 @@ import {
 } from "../../observability/delivery-metrics.ts";
 import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
 import { clockFrom, fromEffect } from "../runtime/effect-logic.ts";
+import { Places } from "../runtime/places.ts";
 import type { Buffer } from "./buffer.ts";
 import { type BufferEmitted, type BufferInput, bufferMachine, type PushAnswer, type PushInput } from "./machine.ts";
 import { restoreSnapshot } from "./snapshot.ts";
@@ -23,7 +23,6 @@ export interface BufferActorsOptions {
   readonly oldRevisionAttemptsMax: number;
   readonly pushesInFlightMax: number;
   readonly pushesPerHostMax: number;
-  readonly pushMillisMax: number;
 }
 
 /** A buffer that this node runs, and what its pushes need. */
@@ -79,7 +78,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       });
       // Without an error observer XState rethrows on the next tick and kills the process.
       ref.subscribe({ error: (cause) => void runFork(Effect.forkIn(crashed(each, cause), scope)) });
-      ref.on("*", (fact) => void react(each, fact, (effect) => void runFork(effect)));
+      ref.on("*", (fact) => void react(each, fact, context, (effect) => void runFork(effect)));
       buffer.actor = {
         send: ref.send,
         delivery: () => ref.getSnapshot().value.delivery,
@@ -136,11 +135,17 @@ const closeDestination = (each: Running) => {
 };
 
 /** The machine states facts; here they become the buffer's state, metrics and one log line per push. */
-const react = (each: Running, fact: BufferEmitted, run: (effect: Effect.Effect<void>) => void): void => {
+const react = (
+  each: Running,
+  fact: BufferEmitted,
+  context: Context.Context<never>,
+  run: (effect: Effect.Effect<void>) => void,
+): void => {
   const { buffer } = each;
   switch (fact.type) {
     case "push.finished":
       buffer.finished(fact.answer);
+      measure(each, fact, context);
       return run(report(each, fact));
     case "batch.settled":
       return buffer.settle(fact.batch);
@@ -163,17 +168,27 @@ const react = (each: Running, fact: BufferEmitted, run: (effect: Effect.Effect<v
   }
 };
 
-/** One canonical line per push, and its metrics. */
-const report = (each: Running, fact: Extract<BufferEmitted, { type: "push.finished" }>): Effect.Effect<void> => {
-  const { job } = each.buffer.effective;
-  const { answer, attempt, batch } = fact;
+type PushFinished = Extract<BufferEmitted, { type: "push.finished" }>;
+
+/** Without an effect each: there are thousands of pushes a second. */
+const measure = ({ buffer }: Running, { answer, batch }: PushFinished, context: Context.Context<never>): void => {
+  const { kind } = buffer.effective.job.destination;
+  pushesOf(kind, answer.outcome).updateUnsafe(1, context);
+  pushSecondsTo(kind).updateUnsafe(answer.durationMillis / 1_000, context);
+  if (answer.outcome._tag !== "Delivered") return;
+  recordsDeliveredTo(kind).updateUnsafe(batch.records, context);
+  pushBytesTo(kind).updateUnsafe(answer.bodyBytes, context);
+};
+
+/** One canonical line per push. */
+const report = ({ buffer }: Running, { answer, attempt, batch, nextDelayMillis }: PushFinished): Effect.Effect<void> => {
+  const { job } = buffer.effective;
   const { outcome } = answer;
-  const { kind } = job.destination;
   const line = {
     customer: job.customer,
     dataset: job.dataset,
     job: job.id,
-    destination: kind,
+    destination: job.destination.kind,
     batch: `${batch.first}-${batch.last}`,
     attempt,
     outcome: outcome._tag,
@@ -184,29 +199,19 @@ const report = (each: Running, fact: Extract<BufferEmitted, { type: "push.finish
     bodyBytes: answer.bodyBytes,
     closedBy: batch.closedBy,
     durationMillis: answer.durationMillis,
-    nextDelayMillis: fact.nextDelayMillis,
+    nextDelayMillis,
   };
-  const delivered = outcome._tag === "Delivered";
-  return Effect.all(
-    [
-      Metric.update(pushesOf(kind, outcome), 1),
-      Metric.update(pushSecondsTo(kind), answer.durationMillis / 1_000),
-      delivered ? Metric.update(recordsDeliveredTo(kind), batch.records) : Effect.void,
-      delivered ? Metric.update(pushBytesTo(kind), answer.bodyBytes) : Effect.void,
-      delivered ? Effect.logInfo("Batch pushed.", line) : Effect.logWarning("Push failed.", line),
-    ],
-    { discard: true },
-  );
+  return outcome._tag === "Delivered" ? Effect.logInfo("Batch pushed.", line) : Effect.logWarning("Push failed.", line);
 };
 
 /** Fills the machine's hole: find the batch, open the destination, wait for a place, push. */
 const makePush = Effect.fnUntraced(function* (options: BufferActorsOptions, running: Map<string, Running>) {
   const destinations = yield* Destinations;
-  const places = yield* Semaphore.make(options.pushesInFlightMax);
-  const hosts = new Map<string, Semaphore.Semaphore>();
+  const places = new Places(options.pushesInFlightMax);
+  const hosts = new Map<string, Places>();
   const placesAt = (host: string) => {
     let own = hosts.get(host);
-    if (own === undefined) hosts.set(host, (own = Semaphore.makeUnsafe(options.pushesPerHostMax)));
+    if (own === undefined) hosts.set(host, (own = new Places(options.pushesPerHostMax)));
     return own;
   };
 
@@ -234,27 +239,13 @@ const makePush = Effect.fnUntraced(function* (options: BufferActorsOptions, runn
     const request: PushRequest = { batch, batchId: id, hex, attempt, body, bodyBytes };
     const started = yield* Clock.currentTimeMillis;
     const outcome = yield* destination.push(request).pipe(
-      // The destination has its own deadline; this one is for a destination that forgot it.
-      Effect.timeoutOrElse({
-        duration: options.pushMillisMax + 5_000,
-        orElse: () => Effect.succeed(overdue(options.pushMillisMax)),
-      }),
       // The host's place is taken first: pushes that wait for a slow host must not hold the node's places.
-      places.withPermits(1),
-      placesAt(destination.host).withPermits(1),
+      (push) => places.run(push),
+      (push) => placesAt(destination.host).run(push),
     );
     const nowMillis = yield* Clock.currentTimeMillis;
     return { outcome, nowMillis, jitter: yield* Random.next, durationMillis: nowMillis - started, bodyBytes };
   }, Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("A push died.", cause))));
-});
-
-const overdue = (millis: number): PushOutcome => ({
-  _tag: "Deferred",
-  reason: "timeout",
-  status: undefined,
-  retryAfterMillis: undefined,
-  ambiguous: true,
-  detail: `the push took longer than ${millis} ms`,
 });
 
 /** The oldest complete batch; after a restart it may still have to be read again. */

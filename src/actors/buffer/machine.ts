@@ -1,4 +1,4 @@
-import { assign, emit, fromPromise, setup } from "xstate";
+import { assign, emit, enqueueActions, fromPromise, setup } from "xstate";
 import type { BatchRef } from "../../domain/batch.ts";
 import type { PushOutcome } from "../../domain/push-outcome.ts";
 import { retryDelayMillis } from "../../domain/retry-policy.ts";
@@ -104,7 +104,6 @@ export const bufferMachine = setup({
     mayRecutAfter: ({ context }, { answer }: { readonly answer: PushAnswer }) =>
       context.revised &&
       (!mayHaveLanded(context, answer) || context.failuresSinceRevised + 1 >= context.oldRevisionAttemptsMax),
-    isRevised: ({ context }) => context.revised,
   },
   actions: {
     claim: assign((_, { batch }: { readonly batch: BatchRef }) => ({ batch })),
@@ -120,7 +119,12 @@ export const bufferMachine = setup({
       };
     }),
     remember: assign({ revised: true, failuresSinceRevised: 0 }),
-    adopt: assign({ revised: false }),
+    /** A batch is done: a newer revision, if one waits, takes effect before the next. */
+    adoptRevision: enqueueActions(({ context, enqueue }) => {
+      if (!context.revised) return;
+      enqueue.assign({ revised: false });
+      enqueue.emit({ type: "revision.adoptable" as const });
+    }),
     /** The process may have died with the attempt in flight. */
     doubt: assign({ ambiguous: true }),
     /** What is left of the delay: a restored actor does not get its timers back. */
@@ -185,12 +189,17 @@ export const bufferMachine = setup({
             onDone: [
               {
                 guard: { type: "isDelivered", params: ({ event }) => ({ answer: event.output }) },
-                target: "settling",
-                actions: [{ type: "reportPush", params: ({ event }) => ({ answer: event.output }) }, "reportSettled", "settle"],
+                target: "idle",
+                actions: [
+                  { type: "reportPush", params: ({ event }) => ({ answer: event.output }) },
+                  "reportSettled",
+                  "settle",
+                  "adoptRevision",
+                ],
               },
               {
                 guard: { type: "mayRecutAfter", params: ({ event }) => ({ answer: event.output }) },
-                target: "settling",
+                target: "idle",
                 actions: [
                   { type: "reportPush", params: ({ event }) => ({ answer: event.output }) },
                   {
@@ -198,6 +207,7 @@ export const bufferMachine = setup({
                     params: ({ context, event }) => ({ ambiguous: mayHaveLanded(context, event.output) }),
                   },
                   "settle",
+                  "adoptRevision",
                 ],
               },
               {
@@ -217,13 +227,6 @@ export const bufferMachine = setup({
             "buffer.drain": { target: "draining", actions: "doubt" },
           },
         },
-        /** Transient: a batch is done, and a newer revision may take effect before the next one. */
-        settling: {
-          always: [
-            { guard: "isRevised", target: "idle", actions: ["adopt", "reportAdoptable"] },
-            { target: "idle" },
-          ],
-        },
         backingOff: {
           after: { backoff: "pushing" },
           on: {
@@ -240,10 +243,11 @@ export const bufferMachine = setup({
           always: [
             {
               guard: "mayRecut",
-              target: "settling",
+              target: "idle",
               actions: [
                 { type: "reportAbandoned", params: ({ context }) => ({ ambiguous: context.ambiguous }) },
                 "settle",
+                "adoptRevision",
               ],
             },
             // Not yet: one more attempt under the old revision, at once, for the settings may be repaired.

@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import type { BatchClosing, BatchLimits, BatchRef } from "../../domain/batch.ts";
 import type { Chunk } from "../ports/log.ts";
+import { giveRaw, takeRaw } from "./raw-pool.ts";
 
 /** What a window may hold before it takes no more. An open batch alone is always let grow to its own limit. */
 export interface WindowBounds {
@@ -172,7 +173,6 @@ class OpenBatch {
 }
 
 const rawBytesMax = 262_144;
-const rawBytesFirst = 4_096;
 
 /** The output buffer is sized to the input: the default of 16 KB costs more than compressing a few hundred bytes. */
 const compressRun = (raw: Uint8Array): Uint8Array =>
@@ -209,11 +209,12 @@ export class BatchParts {
   }
 
   private growRaw(needed: number): void {
-    let size = Math.max(rawBytesFirst, this.raw?.length ?? 0);
-    while (size < needed) size *= 2;
-    const grown = Buffer.allocUnsafeSlow(size);
-    if (this.raw !== undefined) grown.set(this.raw.subarray(0, this.rawLength));
-    this.bytes += size - (this.raw?.length ?? 0);
+    const grown = takeRaw(needed);
+    this.bytes += grown.length - (this.raw?.length ?? 0);
+    if (this.raw !== undefined) {
+      grown.set(this.raw.subarray(0, this.rawLength));
+      giveRaw(this.raw);
+    }
     this.raw = grown;
   }
 
@@ -222,6 +223,7 @@ export class BatchParts {
     const member = compressRun(this.raw.subarray(0, this.rawLength));
     this.pushMember(member, this.rawRecords);
     this.bytes += member.length - this.raw.length;
+    giveRaw(this.raw);
     this.raw = undefined;
     this.rawLength = 0;
     this.rawRecords = 0;

@@ -1,0 +1,33 @@
+import { Effect } from "effect";
+import { HttpApiBuilder } from "effect/http-api";
+import { PrometheusMetrics } from "effect/observability";
+import { recordBooks } from "../../observability/books-metrics.ts";
+import { SpillwayApi } from "../contract.ts";
+import { NotReady } from "../failures.ts";
+import { NodeView } from "../ports.ts";
+
+export const HealthHandlers = HttpApiBuilder.group(
+  SpillwayApi,
+  "health",
+  Effect.fn(function* (handlers) {
+    const view = yield* NodeView;
+    // Scrapers that come in a crowd must not make the node sum its books for each of them.
+    const gauges = yield* Effect.cachedWithTTL(view.books.pipe(Effect.flatMap(recordBooks), Effect.ignore), "1 second");
+
+    return handlers.handleAll({
+      healthz: () => Effect.succeed({ status: "ok" as const }),
+      readyz: Effect.fnUntraced(function* () {
+        const checks = yield* view.readiness;
+        const failing = checks.filter((check) => !check.ready);
+        if (failing.length === 0) return { ready: true as const, checks };
+        const problems = failing.map((check) => `${check.name}: ${check.detail}`);
+        return yield* new NotReady({
+          ready: false,
+          checks,
+          error: { code: "not_ready", message: `Not ready: ${problems.join("; ")}`, problems },
+        });
+      }),
+      metrics: () => Effect.andThen(gauges, PrometheusMetrics.format()),
+    });
+  }),
+);

@@ -1,0 +1,142 @@
+import { Effect, Result } from "effect";
+import { type HttpServerRequest, HttpServerResponse } from "effect/http";
+import { HttpApiBuilder, HttpApiSchema } from "effect/http-api";
+import { jobsPageMax, SpillwayApi } from "../contract.ts";
+import { BadRequest, Conflict, NotFound, PreconditionFailed, TooLarge } from "../failures.ts";
+import { type ExpectedRevision, type JobConflict, type JobNotFound, JobsAdmin, type ShownJob } from "../ports.ts";
+import { unavailable } from "./node.ts";
+
+/** Largest body of a push job, in bytes. */
+export const jobBytesMax = 1_048_576;
+
+export const JobsHandlers = HttpApiBuilder.group(
+  SpillwayApi,
+  "jobs",
+  Effect.fn(function* (handlers) {
+    const admin = yield* JobsAdmin;
+
+    const put = Effect.fn("api.putJob")(function* (id: string, request: HttpServerRequest.HttpServerRequest) {
+      const expected = yield* expectedRevision(request.headers["if-match"], request.headers["if-none-match"]);
+      const input = withId(id, yield* readJson(request));
+      if (Result.isFailure(input)) return yield* invalid([input.failure]);
+      const { created, ...shown } = yield* admin.put(id, input.success, expected).pipe(
+        Effect.catchTags({
+          InvalidJob: ({ problems }) => invalid(problems),
+          JobConflict: (conflict) => conflicting(id, expected, conflict),
+          ApiUnavailable: unavailable,
+        }),
+      );
+      // Two success schemas differ in status alone, which a value does not carry: answered by hand.
+      return HttpServerResponse.jsonUnsafe(shown, { status: created ? 201 : 200, headers: { etag: tagOf(shown) } });
+    });
+
+    const remove = Effect.fn("api.deleteJob")(function* (id: string, ifMatch: string | undefined) {
+      const expected = yield* expectedRevision(ifMatch, undefined);
+      yield* admin.remove(id, expected).pipe(
+        Effect.catchTags({
+          JobNotFound: notFound,
+          JobConflict: (conflict) => conflicting(id, expected, conflict),
+          ApiUnavailable: unavailable,
+        }),
+      );
+    });
+
+    return handlers
+      .handle("listJobs", ({ query }) =>
+        admin.list.pipe(
+          Effect.map((jobs) => pageOf(jobs, query.after, query.limit ?? jobsPageMax)),
+          Effect.mapError(unavailable),
+        ),
+      )
+      .handle("getJob", ({ params }) =>
+        admin.get(params.id).pipe(
+          Effect.map((shown) => HttpApiSchema.withHeaders({ body: shown, headers: { etag: tagOf(shown) } })),
+          Effect.catchTags({ JobNotFound: notFound, ApiUnavailable: unavailable }),
+        ),
+      )
+      .handleRaw("putJob", ({ params, request }) => put(params.id, request))
+      .handle("deleteJob", ({ params, headers }) => remove(params.id, headers["if-match"]));
+  }),
+);
+
+const tagOf = (shown: ShownJob) => `"${shown.revision}"`;
+
+const pageOf = (jobs: ReadonlyArray<ShownJob>, after: string | undefined, limit: number) => {
+  const sorted = jobs
+    .filter(({ job }) => after === undefined || job.id > after)
+    .toSorted((a, b) => (a.job.id < b.job.id ? -1 : 1));
+  const page = sorted.slice(0, limit);
+  const last = page.at(-1);
+  return sorted.length > page.length && last !== undefined ? { jobs: page, next: last.job.id } : { jobs: page };
+};
+
+const readJson = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  const declared = Number(request.headers["content-length"] ?? 0);
+  if (declared > jobBytesMax) return yield* tooLarge;
+  const text = yield* request.text.pipe(
+    Effect.catch((error) =>
+      // The limit of the body (MaxBodySize) has no error type of its own.
+      error.reason.cause instanceof Error && error.reason.cause.message.includes("maxBytes")
+        ? tooLarge
+        : Effect.fail(new BadRequest({ error: { code: "bad_request", message: "The body could not be read." } })),
+    ),
+  );
+  return yield* Effect.try({
+    try: (): unknown => JSON.parse(text),
+    catch: () => new BadRequest({ error: { code: "invalid_json", message: "The body is not JSON." } }),
+  });
+});
+
+const tooLarge = Effect.suspend(() =>
+  Effect.fail(
+    new TooLarge({ error: { code: "too_large", message: `A push job must not exceed ${jobBytesMax} bytes.` } }),
+  ),
+);
+
+/** The id of the path is the id of the job: a body may leave it out, and must not say another. */
+const withId = (id: string, input: unknown): Result.Result<unknown, string> => {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) return Result.succeed(input);
+  const stated = "id" in input ? input.id : id;
+  return stated === id
+    ? Result.succeed({ ...input, id })
+    : Result.fail(`id: must be "${id}", as in the path, or be left out`);
+};
+
+const invalid = (problems: ReadonlyArray<string>) =>
+  Effect.fail(
+    new BadRequest({
+      error: {
+        code: "invalid_job",
+        message: `The push job is not valid: ${problems.slice(0, 3).join("; ")}`,
+        problems,
+      },
+    }),
+  );
+
+const notFound = ({ id }: JobNotFound) =>
+  Effect.fail(new NotFound({ error: { code: "job_not_found", message: `There is no push job "${id}".` } }));
+
+const conflicting = (id: string, expected: ExpectedRevision, { revision }: JobConflict) => {
+  const found = revision === undefined ? "is not stored" : `is at revision ${revision}`;
+  const error = { code: "revision_mismatch", message: `Push job "${id}" ${found}: read it again, then repeat.` };
+  return expected === undefined ? Effect.fail(new Conflict({ error })) : Effect.fail(new PreconditionFailed({ error }));
+};
+
+const expectedRevision = (
+  ifMatch: string | undefined,
+  ifNoneMatch: string | undefined,
+): Effect.Effect<ExpectedRevision, BadRequest> => {
+  if (ifNoneMatch !== undefined) {
+    return ifNoneMatch === "*" && ifMatch === undefined
+      ? Effect.succeed("absent")
+      : badPrecondition("If-None-Match takes * only, and not together with If-Match.");
+  }
+  if (ifMatch === undefined) return Effect.succeed(undefined);
+  const revision = /^"(\d{1,15})"$/.exec(ifMatch)?.[1];
+  return revision === undefined
+    ? badPrecondition('If-Match takes one revision, such as "7", as the ETag of GET has it.')
+    : Effect.succeed(Number(revision));
+};
+
+const badPrecondition = (message: string) =>
+  Effect.fail(new BadRequest({ error: { code: "bad_precondition", message } }));

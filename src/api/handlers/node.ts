@@ -1,0 +1,32 @@
+import { Effect } from "effect";
+import { HttpApiBuilder } from "effect/http-api";
+import { SpillwayApi } from "../contract.ts";
+import { Unavailable } from "../failures.ts";
+import { type ApiUnavailable, NodeView } from "../ports.ts";
+
+export const NodeHandlers = HttpApiBuilder.group(
+  SpillwayApi,
+  "node",
+  Effect.fn(function* (handlers) {
+    const view = yield* NodeView;
+    return handlers.handleAll({
+      books: Effect.fnUntraced(function* ({ query }) {
+        const report = yield* view.books;
+        return query.audit === "true" ? { ...report, audit: yield* view.audit } : report;
+      }, Effect.mapError(unavailable)),
+      limits: () =>
+        Effect.sync(() => ({
+          limits: view
+            .limits()
+            .map(({ name, value, usage }) => (usage === undefined ? { name, value } : { name, value, usage })),
+        })),
+      version: () => {
+        const { natsServer, ...ours } = view.version;
+        return Effect.succeed(natsServer === undefined ? ours : { ...ours, natsServer });
+      },
+    });
+  }),
+);
+
+export const unavailable = (error: ApiUnavailable) =>
+  new Unavailable({ error: { code: "unavailable", message: error.detail } });

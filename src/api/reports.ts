@@ -1,0 +1,83 @@
+import { Schema } from "effect";
+
+/** What a node answers about itself. Records and uncompressed bytes everywhere. */
+
+export const TallyReport = Schema.Struct({ records: Schema.Int, bytes: Schema.Int });
+
+export const JobBooks = Schema.Struct({
+  accepted: TallyReport,
+  delivered: TallyReport,
+  filtered: TallyReport,
+  sampled: TallyReport,
+  expired: TallyReport,
+  shed: TallyReport,
+  deadLettered: TallyReport,
+  pending: TallyReport,
+});
+
+/** The books of one push job and where it stands. */
+export const JobReport = Schema.Struct({
+  job: Schema.String,
+  customer: Schema.String,
+  dataset: Schema.String,
+  /** The buffer's state (`idle`, `filling`, `pushing`, …), `disabled` or `deleted`. */
+  state: Schema.String,
+  books: JobBooks,
+  /** accepted − all the other accounts: anything but 0 is a bug. */
+  unexplained: TallyReport,
+  /** Records between the cursor and the head of the log. */
+  backlogRecords: Schema.Int,
+  /** Age of the oldest record that is not settled; 0 without a backlog. */
+  lagMillis: Schema.Finite,
+  lastSuccessMillis: Schema.NullOr(Schema.Finite),
+  lastErrorMillis: Schema.NullOr(Schema.Finite),
+  lastError: Schema.NullOr(Schema.String),
+});
+export type JobReport = typeof JobReport.Type;
+
+/** What the forwarder did with the records of one dataset since this node started, in records. */
+export const DoorReport = Schema.Struct({
+  dataset: Schema.String,
+  accepted: Schema.Int,
+  refused: Schema.Int,
+  unconfigured: Schema.Int,
+});
+export type DoorReport = typeof DoorReport.Type;
+
+export const BooksReport = Schema.Struct({
+  jobs: Schema.Array(JobReport),
+  totals: Schema.Struct({ books: JobBooks, unexplained: TallyReport, backlogRecords: Schema.Int }),
+  door: Schema.Array(DoorReport),
+});
+export type BooksReport = typeof BooksReport.Type;
+
+/** A recount of the log beside what the books say. */
+export const AuditReport = Schema.Struct({
+  jobs: Schema.Array(
+    Schema.Struct({
+      job: Schema.String,
+      recountedAccepted: TallyReport,
+      bookAccepted: TallyReport,
+      difference: TallyReport,
+      /** What the recount could not see (purged or expired log), for people; empty when it saw everything. */
+      horizon: Schema.String,
+    }),
+  ),
+});
+export type AuditReport = typeof AuditReport.Type;
+
+export const ReadinessCheck = Schema.Struct({ name: Schema.String, ready: Schema.Boolean, detail: Schema.String });
+export type ReadinessCheck = typeof ReadinessCheck.Type;
+
+export const LimitReport = Schema.Struct({
+  name: Schema.String,
+  value: Schema.Finite,
+  /** How much of it is in use now; absent where it is not measured. */
+  usage: Schema.optionalKey(Schema.Finite),
+});
+
+export const VersionReport = Schema.Struct({
+  spillway: Schema.String,
+  node: Schema.String,
+  natsServer: Schema.optionalKey(Schema.String),
+});

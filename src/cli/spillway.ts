@@ -1,0 +1,22 @@
+import { Command } from "effect/cli";
+import { books } from "./books.ts";
+import { dev } from "./dev.ts";
+import { jobs } from "./jobs/jobs.ts";
+import { limits } from "./limits.ts";
+import { send } from "./send/send.ts";
+import { serve } from "./serve.ts";
+import { version } from "./version.ts";
+
+/** The whole command line. */
+export const spillway = Command.make("spillway").pipe(
+  Command.withDescription("Multi-tenant log delivery that survives its own misconfiguration."),
+  Command.withExamples([
+    { command: "spillway dev --jobs jobs.yaml", description: "Run a node with its own nats-server" },
+    {
+      command: "spillway send access.ndjson --dataset http_requests --customer acme",
+      description: "Send records to it",
+    },
+    { command: "spillway books", description: "See what became of every record" },
+  ]),
+  Command.withSubcommands([dev, serve, send, jobs, books, limits, version]),
+);

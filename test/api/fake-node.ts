@@ -1,0 +1,150 @@
+import { Effect, Layer, Redacted } from "effect";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  ApiUnavailable,
+  type ExpectedRevision,
+  type IngestHandler,
+  InvalidJob,
+  JobConflict,
+  JobNotFound,
+  JobsAdmin,
+  NodeView,
+  type ShownJob,
+} from "../../src/api/ports.ts";
+import type { BooksReport } from "../../src/api/reports.ts";
+import { serveApi } from "../../src/api/server.ts";
+import { emptyBooks } from "../../src/domain/books.ts";
+import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
+
+/** A scripted node behind the real server. */
+export class FakeNode {
+  readonly jobs = new Map<string, ShownJob>();
+  revision = 0;
+  down = false;
+  ready = true;
+  unexplained = 0;
+  auditDifference = 0;
+
+  books(): BooksReport {
+    const books = {
+      ...emptyBooks,
+      accepted: { records: 10, bytes: 1_000 },
+      delivered: { records: 7 - this.unexplained, bytes: 700 },
+      pending: { records: 3, bytes: 300 },
+    };
+    const unexplained = { records: this.unexplained, bytes: 0 };
+    return {
+      jobs: [
+        {
+          job: "job-1",
+          customer: "acme",
+          dataset: "http_requests",
+          state: "filling",
+          books,
+          unexplained,
+          backlogRecords: 3,
+          lagMillis: 1_500,
+          lastSuccessMillis: 1_700_000_000_000,
+          lastErrorMillis: null,
+          lastError: null,
+        },
+      ],
+      totals: { books, unexplained, backlogRecords: 3 },
+      door: [{ dataset: "http_requests", accepted: 10, refused: 2, unconfigured: 1 }],
+    };
+  }
+
+  put(
+    id: string,
+    input: unknown,
+    expected: ExpectedRevision,
+  ): Effect.Effect<ShownJob & { readonly created: boolean }, JobConflict | InvalidJob> {
+    const before = this.jobs.get(id);
+    if (expected === "absent" ? before !== undefined : expected !== undefined && before?.revision !== expected) {
+      return Effect.fail(new JobConflict({ revision: before?.revision }));
+    }
+    const job = { enabled: true, batch: batchDefaults, ...(input as object) } as unknown as PushJob;
+    if (typeof job.customer !== "string") {
+      return Effect.fail(new InvalidJob({ problems: ["customer: must be a string"] }));
+    }
+    const stored = { job, revision: ++this.revision };
+    this.jobs.set(id, stored);
+    return Effect.succeed({ ...stored, created: before === undefined });
+  }
+
+  remove(id: string, expected: ExpectedRevision): Effect.Effect<void, JobConflict | JobNotFound> {
+    const before = this.jobs.get(id);
+    if (before === undefined) return Effect.fail(new JobNotFound({ id }));
+    if (expected !== undefined && before.revision !== expected) {
+      return Effect.fail(new JobConflict({ revision: before.revision }));
+    }
+    return Effect.sync(() => void this.jobs.delete(id));
+  }
+
+  get layer() {
+    const answer = <A>(make: () => A) =>
+      Effect.suspend(() =>
+        this.down ? Effect.fail(new ApiUnavailable({ detail: "NATS does not answer" })) : Effect.succeed(make()),
+      );
+    const tally = { records: 10, bytes: 1_000 };
+    return Layer.mergeAll(
+      Layer.succeed(NodeView, {
+        books: answer(() => this.books()),
+        audit: answer(() => ({
+          jobs: [
+            {
+              job: "job-1",
+              recountedAccepted: { records: 10 + this.auditDifference, bytes: 1_000 },
+              bookAccepted: tally,
+              difference: { records: this.auditDifference, bytes: 0 },
+              horizon: "",
+            },
+          ],
+        })),
+        readiness: Effect.sync(() => [
+          { name: "nats", ready: this.ready, detail: this.ready ? "connected" : "disconnected" },
+        ]),
+        limits: () => [
+          { name: "recordBytesMax", value: 1_048_576, usage: undefined },
+          { name: "residentBuffersMax", value: 50_000, usage: 1 },
+        ],
+        version: { spillway: "0.1.0", node: "v24", natsServer: "2.15.1" },
+      }),
+      Layer.succeed(JobsAdmin, {
+        list: answer(() => [...this.jobs.values()]),
+        get: (id) =>
+          Effect.suspend(() => {
+            const found = this.jobs.get(id);
+            return found === undefined ? Effect.fail(new JobNotFound({ id })) : Effect.succeed(found);
+          }),
+        put: (id, input, expected) => Effect.suspend(() => this.put(id, input, expected)),
+        remove: (id, expected) => Effect.suspend(() => this.remove(id, expected)),
+      }),
+    );
+  }
+}
+
+export const aJob = {
+  customer: "acme",
+  dataset: "http_requests",
+  enabled: true,
+  destination: { kind: "file" as const, path: "/tmp/out" },
+};
+
+/** Answers every ingest request with the dataset it was called with. */
+export const echoIngest: IngestHandler = (request: IncomingMessage, response: ServerResponse, dataset: string) => {
+  request.resume();
+  request.on("end", () => response.end(JSON.stringify({ ingested: dataset })));
+};
+
+/** The real server on a free port, in the caller's scope. */
+export const startApi = (
+  node: FakeNode,
+  options: { readonly token?: string; readonly ingest?: IngestHandler; readonly host?: string } = {},
+) =>
+  serveApi({
+    host: options.host ?? "127.0.0.1",
+    port: 0,
+    token: options.token === undefined ? undefined : Redacted.make(options.token),
+    ingest: options.ingest,
+  }).pipe(Effect.provide(node.layer));
