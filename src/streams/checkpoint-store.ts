@@ -113,7 +113,7 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
   };
 });
 
-/** `scan` moves in the last batch only: before that, rows that it passed may not be written yet. */
+/** The register changes in the last batch only: before that, rows that its `scan` and low-water mark passed may not be written yet. */
 const inBatches = (store: Store, partition: number, before: Register, { receipts, register, rows }: Checkpoint) => {
   const messages: ReadonlyArray<StreamMessage> = [
     ...receipts.map((receipt) => ({
@@ -126,7 +126,7 @@ const inBatches = (store: Store, partition: number, before: Register, { receipts
   const batches = Math.max(1, Math.ceil(messages.length / size));
   return Array.from({ length: batches }, (_, i) => ({
     messages: messages.slice(i * size, (i + 1) * size),
-    register: i === batches - 1 ? register : { ...register, scan: before.scan, writers: before.writers },
+    register: i === batches - 1 ? register : before,
   }));
 };
 
