@@ -1,5 +1,6 @@
 import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { IncomingMessage } from "node:http";
+import { MemoryPool } from "../domain/memory-pool.ts";
 import { RequestRefused } from "./refusal.ts";
 
 export interface BodyLimits {
@@ -24,6 +25,17 @@ export const bodyEncoding = (header: string | undefined): BodyEncoding => {
 
 export const tooLarge = (bytes: number, what: string) =>
   new RequestRefused(413, "body_too_large", `The ${what} is larger than ${bytes} bytes: send smaller bodies.`);
+
+/** Bodies of 64 KB to 2 MB: a body is copied together anyway, so its memory may as well be an old one. */
+const bodies = new MemoryPool(16, 21, 33_554_432);
+
+/** What came from `bodies`: other bodies may share their memory with strangers. */
+const pooled = new WeakSet<ArrayBufferLike>();
+
+/** Gives a body's memory back, when nothing refers to it any more. */
+export const releaseBody = (body: Buffer): void => {
+  if (pooled.has(body.buffer)) bodies.give(Buffer.from(body.buffer));
+};
 
 /** Reads the body off the wire, bounded in bytes and time. Calls back exactly once. */
 export const readBody = (
@@ -55,9 +67,21 @@ export const readBody = (
     limits.requestReadMillisMax,
   );
   request.on("data", onData);
-  request.once("end", () => finish(parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes)));
+  request.once("end", () => finish(joined(parts, bytes)));
   request.once("error", () => finish(new RequestRefused(400, "body_aborted", "The connection ended before the body.")));
   request.once("close", () => finish(new RequestRefused(400, "body_aborted", "The connection ended before the body.")));
+};
+
+const joined = (parts: ReadonlyArray<Buffer>, bytes: number): Buffer => {
+  if (parts.length === 1) return parts[0]!;
+  const body = bodies.take(Math.max(1, bytes)).subarray(0, bytes);
+  pooled.add(body.buffer);
+  let at = 0;
+  for (const part of parts) {
+    body.set(part, at);
+    at += part.length;
+  }
+  return body;
 };
 
 /** Inflates a whole body; more than the limit is refused before it is allocated. Nothing of a damaged body is used. */

@@ -7,7 +7,7 @@ import type { Limits } from "../domain/limits.ts";
 import { pairKey } from "../domain/partition.ts";
 import { ingestBytes, ingestRecords, ingestRequests, ingestSeconds } from "../observability/ingest-metrics.ts";
 import { Admission } from "./admission.ts";
-import { inflate, readBody } from "./body.ts";
+import { inflate, readBody, releaseBody } from "./body.ts";
 import { Door, type DoorBook } from "./door.ts";
 import { Grouping } from "./group.ts";
 import { type IngestRequest, readHeaders } from "./ingest-request.ts";
@@ -74,6 +74,8 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
               door.record(dataset, sorted, sorted.refusals);
               measure(label, sorted, context);
               finish(200, receiptOf(sorted));
+              // Durable: neither the outbox nor anybody else looks at it again.
+              releaseBody(body);
             },
             onFailure: (error) => refuse(refusalOf(error)),
           }),

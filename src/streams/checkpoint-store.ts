@@ -31,11 +31,14 @@ export const layerCheckpoints = (options: CheckpointOptions): Layer.Layer<Checkp
     Checkpoints,
     Effect.gen(function* () {
       const { control } = yield* Nats;
-      const manager = yield* attempt("manage", () => jetstreamManager(control)).pipe(Effect.orDie);
+      // Not asked whether JetStream is there: a node may start while no leader is.
+      const manager = yield* attempt("manage", () =>
+        jetstreamManager(control, { checkAPI: false, timeout: options.timeoutMillis }),
+      ).pipe(Effect.orDie);
       const store = { control, manager, options };
       return Checkpoints.of({
         claim: (partition, owner, log) => claim(store, partition, owner, log),
-        inspect: (partition) => readAll(store, partition),
+        inspect: (partition) => readAll(store, partition, 0),
       });
     }),
   );
@@ -96,7 +99,7 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
   };
   const taken = yield* guardedWrite(store, partition, { register, sequence: found?.sequence ?? 0 }, [], false);
   // Read after the take-over: no other owner can change a row from here on.
-  const { rows } = yield* readAll(store, partition);
+  const { rows } = yield* readAll(store, partition, taken.sequence);
   let current: Held = taken;
   const oneAtATime = yield* Semaphore.make(1);
   return {
@@ -106,7 +109,13 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
       oneAtATime.withPermits(1)(
         Effect.gen(function* () {
           for (const { messages, register: next } of inBatches(store, partition, current.register, checkpoint)) {
-            current = yield* guardedWrite(store, partition, { register: next, sequence: current.sequence }, messages, true);
+            current = yield* guardedWrite(
+              store,
+              partition,
+              { register: next, sequence: current.sequence },
+              messages,
+              true,
+            );
           }
         }),
       ),
@@ -150,7 +159,9 @@ const guardedWrite = Effect.fnUntraced(function* (
   }).pipe(
     Effect.map(({ sequence: last }) => last - messages.length),
     Effect.catchTag("StreamRefused", ({ code, description }) =>
-      code === apiCodes.wrongLastSequence ? Effect.succeed(undefined) : Effect.fail(unavailable(partition, description)),
+      code === apiCodes.wrongLastSequence
+        ? Effect.succeed(undefined)
+        : Effect.fail(unavailable(partition, description)),
     ),
     Effect.catchTag("StreamSilent", () => Effect.succeed(undefined)),
   );
@@ -167,13 +178,18 @@ const guardedWrite = Effect.fnUntraced(function* (
   return yield* new Fenced({ partition });
 });
 
-const readAll = Effect.fnUntraced(function* (store: Store, partition: number) {
+/** How often, and how soon, a replica that lags is asked again. */
+const lagging = { questionsMax: 100, millis: 50 };
+
+/** @param until a sequence that is known to be in the stream: a replica that ends before it lags, and is asked again */
+const readAll = Effect.fnUntraced(function* (store: Store, partition: number, until: number) {
   const { readBytesMax, readMessagesMax, timeoutMillis } = store.options;
   const stream = controlStream(partition);
   const rows = new Map<string, Row>();
   const receipts: Array<Receipt> = [];
   let register: Register | undefined;
-  for (let sequence = 1; ; ) {
+  let early = 0;
+  for (let sequence = 1; ;) {
     const messages = yield* directGet(store.control, {
       stream,
       sequence,
@@ -191,7 +207,14 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number) {
       else rows.set(row.job, row);
     }
     const last = messages.at(-1);
-    if (last === undefined) return { register, rows: [...rows.values()], receipts };
+    if (last === undefined && sequence > until) return { register, rows: [...rows.values()], receipts };
+    if (last === undefined) {
+      early += 1;
+      if (early > lagging.questionsMax) return yield* unavailable(partition, "a replica of its control stream lags");
+      yield* Effect.sleep(lagging.millis);
+      continue;
+    }
+    // What a later message of the same row says is read later, from whichever replica: it takes the earlier one's place.
     sequence = last.sequence + 1;
   }
 });

@@ -65,7 +65,12 @@ export const framePlain = (
 };
 
 /** @param body the entries' raw records, concatenated in their order and compressed with `compressMux` */
-export const frameMux = (writer: Writer, jobSet: number, entries: ReadonlyArray<MuxEntry>, body: Uint8Array): Buffer => {
+export const frameMux = (
+  writer: Writer,
+  jobSet: number,
+  entries: ReadonlyArray<MuxEntry>,
+  body: Uint8Array,
+): Buffer => {
   const header: MuxHeader = [
     writer.incarnation,
     writer.number,
@@ -179,7 +184,13 @@ const muxChunks = (header: MuxHeader, body: Uint8Array): ReadonlyArray<Chunk> =>
   let at = 0;
   for (let i = 0; i < pairs.length; i++) {
     const end = at + bytes[i]!;
-    chunks.push({ pairKey: pairs[i]!, records: records[i]!, bytes: bytes[i]!, encoding: "raw", data: raw.subarray(at, end) });
+    chunks.push({
+      pairKey: pairs[i]!,
+      records: records[i]!,
+      bytes: bytes[i]!,
+      encoding: "raw",
+      data: raw.subarray(at, end),
+    });
     at = end;
   }
   return chunks;

@@ -43,7 +43,9 @@ export class Numbering {
 export const compress = (plan: ReadonlyArray<Planned>): Promise<ReadonlyArray<Uint8Array>> =>
   Promise.all(
     plan.map((message) =>
-      message.kind === "plain" ? gzipMember(joined(message.chunk)) : compressMux(Buffer.concat(message.chunks.flatMap(dataOf))),
+      message.kind === "plain"
+        ? gzipMember(joined(message.chunk))
+        : compressMux(Buffer.concat(message.chunks.flatMap(dataOf))),
     ),
   );
 
@@ -58,7 +60,9 @@ const gzipMember = (raw: Uint8Array): Promise<Uint8Array> =>
     ? Promise.resolve(gzipSync(raw, { level: 1, chunkSize: Math.max(1_024, raw.length >> 2) }))
     : new Promise((resolve, reject) =>
         // One output buffer, one trip to the thread pool: by default each 16 KB of output is a trip of its own.
-        gzip(raw, { level: 1, chunkSize: raw.length >> 2 }, (error, result) => (error === null ? resolve(result) : reject(error))),
+        gzip(raw, { level: 1, chunkSize: raw.length >> 3 }, (error, result) =>
+          error === null ? resolve(result) : reject(error),
+        ),
       );
 
 /** A write of a keyed request: its messages are the request's in this partition from `firstMessage` on. */

@@ -53,7 +53,8 @@ export class Gather {
     let chunk = this.open.get(pair.key);
     if (
       chunk !== undefined &&
-      (chunk.records + records > this.limits.chunkRecordsMax || chunk.bytes + data.length > this.limits.chunkRawBytesMax)
+      (chunk.records + records > this.limits.chunkRecordsMax ||
+        chunk.bytes + data.length > this.limits.chunkRawBytesMax)
     ) {
       this.full.push(chunk);
       this.open.delete(pair.key);

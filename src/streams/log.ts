@@ -19,7 +19,8 @@ export const layerLog = (options: LogOptions): Layer.Layer<Log, LogUnavailable, 
     Effect.gen(function* () {
       const { control, read: reading } = yield* Nats;
       const hints = yield* WriteHints;
-      const manager = yield* attempt("manage", () => jetstreamManager(control)).pipe(
+      // Not asked whether JetStream is there: a node may start while no leader is.
+      const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false })).pipe(
         Effect.mapError(({ detail }) => new LogUnavailable({ operation: "describe", detail })),
       );
 

@@ -76,9 +76,13 @@ const makeOutbox = Effect.fnUntraced(function* (options: OutboxOptions) {
       for (const piece of pieces) partitions[piece.pair.partition]!.gather.add(piece, latch);
     } else {
       for (const [partition, own] of Map.groupBy(pieces, ({ pair }) => pair.partition)) {
-        const gather = new Gather({ ...options, outboxWriteMessagesMax: 1_000, outboxWriteBytesMax: Number.MAX_SAFE_INTEGER });
+        const gather = new Gather({
+          ...options,
+          outboxWriteMessagesMax: 1_000,
+          outboxWriteBytesMax: Number.MAX_SAFE_INTEGER,
+        });
         for (const piece of own) gather.add(piece, latch);
-        for (let firstMessage = 0; !gather.isEmpty(); ) {
+        for (let firstMessage = 0; !gather.isEmpty();) {
           const plan = gather.take();
           partitions[partition]!.keyed.push({ key, firstMessage, plan });
           firstMessage += plan.length;
@@ -153,7 +157,8 @@ const writeLoop = (
       if (duplicate && keyed !== undefined) outbox.numbering.forget(messages.length);
       hints.wrote(outbox.partition);
       for (const message of plan) {
-        for (const chunk of message.kind === "plain" ? [message.chunk] : message.chunks) chunk.latches.forEach(countDown);
+        for (const chunk of message.kind === "plain" ? [message.chunk] : message.chunks)
+          chunk.latches.forEach(countDown);
       }
     }
   });

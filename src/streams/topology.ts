@@ -77,7 +77,9 @@ export const reconcileTopology = Effect.fn("streams.reconcileTopology")(function
   yield* checkPayload(control.info?.max_payload ?? 0, options.messageBytesMax);
   const manager = yield* attempt("manage", () => jetstreamManager(control));
   // Everything is checked before anything is created: a node with other settings must not leave a stream behind.
-  const missing = (yield* Effect.forEach(topology(options), (config) => check(manager, config), { concurrency: 8 })).flat();
+  const missing = (yield* Effect.forEach(topology(options), (config) => check(manager, config), {
+    concurrency: 8,
+  })).flat();
   yield* refuseOtherPartitions(manager, options.partitions);
   yield* Effect.forEach(missing, (config) => attempt("manage", () => manager.streams.add(config)), {
     concurrency: 8,

@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
+import { MemoryPool } from "../../domain/memory-pool.ts";
 import type { BatchClosing, BatchLimits, BatchRef } from "../../domain/batch.ts";
 import type { Chunk } from "../ports/log.ts";
-import { giveRaw, takeRaw } from "./raw-pool.ts";
 
 /** What a window may hold before it takes no more. An open batch alone is always let grow to its own limit. */
 export interface WindowBounds {
@@ -172,6 +172,8 @@ class OpenBatch {
   }
 }
 
+/** Memory of raw runs: 2 KB to 512 KB each. */
+const runs = new MemoryPool(11, 19, 33_554_432);
 const rawBytesMax = 262_144;
 
 /** The output buffer is sized to the input: the default of 16 KB costs more than compressing a few hundred bytes. */
@@ -209,11 +211,11 @@ export class BatchParts {
   }
 
   private growRaw(needed: number): void {
-    const grown = takeRaw(needed);
+    const grown = runs.take(needed);
     this.bytes += grown.length - (this.raw?.length ?? 0);
     if (this.raw !== undefined) {
       grown.set(this.raw.subarray(0, this.rawLength));
-      giveRaw(this.raw);
+      runs.give(this.raw);
     }
     this.raw = grown;
   }
@@ -223,7 +225,7 @@ export class BatchParts {
     const member = compressRun(this.raw.subarray(0, this.rawLength));
     this.pushMember(member, this.rawRecords);
     this.bytes += member.length - this.raw.length;
-    giveRaw(this.raw);
+    runs.give(this.raw);
     this.raw = undefined;
     this.rawLength = 0;
     this.rawRecords = 0;
