@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest";
 import { jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { Effect } from "effect";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { isId } from "../../src/domain/ids.ts";
 import { partitionOf } from "../../src/domain/partition.ts";
 import { directGet } from "../../src/streams/direct-get.ts";
@@ -16,7 +16,9 @@ const allStreams = Effect.gen(function* () {
   return yield* Effect.promise(async () => {
     const manager = await jetstreamManager(control);
     const infos = await manager.streams.list().next();
-    return infos.map(({ config, created }) => ({ config, created })).toSorted((a, b) => (a.config.name < b.config.name ? -1 : 1));
+    return infos
+      .map(({ config, created }) => ({ config, created }))
+      .toSorted((a, b) => (a.config.name < b.config.name ? -1 : 1));
   });
 });
 
@@ -107,7 +109,9 @@ describeNats("topology", (startNats) => {
                 dest: `{{partition(${partitions},1,2)}}.{{wildcard(1)}}.{{wildcard(2)}}`,
               },
             });
-            await Promise.all(pairs.map(([customer, dataset]) => publish.request(`raw${partitions}.${customer}.${dataset}`)));
+            await Promise.all(
+              pairs.map(([customer, dataset]) => publish.request(`raw${partitions}.${customer}.${dataset}`)),
+            );
           });
           const stored = yield* directGet(read, {
             stream: name,
@@ -117,7 +121,9 @@ describeNats("topology", (startNats) => {
             timeoutMillis: 5_000,
           });
           const theirs = stored.map(({ subject }) => subject).toSorted();
-          const ours = pairs.map(([customer, dataset]) => `${partitionOf(customer, dataset, partitions)}.${customer}.${dataset}`);
+          const ours = pairs.map(
+            ([customer, dataset]) => `${partitionOf(customer, dataset, partitions)}.${customer}.${dataset}`,
+          );
           assert.deepStrictEqual(theirs, ours.toSorted());
         }
       }).pipe(Effect.provide(layerNats(url)));

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Packr } from "msgpackr";
 import type { Receipt, Register, Row } from "../../src/actors/ports/checkpoints.ts";
 import { accounts, type Books } from "../../src/domain/books.ts";
@@ -22,7 +22,9 @@ const registers: fc.Arbitrary<Register> = fc.record({
   scan: sequence,
   incarnation: fc.string(),
   snapshot: sequence,
-  writers: fc.dictionary(fc.stringMatching(/^[0-9a-f]{16}$/), fc.record({ number: sequence, records: sequence, sequence })).map((each) => ({ ...each })),
+  writers: fc
+    .dictionary(fc.stringMatching(/^[0-9a-f]{16}$/), fc.record({ number: sequence, records: sequence, sequence }))
+    .map((each) => ({ ...each })),
   duplicates: fc.array(sequence),
   lowWater: sequence,
 });
@@ -57,9 +59,13 @@ const receipts: fc.Arbitrary<Receipt> = fc.record({
 
 describe("checkpoint codec", () => {
   it("gives back registers, rows and receipts as they were", () => {
-    fc.assert(fc.property(registers, (register) => assert.deepStrictEqual(decodeRegister(encodeControl(register)), register)));
+    fc.assert(
+      fc.property(registers, (register) => assert.deepStrictEqual(decodeRegister(encodeControl(register)), register)),
+    );
     fc.assert(fc.property(rows, (row) => assert.deepStrictEqual(decodeRow(encodeControl(row)), row)));
-    fc.assert(fc.property(receipts, (receipt) => assert.deepStrictEqual(decodeReceipt(encodeControl(receipt)), receipt)));
+    fc.assert(
+      fc.property(receipts, (receipt) => assert.deepStrictEqual(decodeReceipt(encodeControl(receipt)), receipt)),
+    );
   });
 
   it("takes one kind never for another", () => {
@@ -77,10 +83,15 @@ describe("checkpoint codec", () => {
     const decoders = [decodeRegister, decodeRow, decodeReceipt];
     fc.assert(fc.property(fc.uint8Array(), (bytes) => decoders.forEach((each) => assert.isUndefined(each(bytes)))));
     fc.assert(
-      fc.property(rows, fc.constantFrom("cursor", "books", "cuts", "deleted", "lastError"), fc.constantFrom("", null, -0.5, [{}]), (row, key, wrong) => {
-        if (key === "lastError" && wrong === "") return;
-        assert.isUndefined(decodeRow(packr.pack({ ...row, [key]: wrong })));
-      }),
+      fc.property(
+        rows,
+        fc.constantFrom("cursor", "books", "cuts", "deleted", "lastError"),
+        fc.constantFrom("", null, -0.5, [{}]),
+        (row, key, wrong) => {
+          if (key === "lastError" && wrong === "") return;
+          assert.isUndefined(decodeRow(packr.pack({ ...row, [key]: wrong })));
+        },
+      ),
     );
     fc.assert(
       fc.property(rows, fc.nat(), (row, at) => {

@@ -1,8 +1,16 @@
 import { assert, describe, it } from "@effect/vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Packr } from "msgpackr";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { ChunkUndecodable, compressMux, decode, type Decoded, frame, frameMux, framePlain } from "../../src/streams/chunk.ts";
+import {
+  ChunkUndecodable,
+  compressMux,
+  decode,
+  type Decoded,
+  frame,
+  frameMux,
+  framePlain,
+} from "../../src/streams/chunk.ts";
 
 const count = fc.integer({ min: 0, max: 2 ** 40 });
 const writers = fc.record({
@@ -80,10 +88,19 @@ describe("framing", () => {
         const decoded = decode(await muxPayload(writer, jobSet, entries), undefined);
         assert.deepStrictEqual(decoded.writer, writer);
         assert.strictEqual(decoded.jobSet, jobSet);
-        assert.strictEqual(decoded.records, entries.reduce((sum, { records }) => sum + records, 0));
+        assert.strictEqual(
+          decoded.records,
+          entries.reduce((sum, { records }) => sum + records, 0),
+        );
         assert.deepStrictEqual(
           decoded.chunks,
-          entries.map(({ pairKey, raw, records }) => ({ pairKey, records, bytes: raw.length, encoding: "raw", data: raw })),
+          entries.map(({ pairKey, raw, records }) => ({
+            pairKey,
+            records,
+            bytes: raw.length,
+            encoding: "raw",
+            data: raw,
+          })),
         );
       }),
     );
@@ -108,7 +125,11 @@ describe("framing", () => {
 
 describe("damage", () => {
   const writer = { incarnation: "0123456789abcdef", number: 7, absent: 0, recordsBefore: 42 };
-  const entries = ["a.x", "b.x", "c.y"].map((pairKey, i) => ({ pairKey, raw: Buffer.from(`${pairKey}\n`.repeat(i + 1)), records: i + 1 }));
+  const entries = ["a.x", "b.x", "c.y"].map((pairKey, i) => ({
+    pairKey,
+    raw: Buffer.from(`${pairKey}\n`.repeat(i + 1)),
+    records: i + 1,
+  }));
   const plain = framePlain(writer, 1, { records: 1, bytes: 3 }, gzipSync("ab\n"));
   const packr = new Packr({ useRecords: false });
 
@@ -125,7 +146,10 @@ describe("damage", () => {
 
   it("never throws anything else, and never gives out a malformed message, whatever byte is changed", async () => {
     const mux = await muxPayload(writer, 1, entries);
-    for (const [payload, pairKey] of [[plain, "a.x"], [mux, undefined]] as const) {
+    for (const [payload, pairKey] of [
+      [plain, "a.x"],
+      [mux, undefined],
+    ] as const) {
       for (let at = 0; at < payload.length; at++) {
         for (const flip of [1, 2, 4, 8, 16, 32, 64, 128, 255]) {
           const damaged = Buffer.from(payload);
@@ -157,13 +181,36 @@ describe("damage", () => {
     const body = zstdCompressSync(Buffer.from("a\nb\n"));
     assert.strictEqual(decode(frame("mux", good, body), undefined).chunks.length, 2);
     const wrong: ReadonlyArray<[at: number, value: unknown]> = [
-      [0, 1], [1, "1"], [1, -1], [1, 1.5], [2, null], [3, 2n ** 60n], [5, undefined], [6, "4"], [6, -4],
-      [7, undefined], [7, null], [7, 2], [7, ["a.x"]], [7, ["a.x", 2]], [8, [1]], [8, [1, -1]], [8, [1, "1"]],
-      [9, [2]], [9, [2, 3]], [9, [4, -0.5]], [9, [3, 2]], [9, null],
+      [0, 1],
+      [1, "1"],
+      [1, -1],
+      [1, 1.5],
+      [2, null],
+      [3, 2n ** 60n],
+      [5, undefined],
+      [6, "4"],
+      [6, -4],
+      [7, undefined],
+      [7, null],
+      [7, 2],
+      [7, ["a.x"]],
+      [7, ["a.x", 2]],
+      [8, [1]],
+      [8, [1, -1]],
+      [8, [1, "1"]],
+      [9, [2]],
+      [9, [2, 3]],
+      [9, [4, -0.5]],
+      [9, [3, 2]],
+      [9, null],
     ];
     for (const [at, value] of wrong) {
       const header = good.with(at, value as never);
-      assert.instanceOf(decodeOrRefuse(frame("mux", header, body), undefined), ChunkUndecodable, `${at}: ${String(value)}`);
+      assert.instanceOf(
+        decodeOrRefuse(frame("mux", header, body), undefined),
+        ChunkUndecodable,
+        `${at}: ${String(value)}`,
+      );
     }
     assert.instanceOf(decodeOrRefuse(frame("mux", good.slice(0, 7), body), undefined), ChunkUndecodable);
   });
@@ -175,7 +222,10 @@ describe("damage", () => {
       assert.instanceOf(decodeOrRefuse(frame("mux", header, zstdCompressSync("a\n")), undefined), ChunkUndecodable);
     }
     // An array of 2^32 − 1 elements, announced in five bytes.
-    const announced = Buffer.concat([frame("mux", [], Buffer.alloc(0)).subarray(0, 2), Buffer.from([5, 0, 0, 0, 0xdd, 0xff, 0xff, 0xff, 0xff])]);
+    const announced = Buffer.concat([
+      frame("mux", [], Buffer.alloc(0)).subarray(0, 2),
+      Buffer.from([5, 0, 0, 0, 0xdd, 0xff, 0xff, 0xff, 0xff]),
+    ]);
     assert.instanceOf(decodeOrRefuse(announced, undefined), ChunkUndecodable);
     // A bomb: 256 MB of zeros in 8 KB, in a header that says two bytes.
     const bomb = zstdCompressSync(Buffer.alloc(268_435_456));

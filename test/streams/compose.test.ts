@@ -30,31 +30,45 @@ const composed = async (numbering: Numbering, key?: string, firstMessage = 0) =>
   compose(3, plan, await compress(plan), numbering, 42, key === undefined ? undefined : { key, firstMessage });
 
 const decoded = ({ data, subject }: StreamMessage) => decode(data, pairKeyOf(subject));
-const writersOf = (messages: ReadonlyArray<StreamMessage>): ReadonlyArray<Writer> => messages.map((each) => decoded(each).writer);
+const writersOf = (messages: ReadonlyArray<StreamMessage>): ReadonlyArray<Writer> =>
+  messages.map((each) => decoded(each).writer);
+
+const ids = (messages: ReadonlyArray<StreamMessage>) => messages.map(({ messageId }) => messageId);
 
 describe("compose", () => {
   it("numbers messages consecutively and counts the records before each, across writes", async () => {
     const numbering = new Numbering("me");
     const writers = [...writersOf(await composed(numbering)), ...writersOf(await composed(numbering))];
-    assert.deepStrictEqual(writers.map(({ number }) => number), [1, 2, 3, 4, 5, 6]);
-    assert.deepStrictEqual(writers.map(({ recordsBefore }) => recordsBefore), [0, 3, 6, 7, 10, 13]);
+    assert.deepStrictEqual(
+      writers.map(({ number }) => number),
+      [1, 2, 3, 4, 5, 6],
+    );
+    assert.deepStrictEqual(
+      writers.map(({ recordsBefore }) => recordsBefore),
+      [0, 3, 6, 7, 10, 13],
+    );
     assert.isTrue(writers.every(({ absent, incarnation }) => absent === 0 && incarnation === "me"));
   });
 
   it("puts plain chunks under their pair's subject and mux messages under the partition's", async () => {
     const messages = await composed(new Numbering("me"));
-    assert.deepStrictEqual(messages.map(({ subject }) => subject), ["log.003.a.x", "log.003._mux", "log.003.d.x"]);
+    assert.deepStrictEqual(
+      messages.map(({ subject }) => subject),
+      ["log.003.a.x", "log.003._mux", "log.003.d.x"],
+    );
     const [first, second] = messages.map(decoded);
     assert.strictEqual(first!.jobSet, 42);
     assert.strictEqual(gunzipSync(first!.chunks[0]!.data).toString(), "a1\na2\na3\n");
     assert.deepStrictEqual(
       second!.chunks.map(({ data, pairKey, records }) => [pairKey, records, Buffer.from(data).toString()]),
-      [["b.x", 1, "b1\n"], ["c.x", 2, "c1\nc2\n"]],
+      [
+        ["b.x", 1, "b1\n"],
+        ["c.x", 2, "c1\nc2\n"],
+      ],
     );
   });
 
   it("makes message ids of the running number, or of the key: then the same whoever sends it", async () => {
-    const ids = (messages: ReadonlyArray<StreamMessage>) => messages.map(({ messageId }) => messageId);
     const numbering = new Numbering("me");
     assert.deepStrictEqual(ids(await composed(numbering)), ["me/3/1", "me/3/2", "me/3/3"]);
     assert.deepStrictEqual(ids(await composed(numbering)), ["me/3/4", "me/3/5", "me/3/6"]);
@@ -67,28 +81,36 @@ describe("compose", () => {
   });
 });
 
-describe("numbers that may be absent from the log", () => {
-  /** What a reader says that sees only the messages that were stored. */
-  const verdicts = (numbering: Numbering, writes: ReadonlyArray<"stored" | "repeat">) => {
-    const watch = new ContinuityWatch({}, []);
-    let sequence = 0;
-    return writes.flatMap((write) => {
-      const writers = [numbering.next(1), numbering.next(1)];
-      if (write === "repeat") {
-        numbering.forget(2);
-        return [];
-      }
-      return writers.map((writer) => watch.see(++sequence, writer, 1)._tag);
-    });
-  };
+/** What a reader says that sees only the messages that were stored. */
+const verdicts = (numbering: Numbering, writes: ReadonlyArray<"stored" | "repeat">) => {
+  const watch = new ContinuityWatch({}, []);
+  let sequence = 0;
+  return writes.flatMap((write) => {
+    const writers = [numbering.next(1), numbering.next(1)];
+    if (write === "repeat") {
+      numbering.forget(2);
+      return [];
+    }
+    return writers.map((writer) => watch.see(++sequence, writer, 1)._tag);
+  });
+};
 
+describe("numbers that may be absent from the log", () => {
   it("are declared by the next message, so that the reader reports no gap", () => {
-    assert.deepStrictEqual(verdicts(new Numbering("me"), ["stored", "repeat", "stored"]), ["Next", "Next", "Next", "Next"]);
+    assert.deepStrictEqual(verdicts(new Numbering("me"), ["stored", "repeat", "stored"]), [
+      "Next",
+      "Next",
+      "Next",
+      "Next",
+    ]);
   });
 
   it("are declared after several repeats in a row, too", () => {
     const writes = ["stored", "repeat", "repeat", "repeat", "stored", "stored"] as const;
-    assert.deepStrictEqual(verdicts(new Numbering("me"), writes), Array.from({ length: 6 }, () => "Next"));
+    assert.deepStrictEqual(
+      verdicts(new Numbering("me"), writes),
+      Array.from({ length: 6 }, () => "Next"),
+    );
   });
 
   it("do not hide a loss: what is missing beyond them is a gap", () => {

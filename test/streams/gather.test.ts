@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { OutboxPiece } from "../../src/actors/ports/outbox.ts";
 import { makePair } from "../../src/domain/partition.ts";
 import { Gather, type Gathered, type GatherLimits, type Latch, type Planned } from "../../src/streams/gather.ts";
@@ -16,18 +16,26 @@ const limitSets: fc.Arbitrary<GatherLimits> = fc
     outboxWriteBytesMax: fc.integer({ min: 10, max: 1_000 }),
     outboxWriteMessagesMax: fc.integer({ min: 1, max: 6 }),
   })
-  .map(({ plainShare, ...rest }) => ({ ...rest, plainChunkRawBytesMin: Math.floor(plainShare * rest.chunkRawBytesMax) }));
+  .map(({ plainShare, ...rest }) => ({
+    ...rest,
+    plainChunkRawBytesMin: Math.floor(plainShare * rest.chunkRawBytesMax),
+  }));
 
 /** One request: pieces of some pairs. A piece is one or more records; a record may be larger than a chunk should be. */
 const requests = fc.array(
   fc.array(
-    fc.record({ pair: fc.constantFrom(...pairs), records: fc.integer({ min: 1, max: 8 }), bytes: fc.integer({ min: 2, max: 60 }) }),
+    fc.record({
+      pair: fc.constantFrom(...pairs),
+      records: fc.integer({ min: 1, max: 8 }),
+      bytes: fc.integer({ min: 2, max: 60 }),
+    }),
     { minLength: 1, maxLength: 8 },
   ),
   { maxLength: 12 },
 );
 
-const chunksOf = (message: Planned): ReadonlyArray<Gathered> => (message.kind === "plain" ? [message.chunk] : message.chunks);
+const chunksOf = (message: Planned): ReadonlyArray<Gathered> =>
+  message.kind === "plain" ? [message.chunk] : message.chunks;
 const bytesOf = (message: Planned) => chunksOf(message).reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Adds requests as the outbox does; `done` counts how often each request was told that it landed. */
@@ -58,7 +66,10 @@ const takeAll = (gather: Gather): ReadonlyArray<ReadonlyArray<Planned>> => {
 };
 
 /** Numbered pieces, so that order and completeness show in the bytes themselves. */
-const pieceOf = ({ bytes, pair, records }: { pair: (typeof pairs)[number]; records: number; bytes: number }, i: number) => ({
+const pieceOf = (
+  { bytes, pair, records }: { pair: (typeof pairs)[number]; records: number; bytes: number },
+  i: number,
+) => ({
   pair,
   records,
   data: Buffer.from(`${String(i).padStart(Math.max(bytes, 5) - 1, "0")}\n`),
@@ -79,7 +90,10 @@ describe("Gather", () => {
         for (const pair of pairs) {
           const expected = all.flat().filter((piece) => piece.pair === pair);
           const own = given.filter((chunk) => chunk.pair === pair);
-          assert.deepStrictEqual(own.flatMap(({ data }) => data), expected.map(({ data }) => data));
+          assert.deepStrictEqual(
+            own.flatMap(({ data }) => data),
+            expected.map(({ data }) => data),
+          );
           assert.strictEqual(
             own.reduce((sum, { records }) => sum + records, 0),
             expected.reduce((sum, { records }) => sum + records, 0),
@@ -100,9 +114,15 @@ describe("Gather", () => {
           assert.isAtLeast(write.length, 1);
           const chunks = write.flatMap(chunksOf);
           const total = chunks.reduce((sum, { bytes }) => sum + bytes, 0);
-          assert.isTrue(total <= limits.outboxWriteBytesMax || chunks.length === 1, `${total} bytes in ${chunks.length} chunks`);
+          assert.isTrue(
+            total <= limits.outboxWriteBytesMax || chunks.length === 1,
+            `${total} bytes in ${chunks.length} chunks`,
+          );
           for (const { bytes, data, records } of chunks) {
-            assert.strictEqual(bytes, data.reduce((sum, each) => sum + each.length, 0));
+            assert.strictEqual(
+              bytes,
+              data.reduce((sum, each) => sum + each.length, 0),
+            );
             assert.isTrue((records <= limits.chunkRecordsMax && bytes <= limits.chunkRawBytesMax) || data.length === 1);
           }
           for (const message of write) {
@@ -152,7 +172,10 @@ describe("Gather", () => {
     const all = Array.from({ length: 5_000 }, (_, i) => [pieceOf({ pair: pairs[i % 5]!, records: 1, bytes: 20 }, i)]);
     gatherAll(gather, all);
     const writes = takeAll(gather);
-    assert.deepStrictEqual(writes.map((write) => write.map(({ kind }) => kind)), [["mux"]]);
+    assert.deepStrictEqual(
+      writes.map((write) => write.map(({ kind }) => kind)),
+      [["mux"]],
+    );
     assert.strictEqual(chunksOf(writes[0]![0]!).length, 5);
   });
 });

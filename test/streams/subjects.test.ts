@@ -1,11 +1,13 @@
 import { assert, it } from "@effect/vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { idPattern } from "../../src/domain/ids.ts";
 import { makePair } from "../../src/domain/partition.ts";
 import * as subjects from "../../src/streams/subjects.ts";
 
 const ids = fc.stringMatching(idPattern);
 const partitions = fc.integer({ min: 0, max: 1_023 });
+
+const inside = (subject: string, filter: string) => subject.startsWith(filter.slice(0, -1));
 
 it("finds the pair in the subject that was made of it, whatever the ids", () => {
   fc.assert(
@@ -35,13 +37,16 @@ it("keeps every subject of a partition inside what its stream takes, and no othe
   fc.assert(
     fc.property(ids, ids, partitions, partitions, (customer, dataset, one, other) => {
       fc.pre(one !== other);
-      const inside = (subject: string, filter: string) => subject.startsWith(filter.slice(0, -1));
       const { key } = makePair(customer, dataset, 8);
       for (const subject of [subjects.chunkSubject(one, key), subjects.muxSubject(one), subjects.tickSubject(one)]) {
         assert.isTrue(inside(subject, subjects.logSubjects(one)));
         assert.isFalse(inside(subject, subjects.logSubjects(other)));
       }
-      for (const subject of [subjects.registerSubject(one), subjects.rowSubject(one, customer), subjects.receiptSubject(one, customer, 1)]) {
+      for (const subject of [
+        subjects.registerSubject(one),
+        subjects.rowSubject(one, customer),
+        subjects.receiptSubject(one, customer, 1),
+      ]) {
         assert.isTrue(inside(subject, subjects.controlSubjects(one)));
         assert.isFalse(inside(subject, subjects.controlSubjects(other)));
       }

@@ -32,7 +32,10 @@ export const startFaultProxy = async (upstream: string): Promise<FaultProxy> => 
   const { hostname, port } = new URL(upstream);
   const state = new ProxyState();
   const server = createServer((client) => {
-    if (state.faults.mode === "refuse") return void client.resetAndDestroy();
+    if (state.faults.mode === "refuse") {
+      client.resetAndDestroy();
+      return;
+    }
     const behind = connect(Number(port), hostname);
     for (const socket of [client, behind]) {
       state.sockets.add(socket);

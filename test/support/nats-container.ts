@@ -6,7 +6,9 @@ const image = "nats:2.15.1-alpine";
 
 export const startContainerNats = async (settings: Partial<NatsSettings> = {}): Promise<NatsUnderTest> => {
   const container = await new GenericContainer(image)
-    .withCopyContentToContainer([{ content: natsConfiguration(settings, "0.0.0.0:4222", "/data"), target: "/nats.conf" }])
+    .withCopyContentToContainer([
+      { content: natsConfiguration(settings, "0.0.0.0:4222", "/data"), target: "/nats.conf" },
+    ])
     .withCommand(["-c", "/nats.conf"])
     .withExposedPorts(4222)
     // The default waits for a shell that the image does not have.

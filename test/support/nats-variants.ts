@@ -7,8 +7,7 @@ import type { NatsSettings, NatsUnderTest } from "./nats-under-test.ts";
 
 export type StartNats = (settings?: Partial<NatsSettings>) => Effect.Effect<NatsUnderTest, never, Scope.Scope>;
 
-const acquire = (start: () => Promise<NatsUnderTest>) =>
-  Effect.acquireRelease(Effect.promise(start), (nats) => Effect.promise(() => nats[Symbol.asyncDispose]()));
+const acquire = (start: () => Promise<NatsUnderTest>) => Effect.acquireDisposable(Effect.promise(start));
 
 /** The same body against a spawned nats-server, always, and against one in a container where an engine answers. */
 export const describeNats = (name: string, body: (start: StartNats) => void): void => {

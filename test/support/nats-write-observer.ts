@@ -18,7 +18,13 @@ export const observeWrites = Effect.fnUntraced(function* (url: string) {
     Effect.promise(() => connect({ servers: url, name: "observer" })),
     (open) => Effect.promise(() => open.close()),
   );
-  const seen = { messages: 0, writes: 0, answered: 0, inFlightMax: 0, inFlightMaxOverall: 0 };
+  const seen: { -readonly [Key in keyof ObservedWrites]: number } = {
+    messages: 0,
+    writes: 0,
+    answered: 0,
+    inFlightMax: 0,
+    inFlightMaxOverall: 0,
+  };
   const open = new Map<string, Set<string>>();
   const replies = new Map<string, () => void>();
   connection.subscribe("log.>", {
@@ -32,7 +38,10 @@ export const observeWrites = Effect.fnUntraced(function* (url: string) {
       if (!own.has(write)) seen.writes += 1;
       own.add(write);
       seen.inFlightMax = Math.max(seen.inFlightMax, own.size);
-      seen.inFlightMaxOverall = Math.max(seen.inFlightMaxOverall, [...open.values()].reduce((sum, { size }) => sum + size, 0));
+      seen.inFlightMaxOverall = Math.max(
+        seen.inFlightMaxOverall,
+        [...open.values()].reduce((sum, { size }) => sum + size, 0),
+      );
       if (reply !== undefined && reply !== "") replies.set(reply, () => void own.delete(write));
     },
   });
@@ -46,5 +55,5 @@ export const observeWrites = Effect.fnUntraced(function* (url: string) {
     },
   });
   yield* Effect.promise(() => connection.flush());
-  return seen as ObservedWrites;
+  return seen;
 });

@@ -38,11 +38,10 @@ export const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 export const layerNats = (url: string, name = "test") => Nats.layer({ servers: url, name });
 
 /** Log and checkpoints on the connections of `Nats`. */
-export const layerStores = (over: Partial<Limits> = {}) =>
-  Layer.mergeAll(
-    layerLog({ ...limits, ...over }),
-    layerCheckpoints({ ...limits, timeoutMillis: 2_000, ...over }),
-  ).pipe(Layer.provideMerge(WriteHints.layer));
+export const layerStores = (over: Partial<Limits & { readonly timeoutMillis: number }> = {}) =>
+  Layer.mergeAll(layerLog({ ...limits, ...over }), layerCheckpoints({ ...limits, timeoutMillis: 2_000, ...over })).pipe(
+    Layer.provideMerge(WriteHints.layer),
+  );
 
 export const layerOutboxFor = (set: JobSet, partitions: number, over: Partial<OutboxOptions> = {}) =>
   layerOutbox({ ...limits, partitions, ...over }).pipe(Layer.provideMerge(layerJobsOf(set)));
@@ -93,7 +92,11 @@ export const someJobs = (count: number, partitions: number, over: Partial<PushJo
 export const pairsOf = (set: JobSet): ReadonlyArray<Pair> => [...set.pairs.values()];
 
 export const layerJobsOf = (set: JobSet) =>
-  Layer.succeed(Jobs, { served: () => set, onChange: (adopt) => adopt(set), atRevision: () => Effect.succeed(undefined) });
+  Layer.succeed(Jobs, {
+    served: () => set,
+    onChange: (adopt) => adopt(set),
+    atRevision: () => Effect.succeed(undefined),
+  });
 
 export const pieceOf = (pair: Pair, lines: ReadonlyArray<string>): OutboxPiece => ({
   pair,
@@ -107,20 +110,22 @@ export interface RecordedPush {
   readonly owner: string;
   readonly job: string;
   readonly batchId: string;
+  /** Sequence of the batch's first message. */
+  readonly first: number;
   readonly attempt: number;
   readonly records: number;
   /** What the destination would store, inflated. */
   readonly content: string;
-  readonly outcome: PushOutcome["_tag"];
+  /** What it answered; undefined as long as it did not, and when the push was interrupted. */
+  outcome: PushOutcome["_tag"] | undefined;
 }
 
-/** Destinations that keep what is pushed to them and answer as a test says. */
+/** Destinations that keep what arrives, whatever they answer, and answer as a test says. */
 export class ScriptedDestinations {
   readonly pushes: Array<RecordedPush> = [];
-  /** Runs before the push is recorded: may wait, may refuse. */
-  answer: (job: string, request: PushRequest) => Effect.Effect<PushOutcome> = () => Effect.succeed(delivered(200));
+  answer: (push: RecordedPush) => Effect.Effect<PushOutcome> = () => Effect.succeed(delivered(200));
 
-  /** @param owner told in what is recorded, so that two owners can share one set of destinations */
+  /** @param owner told in what is recorded, so that several owners can share one set of destinations */
   layerFor(owner: string) {
     return Layer.succeed(Destinations, {
       open: ({ id }) =>
@@ -128,12 +133,14 @@ export class ScriptedDestinations {
           host: "scripted",
           locate: ({ hex }) => hex,
           push: (request) =>
-            Effect.map(this.answer(id, request), (outcome) => {
-              const { attempt, batch, batchId, body } = request;
-              const content = gunzipSync(Buffer.concat(body)).toString("utf8");
-              const { _tag } = outcome;
-              this.pushes.push({ owner, job: id, batchId, attempt, records: batch.records, content, outcome: _tag });
-              return outcome;
+            Effect.suspend(() => {
+              const push = arrived(owner, id, request);
+              this.pushes.push(push);
+              return Effect.tap(this.answer(push), ({ _tag }) =>
+                Effect.sync(() => {
+                  push.outcome = _tag;
+                }),
+              );
             }),
         }),
     });
@@ -142,7 +149,24 @@ export class ScriptedDestinations {
   delivered(): ReadonlyArray<RecordedPush> {
     return this.pushes.filter(({ outcome }) => outcome === "Delivered");
   }
+
+  /** Records in batches that were answered with Delivered, each batch counted once. */
+  deliveredRecords(): number {
+    const once = new Map(this.delivered().map(({ batchId, records }) => [batchId, records]));
+    return [...once.values()].reduce((sum, records) => sum + records, 0);
+  }
 }
+
+const arrived = (owner: string, job: string, { attempt, batch, batchId, body }: PushRequest): RecordedPush => ({
+  owner,
+  job,
+  batchId,
+  first: batch.first,
+  attempt,
+  records: batch.records,
+  content: gunzipSync(Buffer.concat(body)).toString("utf8"),
+  outcome: undefined,
+});
 
 /** An owner of all partitions; `Nats` is left open, so that each owner of a test can have connections of its own. */
 export const layerOwner = (
@@ -163,8 +187,7 @@ export const layerOwner = (
 
 /** Waits until `condition` holds; says what it waited for when it does not in time. */
 export const until = Effect.fnUntraced(function* (what: string, condition: () => boolean, millis = 15_000) {
-  for (const deadline = performance.now() + millis; !condition(); ) {
-    if (performance.now() > deadline) return yield* Effect.die(new Error(`not in ${millis} ms: ${what}`));
-    yield* Effect.sleep(10);
-  }
+  const deadline = performance.now() + millis;
+  while (!condition() && performance.now() < deadline) yield* Effect.sleep(10);
+  return yield* condition() ? Effect.void : Effect.die(new Error(`not in ${millis} ms: ${what}`));
 });

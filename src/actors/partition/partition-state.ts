@@ -8,9 +8,19 @@ import { Deadlines } from "./deadlines.ts";
 /** A level-triggered wake-up for one waiting loop. */
 export class Signal {
   private deferred = Deferred.makeUnsafe<void>();
+  private raised = false;
 
+  /**
+   * Later, never inline: completing a deferred runs the waiting fiber at once, and whoever raises is in the middle of
+   * dealing a message out. A row taken there would count a chunk that its sequence does not.
+   */
   raise(): void {
-    Deferred.doneUnsafe(this.deferred, Effect.void);
+    if (this.raised) return;
+    this.raised = true;
+    queueMicrotask(() => {
+      this.raised = false;
+      Deferred.doneUnsafe(this.deferred, Effect.void);
+    });
   }
 
   /** Completes at the next `raise`, at once when there was one since the last wait, or after `millis`. */
