@@ -70,6 +70,8 @@ const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>
 
 const sum = (buffers: ReadonlyArray<Buffer>): number => buffers.reduce((bytes, { window }) => bytes + window.bytes(), 0);
 
+const failing = (buffer: Buffer): number => (buffer.actor?.delivery() === "backingOff" ? 1 : 0);
+
 /** Over the node's memory budget, buffers whose destination fails give their windows up first, then the largest. */
 const keepBudget = (owned: ReadonlyMap<number, Owned>, windowBytesMax: number): Effect.Effect<never> =>
   Effect.gen(function* () {
@@ -78,7 +80,6 @@ const keepBudget = (owned: ReadonlyMap<number, Owned>, windowBytesMax: number): 
       const buffers = buffersOf(owned);
       let over = sum(buffers) - windowBytesMax;
       if (over <= 0) continue;
-      const failing = (buffer: Buffer) => (buffer.actor?.delivery() === "backingOff" ? 1 : 0);
       const order = buffers.toSorted((a, b) => failing(b) - failing(a) || b.window.bytes() - a.window.bytes());
       for (const buffer of order) {
         if (over <= 0) break;

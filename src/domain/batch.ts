@@ -1,3 +1,5 @@
+import { DateTime } from "effect";
+
 /** A batch: the records of one sequence range of one push job, delivered together under one deterministic id. */
 
 /** What closed a batch. `size` and `time` are functions of the log; `cut` is stored in the row before the push. */
@@ -38,7 +40,7 @@ export const compactTime = (millis: number): string => {
 /** The UTC day of a stored time, `20241114`, which replaces `{DATE}` in a destination's path. */
 export const compactDate = (millis: number): string => compactTime(millis).slice(0, 8);
 
-const toIso = (millis: number): string => new Date(millis).toISOString();
+const toIso = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis));
 
 /**
  * `<path with {DATE}>/<start>_<end>_<8 hex>.log.gz`. Every part is a function of the log, never of the wall clock.

@@ -59,6 +59,7 @@ export const readBody = (
     else parts.push(part);
   };
   // Node's own timer: the request is Node's, and no effect runs yet.
+  // @effect-diagnostics-next-line globalTimers:off
   const timer = setTimeout(
     () =>
       finish(

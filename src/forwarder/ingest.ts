@@ -45,7 +45,7 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   const jobs = yield* Jobs;
   const clock = yield* Clock.Clock;
   const now = () => clock.currentTimeMillisUnsafe();
-  const context = yield* Effect.context<never>();
+  const context = yield* Effect.context();
   const runFork = Effect.runForkWith(context);
   const { datasets, limits } = options;
   const admission = new Admission(limits, now);

@@ -109,7 +109,7 @@ const operate = Effect.fnUntraced(function* (
   // The last finalizer is the first to run: while everything below it still works.
   yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain));
   yield* Console.log(`spillway is ready at ${api.url}`);
-  yield* Effect.never;
+  return yield* Effect.never;
 });
 
 const shutDown = (api: Served, closeDoor: Effect.Effect<void>, drain: Effect.Effect<void>) =>

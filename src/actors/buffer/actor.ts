@@ -54,7 +54,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
   const push = yield* makePush(options, running);
   // Provided once for the process: `provide` per buffer would cost 13 KB and 70 µs each.
   const machine = bufferMachine.provide({ actors: { pushBatch: yield* fromEffect(push) } });
-  const context = yield* Effect.context<never>();
+  const context = yield* Effect.context();
   const clock = clockFrom(context);
   const scope = yield* Effect.scope;
   const runFork = Effect.runForkWith(context);
@@ -74,13 +74,13 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
         id: `buffer/${buffer.jobId}`,
         input: actorInput,
         clock,
-        snapshot: restoreSnapshot(saved, actorInput, pending, revised) as never,
+        snapshot: restoreSnapshot(saved, actorInput, pending, revised),
       });
       // Without an error observer XState rethrows on the next tick and kills the process.
       ref.subscribe({ error: (cause) => void runFork(Effect.forkIn(crashed(each, cause), scope)) });
-      ref.on("*", (fact) => void react(each, fact, context, (effect) => void runFork(effect)));
+      ref.on("*", (fact) => react(each, fact, context, (effect) => void runFork(effect)));
       buffer.actor = {
-        send: ref.send,
+        send: (event) => ref.send(event),
         delivery: () => ref.getSnapshot().value.delivery,
         context: () => ref.getSnapshot().context,
         stop: () => void ref.stop(),
