@@ -44,7 +44,7 @@ export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartErro
       const nats = Nats.layer({ servers, name: settings.nodeName, token: settings.nats.token });
       const layer = layerNode({ ...settings, replicas: settings.nats.replicas }).pipe(Layer.provideMerge(nats));
       const context = yield* Layer.build(layer).pipe(Effect.mapError((error) => startError(describe(error, servers))));
-      yield* operate(settings, options, embedded).pipe(Effect.provideContext(context));
+      return yield* operate(settings, options, embedded).pipe(Effect.provideContext(context));
     }),
   );
 

@@ -90,6 +90,9 @@ const join = (sweep: Pass, buffer: Buffer): void => {
   sweep.deadlines.watch(buffer);
 };
 
+const isMember = ({ byPair }: Pass, buffer: Buffer): boolean =>
+  (byPair.get(buffer.pairKey) ?? []).some((member) => member.buffer === buffer && isCurrent(member));
+
 const isCurrent = ({ buffer, windowNumber }: Member): boolean =>
   !buffer.live && buffer.windowNumber === windowNumber;
 
@@ -107,7 +110,8 @@ const feed = (state: PartitionState, sweep: Pass, message: LogMessage): boolean 
   if (message.sequence !== sweep.position + 1) sweep.jumped = true;
   const notYet: Array<Buffer> = [];
   for (const buffer of sweep.deadlines.due(message.millis)) {
-    if (buffer.live) continue;
+    // One that has left knows nothing of the messages between its last and this one: their time is not its time yet.
+    if (!isMember(sweep, buffer)) continue;
     // Began further on than the pass: it has seen this message's time before.
     if (buffer.fedTo >= message.sequence) notYet.push(buffer);
     else buffer.advance(message.millis);

@@ -1,0 +1,114 @@
+import { Clock, Effect, Layer } from "effect";
+import { BufferActors } from "../../src/actors/buffer/actor.ts";
+import { Owner } from "../../src/actors/owner.ts";
+import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
+import { pairKey } from "../../src/domain/partition.ts";
+import type { StoredJob } from "../../src/domain/push-job.ts";
+import { jobSetOf, storedJob } from "../support/world.ts";
+import { Dice } from "./dice.ts";
+import type { Life } from "./life.ts";
+import { ScriptedCheckpoints } from "./scripted-checkpoints.ts";
+import { ScriptedLog } from "./scripted-log.ts";
+import { ScriptedStore } from "./scripted-store.ts";
+
+const customers = ["ant", "bee", "cat"];
+const batches = [
+  { maxBytes: 200, maxRecords: 1_000, maxIntervalSeconds: 2 },
+  { maxBytes: 100_000, maxRecords: 7, maxIntervalSeconds: 3 },
+  { maxBytes: 100_000, maxRecords: 1_000, maxIntervalSeconds: 1 },
+  { maxBytes: 400, maxRecords: 20, maxIntervalSeconds: 5 },
+];
+
+/** A log, its control stream, destinations and push jobs, all in memory: what outlives any owner. */
+export class PartitionWorld {
+  readonly dice: Dice;
+  readonly log = new ScriptedLog();
+  readonly checkpoints = new ScriptedCheckpoints();
+  readonly store = new ScriptedStore();
+  jobs: JobSet;
+  /** Whether the run revised a job: then batches may be cut differently after a crash. */
+  revisions = 0;
+  private readonly adopters = new Set<(set: JobSet) => Effect.Effect<void>>();
+  private readonly history = new Map<string, StoredJob>();
+  private readonly limits: ReturnType<typeof drawLimits>;
+
+  constructor(seed: number) {
+    this.dice = new Dice(seed);
+    this.limits = drawLimits(this.dice);
+    // Two jobs share a pair: what one of them does must not concern the other.
+    const all = [...customers, "ant"].map((customer, i) => this.remember(`job-${i}`, customer, 1));
+    this.jobs = jobSetOf(all, 1);
+  }
+
+  private remember(id: string, customer: string, revision: number): StoredJob {
+    const stored = storedJob(id, customer, { batch: this.dice.pick(batches) }, revision);
+    this.history.set(`${id} ${revision}`, stored);
+    return stored;
+  }
+
+  /** A job has new settings, or there is a new job. */
+  readonly reviseSomething = Effect.fnUntraced({ self: this }, function* (this: PartitionWorld) {
+    const all = [...this.jobs.byId.values()];
+    this.revisions += 1;
+    const revision = this.revisions + 1;
+    const old = this.dice.pick(all);
+    const changed = this.dice.chance(0.2)
+      ? [...all, this.remember(`job-${all.length}`, this.dice.pick(customers), revision)]
+      : all.map((each) => (each === old ? this.remember(old.job.id, old.job.customer, revision) : each));
+    this.jobs = jobSetOf(changed, 1, revision);
+    for (const adopt of this.adopters) yield* adopt(this.jobs);
+  });
+
+  /** Forwarders at work: chunks of several pairs, resends that landed twice, silence now and then. */
+  readonly produce = Effect.fnUntraced({ self: this }, function* (this: PartitionWorld, messages: number) {
+    const { dice, log } = this;
+    const writers = [1, 2].map((incarnation) => ({ incarnation: String(incarnation), number: 0, recordsBefore: 0 }));
+    for (let i = 0; i < messages; i++) {
+      const writer = dice.pick(writers);
+      const pairs = customers.filter(() => dice.chance(0.5)).map((customer) => pairKey(customer, "http_requests"));
+      const chunks = [...pairs, "stranger.http_requests"].map((key) =>
+        log.chunk(key, dice.int(1, 5), dice.pick(["raw", "gzip"])),
+      );
+      writer.number += 1;
+      const sent = { ...writer, absent: 0 };
+      writer.recordsBefore += log.append(yield* Clock.currentTimeMillis, sent, chunks).records;
+      if (dice.chance(0.05)) log.append(yield* Clock.currentTimeMillis, sent, chunks, true);
+      yield* Effect.sleep(dice.chance(0.1) ? dice.int(500, 6_000) : dice.int(0, 150));
+    }
+  });
+
+  /** An owner of the partition; what it does ends with the scope that it is built in. */
+  owner(life: Life) {
+    const { dice } = this;
+    const options = { ...this.limits, owner: life.name };
+    const jobs = Layer.succeed(Jobs, {
+      served: () => this.jobs,
+      onChange: (adopt) => Effect.suspend(() => (this.adopters.add(adopt), adopt(this.jobs))),
+      atRevision: (id, revision) => Effect.succeed(this.history.get(`${id} ${revision}`)),
+    });
+    return Owner.layer(options).pipe(
+      Layer.provide(BufferActors.layer(options).pipe(Layer.provide(this.store.layer(dice, life)))),
+      Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),
+    );
+  }
+}
+
+/** Limits so low that a short run reaches each of them. */
+const drawLimits = (dice: Dice) => ({
+  partitions: 1,
+  readBytesMax: 4_194_304,
+  readIdleMillisMax: 100,
+  sweepSliceBytesMax: dice.pick([500, 5_000, 1_000_000]),
+  windowBytesMax: dice.pick([8_000, 1_000_000_000]),
+  bounds: { bytesMax: dice.pick([3_000, 1_000_000]), closedBatchesMax: dice.pick([1, 2, 8]) },
+  checkpointMillis: dice.pick([300, 1_000]),
+  checkpointUrgentMillis: 250,
+  checkpointCountMillis: dice.pick([2_000, 10_000]),
+  checkpointSilenceMillisMax: dice.pick([1_500, 15_000]),
+  retryBaseMillis: 50,
+  retryMillisMax: dice.pick([200, 2_000]),
+  oldRevisionAttemptsMax: 3,
+  pushesInFlightMax: 2,
+  pushesPerHostMax: 1,
+  drainMillisMax: 3_000,
+});

@@ -1,0 +1,78 @@
+import { Clock, Deferred, Effect, Layer } from "effect";
+import { gzipSync } from "node:zlib";
+import { type Chunk, Log, type LogMessage, LogUnavailable, type Writer } from "../../src/actors/ports/log.ts";
+import type { Dice } from "./dice.ts";
+import type { Life } from "./life.ts";
+import type { Own, ReferenceLog } from "./reference-batches.ts";
+
+/** A partition's log in memory. What it holds is the truth that a simulation checks everything else against. */
+export class ScriptedLog {
+  readonly incarnation = "2024-11-14T00:00:00Z";
+  readonly messages: Array<LogMessage> = [];
+  /** Sequences that repeat an earlier message. */
+  readonly duplicates = new Set<number>();
+  /** Uncompressed content by chunk. */
+  private readonly raw = new Map<Chunk, Uint8Array>();
+  private readonly written = new Map<string, number>();
+  private wrote = Deferred.makeUnsafe<void>();
+
+  append(millis: number, writer: Writer | undefined, chunks: ReadonlyArray<Chunk>, isDuplicate = false): LogMessage {
+    const sequence = this.messages.length + 1;
+    const records = chunks.reduce((sum, chunk) => sum + chunk.records, 0);
+    const message = { sequence, millis, writer, records, chunks };
+    this.messages.push(message);
+    if (isDuplicate) this.duplicates.add(sequence);
+    Deferred.doneUnsafe(this.wrote, Effect.void);
+    this.wrote = Deferred.makeUnsafe<void>();
+    return message;
+  }
+
+  /** A chunk of lines that no other chunk holds. */
+  chunk(pairKey: string, records: number, encoding: Chunk["encoding"]): Chunk {
+    const from = this.written.get(pairKey) ?? 0;
+    this.written.set(pairKey, from + records);
+    const lines = Array.from({ length: records }, (_, i) => `${pairKey} ${String(from + i).padStart(6, "0")}\n`);
+    const raw = Buffer.from(lines.join(""));
+    const data = encoding === "raw" ? raw : gzipSync(raw, { level: 1 });
+    const chunk: Chunk = { pairKey, records, bytes: raw.length, encoding, data };
+    this.raw.set(chunk, raw);
+    return chunk;
+  }
+
+  /** The chunks of a pair after `start` that are in the log for the first time. */
+  referenceFor(pairKey: string, start: number): ReferenceLog {
+    const own = this.messages.flatMap(({ chunks, millis, sequence }): ReadonlyArray<Own> =>
+      this.duplicates.has(sequence) || sequence <= start
+        ? []
+        : chunks
+            .filter((chunk) => chunk.pairKey === pairKey)
+            .map((chunk) => ({ sequence, millis, records: chunk.records, bytes: chunk.bytes, raw: this.raw.get(chunk)! })),
+    );
+    return { messages: this.messages, own };
+  }
+
+  layer(dice: Dice, life: Life) {
+    return Layer.succeed(Log, {
+      read: (_, sequence) =>
+        Effect.suspend(() => Effect.sleep(dice.int(0, 20))).pipe(
+          Effect.andThen(Effect.suspend(() => life.unlessFaulty(dice, 0.03, unavailable("read")))),
+          Effect.andThen(Effect.sync(() => this.messages.slice(sequence - 1, sequence - 1 + dice.int(1, 12)))),
+        ),
+      tick: () =>
+        life.unlessFaulty(dice, 0.1, unavailable("tick")).pipe(
+          Effect.andThen(Clock.currentTimeMillis),
+          Effect.map((millis) => void this.append(millis, undefined, [])),
+        ),
+      describe: () =>
+        Effect.sync(() => ({
+          incarnation: this.incarnation,
+          firstSequence: 1,
+          lastSequence: this.messages.length,
+          bytes: 0,
+        })),
+      waitForWrite: (_, millis) => Effect.ignore(Effect.timeoutOption(Deferred.await(this.wrote), millis)),
+    });
+  }
+}
+
+const unavailable = (operation: LogUnavailable["operation"]) => new LogUnavailable({ operation, detail: "scripted" });

@@ -1,0 +1,77 @@
+import { Effect, Layer } from "effect";
+import { gunzipSync } from "node:zlib";
+import { Destinations, type PushRequest } from "../../src/actors/ports/destinations.ts";
+import { deferred, delivered, type PushOutcome, rejected } from "../../src/domain/push-outcome.ts";
+import type { Dice } from "./dice.ts";
+import type { Life } from "./life.ts";
+
+export interface StoredObject {
+  readonly job: string;
+  readonly batchId: string;
+  readonly first: number;
+  readonly last: number;
+  readonly content: string;
+}
+
+/** An object store in memory: one object per batch id, whoever pushes it and how often. */
+export class ScriptedStore {
+  /** In the order in which they landed. */
+  readonly objects: Array<StoredObject> = [];
+  /** What must never happen: two contents under one key. */
+  readonly violations: Array<string> = [];
+  readonly pushes = { all: 0, repeated: 0, ambiguous: 0, died: 0 };
+  /** Whether attempts may end without anybody knowing whether they landed. */
+  mayBeAmbiguous = true;
+
+  of(job: string): ReadonlyArray<StoredObject> {
+    return this.objects.filter((object) => object.job === job);
+  }
+
+  layer(dice: Dice, life: Life) {
+    return Layer.succeed(Destinations, {
+      open: ({ id }) =>
+        Effect.succeed({
+          host: dice.pick(["a", "b"]),
+          locate: ({ hex }) => hex,
+          push: (request) => this.push(dice, life, id, request),
+        }),
+    });
+  }
+
+  private readonly push = Effect.fnUntraced({ self: this }, function* (
+    this: ScriptedStore,
+    dice: Dice,
+    life: Life,
+    job: string,
+    request: PushRequest,
+  ): Effect.fn.Return<PushOutcome> {
+    yield* Effect.sleep(dice.int(0, 60));
+    if (life.isDead) return yield* Effect.never;
+    this.pushes.all += 1;
+    const kind = life.faulty ? dice.next() : 1;
+    if (kind < 0.03) {
+      this.pushes.died += 1;
+      return yield* Effect.die(new Error("scripted defect"));
+    }
+    if (kind < 0.1) return deferred("server-error", "scripted", { status: 503, ambiguous: false });
+    if (kind < 0.13) return rejected("forbidden", "scripted", 403);
+    const isAmbiguous = this.mayBeAmbiguous && kind < 0.3;
+    if (!isAmbiguous || dice.chance(0.5)) this.land(job, request);
+    // Whoever dies here has delivered and does not know it.
+    yield* Effect.sleep(dice.int(0, 60));
+    if (!isAmbiguous) return delivered(200);
+    this.pushes.ambiguous += 1;
+    return deferred("timeout", "scripted");
+  });
+
+  private land(job: string, { batch, batchId, body }: PushRequest): void {
+    const content = gunzipSync(Buffer.concat(body)).toString("utf8");
+    const stored = this.objects.find((object) => object.batchId === batchId);
+    if (stored === undefined) {
+      this.objects.push({ job, batchId, first: batch.first, last: batch.last, content });
+      return;
+    }
+    this.pushes.repeated += 1;
+    if (stored.content !== content) this.violations.push(`${batchId} has two contents`);
+  }
+}
