@@ -8,6 +8,8 @@ import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
 export interface OwnerOptions extends OwnOptions {
   readonly windowBytesMax: number;
+  /** False on a node without the owner role: it runs no buffers. */
+  readonly owns: boolean;
 }
 
 /** How often the memory budget is checked. */
@@ -44,7 +46,7 @@ const makeOwner = (
       }),
     );
     yield* Effect.forEach(
-      Array.from({ length: options.partitions }, (_, partition) => partition),
+      Array.from({ length: options.owns ? options.partitions : 0 }, (_, partition) => partition),
       (partition) =>
         Effect.forkScoped(
           ownPartition(partition, options, (taken) =>

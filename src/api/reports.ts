@@ -20,7 +20,7 @@ export const JobReport = Schema.Struct({
   job: Schema.String,
   customer: Schema.String,
   dataset: Schema.String,
-  /** The buffer's state (`idle`, `filling`, `pushing`, …), `disabled` or `deleted`. */
+  /** The buffer's state (`idle`, `filling`, `pushing`, …), `restarting` or `disabled`. */
   state: Schema.String,
   books: JobBooks,
   /** accepted − all the other accounts: anything but 0 is a bug. */

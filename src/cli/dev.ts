@@ -2,7 +2,7 @@ import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { failed } from "./command-failure.ts";
 
-export const configFlag = Flag.String("config").pipe(Flag.withDescription("Settings over the defaults, JSON"));
+export const configFlag = Flag.String("config").pipe(Flag.withDescription("Settings over the defaults, YAML or JSON"));
 
 export const listenFlag = Flag.String("listen").pipe(
   Flag.withDescription("host:port of the HTTP API (default 127.0.0.1:8080); not loopback needs SPILLWAY_TOKEN"),

@@ -52,17 +52,23 @@ export const exchange = (
   Effect.suspend(() => {
     const handler = new ExchangeHandler(request.answerBytesKept);
     return Effect.callback<Exchange>((resume) => {
-      handler.done = (result) => resume(Effect.succeed(result));
+      // Node's own timer: of the thousands set in a second nearly all are cleared again, and a race of fibers for each
+      // would cost more than the request.
+      // @effect-diagnostics-next-line globalTimers:off
+      const deadline = setTimeout(() => {
+        resume(Effect.succeed(handler.resultAtDeadline(millisMax)));
+        handler.abort();
+      }, millisMax);
+      handler.done = (result) => {
+        clearTimeout(deadline);
+        resume(Effect.succeed(result));
+      };
       dispatcher.dispatch(dispatchOptions(request), handler);
-      return Effect.sync(() => handler.abort());
-    }).pipe(
-      // The deadline must work in finalizers too; there the caller still waits, but for the race, not for the server.
-      Effect.interruptible,
-      Effect.timeoutOrElse({
-        duration: millisMax,
-        orElse: () => Effect.sync(() => handler.resultAtDeadline(millisMax)),
-      }),
-    );
+      return Effect.sync(() => {
+        clearTimeout(deadline);
+        handler.abort();
+      });
+    });
   });
 
 const dispatchOptions = (request: ExchangeRequest): Dispatcher.DispatchOptions => ({

@@ -36,7 +36,6 @@ export const Limits = Schema.Struct({
   bufferWindowBytesMax: atLeast(65_536),
   bufferClosedBatchesMax: atLeast(1),
   sweepSliceBytesMax: atLeast(65_536),
-  residentBuffersMax: atLeast(1),
   checkpointMillis: atLeast(10),
   checkpointUrgentMillis: atLeast(1),
   checkpointCountMillis: atLeast(10),

@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect";
 import { BufferActors } from "../actors/buffer/actor.ts";
 import { Owner } from "../actors/owner.ts";
 import { Log } from "../actors/ports/log.ts";
+import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
 import type { Limits } from "../domain/limits.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
@@ -14,6 +15,7 @@ import { WriteHints } from "../streams/write-hints.ts";
 export interface NodeLayerOptions {
   readonly nodeName: string;
   readonly partitions: number;
+  readonly roles: ReadonlyArray<Role>;
   readonly replicas: number;
   readonly allowPrivateDestinations: boolean;
   readonly limits: Limits;
@@ -45,6 +47,7 @@ export const layerNode = (options: NodeLayerOptions) => {
     ...limits,
     partitions,
     owner: options.nodeName,
+    owns: options.roles.includes("owner"),
     bounds: { bytesMax: limits.bufferWindowBytesMax, closedBatchesMax: limits.bufferClosedBatchesMax },
   };
   const log = layerLog(limits).pipe(Layer.provideMerge(WriteHints.layer));

@@ -66,7 +66,6 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
     requestsInFlightBytesMax: options.requestBytes,
     windowBytesMax: owner.windowBytes,
     jobsMax: () => jobs.served().byId.size,
-    residentBuffersMax: () => states().reduce((sum, { buffers }) => sum + buffers.size, 0),
   };
 
   return NodeView.of({

@@ -80,11 +80,12 @@ const operate = Effect.fnUntraced(function* (
   embedded: EmbeddedServer | undefined,
 ) {
   const owner = yield* Owner;
+  const owns = settings.roles.includes("owner");
   const catalogue = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
   const ingest = yield* makeIngest({ limits: settings.limits, datasets: catalogue });
   const view = yield* makeNodeView({
     limits: settings.limits,
-    partitions: settings.partitions,
+    partitions: owns ? settings.partitions : 0,
     version: {
       spillway: packageVersion(),
       node: process.version,
@@ -95,12 +96,12 @@ const operate = Effect.fnUntraced(function* (
   });
   const admin = yield* makeJobsAdmin(settings);
   yield* applyJobs(options);
-  yield* awaitOwned(settings.partitions);
+  yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
     host: settings.listen.host,
     port: settings.listen.port,
     token: settings.token,
-    ingest: ingest.handle,
+    ingest: settings.roles.includes("forwarder") ? ingest.handle : undefined,
   }).pipe(
     Effect.provideService(NodeView, view),
     Effect.provideService(JobsAdmin, admin),

@@ -34,11 +34,24 @@ const levels: Readonly<Record<string, "Trace" | "Debug" | "Info" | "Warn" | "Err
 /** Receives one line without its newline. */
 export type WriteLine = (line: string) => void;
 
-const writerTo =
-  (stream: NodeJS.WriteStream): WriteLine =>
-  (line) => {
-    stream.write(`${line}\n`);
+const pendingBytesMax = 65_536;
+
+/** Lines of one turn of the event loop leave in one write: there may be thousands a second. None is kept longer. */
+const writerTo = (stream: NodeJS.WriteStream): WriteLine => {
+  let pending = "";
+  const flush = () => {
+    if (pending === "") return;
+    const text = pending;
+    pending = "";
+    stream.write(text);
   };
+  process.once("exit", flush);
+  return (line) => {
+    if (pending === "") setImmediate(flush);
+    pending += `${line}\n`;
+    if (pending.length > pendingBytesMax) flush();
+  };
+};
 
 interface Entry {
   readonly time: string;

@@ -15,7 +15,7 @@ import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts
 import { decodeReceipt, decodeRegister, decodeRow, encodeControl } from "./checkpoint-codec.ts";
 import { directGet } from "./direct-get.ts";
 import { attempt, Nats } from "./nats.ts";
-import { controlKindOf, controlStream, receiptSubject, registerSubject, rowSubject } from "./subjects.ts";
+import { controlKindOf, controlStream, jobOfRow, receiptSubject, registerSubject, rowSubject } from "./subjects.ts";
 
 export interface CheckpointOptions {
   /** Rows in one atomic batch, the register not counted. */
@@ -99,12 +99,13 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
   };
   const taken = yield* guardedWrite(store, partition, { register, sequence: found?.sequence ?? 0 }, [], false);
   // Read after the take-over: no other owner can change a row from here on.
-  const { rows } = yield* readAll(store, partition, taken.sequence);
+  const { damaged, rows } = yield* readAll(store, partition, taken.sequence);
   let current: Held = taken;
   const oneAtATime = yield* Semaphore.make(1);
   return {
     register,
     rows,
+    damaged,
     write: (checkpoint) =>
       oneAtATime.withPermits(1)(
         Effect.gen(function* () {
@@ -186,6 +187,7 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number, un
   const { readBytesMax, readMessagesMax, timeoutMillis } = store.options;
   const stream = controlStream(partition);
   const rows = new Map<string, Row>();
+  const damaged = new Set<string>();
   const receipts: Array<Receipt> = [];
   let register: Register | undefined;
   let early = 0;
@@ -203,11 +205,11 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number, un
       if (kind === "receipt") receipts.push(...present(decodeReceipt(message.data)));
       if (kind !== "job") continue;
       const row = decodeRow(message.data);
-      if (row === undefined) yield* Effect.logError("A row does not decode.", { partition, subject: message.subject });
-      else rows.set(row.job, row);
+      if (row !== undefined) rows.set(row.job, row);
+      else damaged.add(jobOfRow(message.subject));
     }
     const last = messages.at(-1);
-    if (last === undefined && sequence > until) return { register, rows: [...rows.values()], receipts };
+    if (last === undefined && sequence > until) return { register, rows: [...rows.values()], receipts, damaged };
     if (last === undefined) {
       early += 1;
       if (early > lagging.questionsMax) return yield* unavailable(partition, "a replica of its control stream lags");

@@ -24,5 +24,8 @@ export const pairKeyOf = (subject: string): string | undefined => {
   return tail.startsWith("_") ? undefined : tail;
 };
 
+/** `ctl.007.job.a` → `a`. */
+export const jobOfRow = (subject: string): string => subject.split(".")[3] ?? "";
+
 /** `ctl.007.job.a` → `job`; `ctl.007.register` → `register`; `ctl.007.receipt.a.12` → `receipt`. */
 export const controlKindOf = (subject: string): string => subject.split(".")[2] ?? "";

@@ -93,7 +93,7 @@ const checkPayload = (serverMax: number, messageBytesMax: number) =>
     : Effect.fail(
         new TopologyMismatch({
           stream: "-",
-          message: `The NATS server's max_payload is ${serverMax} bytes; Spillway needs ${messageBytesMax}. Set max_payload in the server's configuration (DESIGN: 8 MB), or lower limits.messageBytesMax.`,
+          message: `The NATS server's max_payload is ${serverMax} bytes; Spillway needs ${messageBytesMax}. Set max_payload in the server's configuration (8MB will do), or lower limits.messageBytesMax.`,
         }),
       );
 

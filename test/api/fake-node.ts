@@ -106,7 +106,6 @@ export class FakeNode {
         ]),
         limits: () => [
           { name: "recordBytesMax", value: 1_048_576, usage: undefined },
-          { name: "residentBuffersMax", value: 50_000, usage: 1 },
         ],
         version: { spillway: "0.1.0", node: "v24", natsServer: "2.15.1" },
       }),

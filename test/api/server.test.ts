@@ -310,7 +310,6 @@ describe("the node", () => {
       const limits = yield* ask(url, "GET", "/v1/limits");
       assert.deepStrictEqual(limits.json.limits, [
         { name: "recordBytesMax", value: 1_048_576 },
-        { name: "residentBuffersMax", value: 50_000, usage: 1 },
       ]);
       assert.strictEqual((yield* ask(url, "GET", "/v1/version")).json.natsServer, "2.15.1");
       node.down = true;

@@ -123,18 +123,24 @@ describe("expectLines", () => {
   });
 });
 
-describe("checkDeliveries", () => {
-  const batch = (name: string, order: string, content: Buffer): StoredBatch => ({ name, order, gzip: gzipSync(content) });
-  const run = async (expectation: Expectation, batches: ReadonlyArray<StoredBatch>) => {
-    const read = () => Promise.resolve(batches);
-    return checkDeliveries({ expectation, customers: [{ customer: 0, name: "customer-00000", read }] });
-  };
+const batch = (name: string, order: string, content: Buffer): StoredBatch => ({
+  name,
+  order,
+  gzip: gzipSync(content),
+});
+const run = async (expectation: Expectation, batches: ReadonlyArray<StoredBatch>) => {
+  const read = () => Promise.resolve(batches);
+  return checkDeliveries({ expectation, customers: [{ customer: 0, name: "customer-00000", read }] });
+};
 
+describe("checkDeliveries", () => {
   it("orders batches by their names, and those that share one by what they begin with", async () => {
     const expectation = sent();
+    const late = log.body(200, 100);
+    const cut = late.indexOf(10, late.length / 2) + 1;
     await run(expectation, [
-      batch("c", "2", log.body(250, 50)),
-      batch("b", "1", log.body(200, 50)),
+      batch("c", "2", late.subarray(cut)),
+      batch("b", "1", late.subarray(0, cut)),
       batch("a", "1", log.body(0, 100)),
     ]);
     assert.strictEqual(expectation.findings().outOfOrder, 0);

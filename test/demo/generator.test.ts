@@ -4,6 +4,7 @@ import { rayIds } from "../../demo/generator/ray-id.ts";
 import { RequestLog } from "../../demo/generator/request-log.ts";
 
 const linesOf = (body: Buffer) => body.toString("utf8").trimEnd().split("\n");
+const bodyOf = (seed: number, first: number) => new RequestLog({ seed, customerField: false }).body(first, 500);
 const parse = (line: string) => JSON.parse(line) as Record<string, unknown>;
 
 const fields = [
@@ -45,15 +46,16 @@ describe("RequestLog", () => {
   });
 
   it("gives the same bytes for the same seed and place, and others for another seed", () => {
-    const body = (seed: number, first: number) => new RequestLog({ seed, customerField: false }).body(first, 500);
-    assert.isTrue(body(5, 1_000).equals(body(5, 1_000)));
-    assert.isFalse(body(5, 1_000).equals(body(6, 1_000)));
-    assert.isFalse(body(5, 1_000).equals(body(5, 2_000)));
+    assert.isTrue(bodyOf(5, 1_000).equals(bodyOf(5, 1_000)));
+    assert.isFalse(bodyOf(5, 1_000).equals(bodyOf(6, 1_000)));
+    assert.isFalse(bodyOf(5, 1_000).equals(bodyOf(5, 2_000)));
   });
 
   it("gives each record an id of its own that tells its index", () => {
     const log = new RequestLog({ seed: 7, customerField: false });
-    const ids = [0, 70_000].flatMap((first) => linesOf(log.body(first, 5_000)).map((line) => String(parse(line)["RayID"])));
+    const ids = [0, 70_000].flatMap((first) =>
+      linesOf(log.body(first, 5_000)).map((line) => String(parse(line)["RayID"])),
+    );
     assert.strictEqual(new Set(ids).size, 10_000);
     assert.strictEqual(log.rayIds.read(Buffer.from(ids[4_321] as string), 0), 4_321);
     assert.strictEqual(log.rayIds.read(Buffer.from(ids[5_000] as string), 0), 70_000);
@@ -84,9 +86,10 @@ describe("rayIds", () => {
   });
 });
 
-describe("planBodies", () => {
-  const options = { seed: 1, records: 20_000, customers: 30, bodyRecordsMax: 1_000 };
+const options = { seed: 1, records: 20_000, customers: 30, bodyRecordsMax: 1_000 };
+const plan = (seed: number) => planBodies({ ...options, seed, distribution: "skewed" });
 
+describe("planBodies", () => {
   for (const distribution of ["uniform", "skewed"] as const) {
     it(`gives every index to one body, and every customer something (${distribution})`, () => {
       const bodies = planBodies({ ...options, distribution });
@@ -102,7 +105,6 @@ describe("planBodies", () => {
   }
 
   it("is the same for the same seed, and another for another", () => {
-    const plan = (seed: number) => planBodies({ ...options, seed, distribution: "skewed" });
     assert.deepStrictEqual(plan(4), plan(4));
     assert.notDeepEqual(plan(4), plan(5));
   });

@@ -28,6 +28,8 @@ export class PartitionWorld {
   jobs: JobSet;
   /** Whether the run revised a job: then batches may be cut differently after a crash. */
   revisions = 0;
+  /** Broken promises that were seen where throwing would not have ended the run. */
+  readonly failures: Array<unknown> = [];
   private readonly adopters = new Set<(set: JobSet) => Effect.Effect<void>>();
   private readonly history = new Map<string, StoredJob>();
   private readonly limits: ReturnType<typeof drawLimits>;
@@ -100,6 +102,7 @@ const drawLimits = (dice: Dice) => ({
   readIdleMillisMax: 100,
   sweepSliceBytesMax: dice.pick([500, 5_000, 1_000_000]),
   windowBytesMax: dice.pick([8_000, 1_000_000_000]),
+  owns: true,
   bounds: { bytesMax: dice.pick([3_000, 1_000_000]), closedBatchesMax: dice.pick([1, 2, 8]) },
   checkpointMillis: dice.pick([300, 1_000]),
   checkpointUrgentMillis: 250,

@@ -15,6 +15,8 @@ import type { Life } from "./life.ts";
 /** A partition's register and rows in memory: all or nothing in each part, guarded by the epoch, rows as bytes. */
 export class ScriptedCheckpoints {
   register: Register | undefined;
+  /** The register as an owner last knew it to be stored: a write whose answer was lost may be followed by a lesser one. */
+  known = { scan: 0, lowWater: 0 };
   readonly receipts: Array<Receipt> = [];
   /** Cuts by job that were durable at some time. */
   readonly cuts = new Map<string, Set<number>>();
@@ -41,7 +43,9 @@ export class ScriptedCheckpoints {
           nonce: this.nonce(),
         };
         this.register = register;
-        return { register, rows: this.rows(), write: (checkpoint: Checkpoint) => this.write(dice, life, checkpoint) };
+        this.known = register;
+        const damaged = new Set<string>();
+        return { register, rows: this.rows(), damaged, write: (checkpoint: Checkpoint) => this.write(dice, life, checkpoint) };
       }),
     });
   }
@@ -77,6 +81,7 @@ export class ScriptedCheckpoints {
       }
       if (fails) return yield* new CheckpointUnavailable({ partition, detail: "scripted" });
     }
+    this.known = register;
   });
 
   private store(job: string, bytes: Uint8Array): void {

@@ -13,6 +13,7 @@ export class ScriptedLog {
   readonly duplicates = new Set<number>();
   /** Uncompressed content by chunk. */
   private readonly raw = new Map<Chunk, Uint8Array>();
+  private readonly own = new Map<string, Array<Own>>();
   private readonly written = new Map<string, number>();
   private wrote = Deferred.makeUnsafe<void>();
 
@@ -22,6 +23,7 @@ export class ScriptedLog {
     const message = { sequence, millis, writer, records, chunks };
     this.messages.push(message);
     if (isDuplicate) this.duplicates.add(sequence);
+    else for (const chunk of chunks) this.ownOf(chunk.pairKey).push({ ...chunk, sequence, millis, raw: this.raw.get(chunk)! });
     Deferred.doneUnsafe(this.wrote, Effect.void);
     this.wrote = Deferred.makeUnsafe<void>();
     return message;
@@ -41,14 +43,14 @@ export class ScriptedLog {
 
   /** The chunks of a pair after `start` that are in the log for the first time. */
   referenceFor(pairKey: string, start: number): ReferenceLog {
-    const own = this.messages.flatMap(({ chunks, millis, sequence }): ReadonlyArray<Own> =>
-      this.duplicates.has(sequence) || sequence <= start
-        ? []
-        : chunks
-            .filter((chunk) => chunk.pairKey === pairKey)
-            .map((chunk) => ({ sequence, millis, records: chunk.records, bytes: chunk.bytes, raw: this.raw.get(chunk)! })),
-    );
-    return { messages: this.messages, own };
+    const own = this.ownOf(pairKey);
+    return { messages: this.messages, own: start === 0 ? own : own.filter(({ sequence }) => sequence > start) };
+  }
+
+  private ownOf(pairKey: string): Array<Own> {
+    let own = this.own.get(pairKey);
+    if (own === undefined) this.own.set(pairKey, (own = []));
+    return own;
   }
 
   layer(dice: Dice, life: Life) {

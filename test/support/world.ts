@@ -178,7 +178,7 @@ export const layerOwner = (
 ) => {
   const all = { ...limits, ...over };
   const bounds = { bytesMax: all.bufferWindowBytesMax, closedBatchesMax: all.bufferClosedBatchesMax };
-  return Owner.layer({ ...all, partitions, owner, bounds }).pipe(
+  return Owner.layer({ ...all, partitions, owner, owns: true, bounds }).pipe(
     Layer.provide(BufferActors.layer(all).pipe(Layer.provide(destinations.layerFor(owner)))),
     Layer.provide(layerJobsOf(set)),
     Layer.provideMerge(layerStores(over)),

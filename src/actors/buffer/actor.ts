@@ -1,7 +1,5 @@
-import { Cause, Clock, Context, Effect, Exit, Layer, Metric, Random, Scope } from "effect";
-import { createHash } from "node:crypto";
+import { Clock, Context, Effect, Layer, Metric } from "effect";
 import { createActor } from "xstate";
-import { batchId } from "../../domain/batch.ts";
 import {
   bufferCrashesTotal,
   pushBytesTo,
@@ -9,28 +7,17 @@ import {
   pushSecondsTo,
   recordsDeliveredTo,
 } from "../../observability/delivery-metrics.ts";
-import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
-import { clockFrom, fromEffect } from "../runtime/effect-logic.ts";
-import { Places } from "../runtime/places.ts";
+import type { Destinations } from "../ports/destinations.ts";
+import { clockFrom } from "../runtime/effect-clock.ts";
 import type { Buffer } from "./buffer.ts";
-import { type BufferEmitted, type BufferInput, bufferMachine, type PushAnswer, type PushInput } from "./machine.ts";
+import { type BufferEmitted, type BufferInput, bufferMachine } from "./machine.ts";
+import { closeDestination, makePushLogic, type PushOptions, type Running } from "./push.ts";
 import { restoreSnapshot } from "./snapshot.ts";
-import type { ClosedBatch } from "./window.ts";
 
-export interface BufferActorsOptions {
+export interface BufferActorsOptions extends PushOptions {
   readonly retryBaseMillis: number;
   readonly retryMillisMax: number;
   readonly oldRevisionAttemptsMax: number;
-  readonly pushesInFlightMax: number;
-  readonly pushesPerHostMax: number;
-}
-
-/** A buffer that this node runs, and what its pushes need. */
-interface Running {
-  readonly buffer: Buffer;
-  readonly incarnation: string;
-  /** The destination of the revision in effect, opened by the first push. */
-  open: { readonly revision: number; readonly destination: OpenDestination; readonly scope: Scope.Closeable } | undefined;
 }
 
 /** Starts and stops the actors of buffers. Each is a root actor: one that crashes takes nobody with it. */
@@ -51,9 +38,8 @@ const restartMillis = { first: 100, max: 30_000 };
 
 const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptions) {
   const running = new Map<string, Running>();
-  const push = yield* makePush(options, running);
   // Provided once for the process: `provide` per buffer would cost 13 KB and 70 µs each.
-  const machine = bufferMachine.provide({ actors: { pushBatch: yield* fromEffect(push) } });
+  const machine = bufferMachine.provide({ actors: { pushBatch: yield* makePushLogic(options, running) } });
   const context = yield* Effect.context();
   const clock = clockFrom(context);
   const scope = yield* Effect.scope;
@@ -128,12 +114,6 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
   });
 });
 
-const closeDestination = (each: Running) => {
-  const open = each.open;
-  each.open = undefined;
-  return open === undefined ? Effect.void : Scope.close(open.scope, Exit.void);
-};
-
 /** The machine states facts; here they become the buffer's state, metrics and one log line per push. */
 const react = (
   each: Running,
@@ -203,59 +183,3 @@ const report = ({ buffer }: Running, { answer, attempt, batch, nextDelayMillis }
   };
   return outcome._tag === "Delivered" ? Effect.logInfo("Batch pushed.", line) : Effect.logWarning("Push failed.", line);
 };
-
-/** Fills the machine's hole: find the batch, open the destination, wait for a place, push. */
-const makePush = Effect.fnUntraced(function* (options: BufferActorsOptions, running: Map<string, Running>) {
-  const destinations = yield* Destinations;
-  const places = new Places(options.pushesInFlightMax);
-  const hosts = new Map<string, Places>();
-  const placesAt = (host: string) => {
-    let own = hosts.get(host);
-    if (own === undefined) hosts.set(host, (own = new Places(options.pushesPerHostMax)));
-    return own;
-  };
-
-  const destinationOf = Effect.fnUntraced(function* (each: Running) {
-    const { job, revision } = each.buffer.effective;
-    if (each.open?.revision === revision) return each.open.destination;
-    yield* closeDestination(each);
-    const scope = yield* Scope.make();
-    const destination = yield* Scope.provide(destinations.open(job), scope);
-    each.open = { revision, destination, scope };
-    return destination;
-  });
-
-  return Effect.fnUntraced(function* ({ attempt, batch, job }: PushInput): Effect.fn.Return<PushAnswer> {
-    const each = running.get(job);
-    if (each === undefined) return yield* Effect.die(new Error(`${job}: pushed without a buffer`));
-    const head = yield* headOf(each.buffer);
-    if (head.ref.first !== batch.first || head.ref.last !== batch.last) {
-      return yield* Effect.die(new Error(`${job}: the window's oldest batch is not the one to push`));
-    }
-    const destination = yield* destinationOf(each);
-    const { body, bodyBytes } = head.parts.encode();
-    const id = batchId(each.incarnation, job, batch);
-    const hex = createHash("sha256").update(id).digest("hex").slice(0, 8);
-    const request: PushRequest = { batch, batchId: id, hex, attempt, body, bodyBytes };
-    const started = yield* Clock.currentTimeMillis;
-    const outcome = yield* destination.push(request).pipe(
-      // The host's place is taken first: pushes that wait for a slow host must not hold the node's places.
-      (push) => places.run(push),
-      (push) => placesAt(destination.host).run(push),
-    );
-    const nowMillis = yield* Clock.currentTimeMillis;
-    return { outcome, nowMillis, jitter: yield* Random.next, durationMillis: nowMillis - started, bodyBytes };
-  }, Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("A push died.", cause))));
-});
-
-/** The oldest complete batch; after a restart it may still have to be read again. */
-const headOf = (buffer: Buffer): Effect.Effect<ClosedBatch> =>
-  Effect.callback((resume) => {
-    const head = buffer.window.head();
-    if (head !== undefined) {
-      resume(Effect.succeed(head));
-      return Effect.void;
-    }
-    const cancel = buffer.awaitHead((arrived) => resume(Effect.succeed(arrived)));
-    return Effect.sync(cancel);
-  });

@@ -80,6 +80,8 @@ export class Buffer {
   private firstUncounted: number | undefined;
   private settledSinceWrite = false;
   private urgent = false;
+  /** A restart would read again what is after this: the cursor of the durable row, while that has anything pending. */
+  private rereadAfter: number;
 
   constructor(host: BufferHost, newest: StoredJob, effective: StoredJob, origin: BufferOrigin) {
     const { job } = newest;
@@ -99,6 +101,7 @@ export class Buffer {
     this.live = !pending && effective.job.enabled;
     this.fedTo = this.cursor;
     this.anchored = row !== undefined && row.revision === effective.revision;
+    this.rereadAfter = pending ? this.cursor : Number.MAX_SAFE_INTEGER;
     this.lastSuccessMillis = row?.lastSuccessMillis;
     this.lastErrorMillis = row?.lastErrorMillis;
     this.lastError = row?.lastError;
@@ -330,10 +333,17 @@ export class Buffer {
     return this.firstUncounted === undefined ? Number.MAX_SAFE_INTEGER : this.firstUncounted - 1;
   }
 
+  /** The low-water mark may not pass what a restart from the durable row would read again. */
+  lowWaterBound(): number {
+    return this.rereadAfter;
+  }
+
   /** The row as of now. Answers what to do when it has been written, or has not. */
   writeRow(deleted = false): { readonly row: Row; readonly landed: () => void; readonly failed: () => void } {
     const before = { firstUncounted: this.firstUncounted, settled: this.settledSinceWrite, urgent: this.urgent };
+    const { rereadAfter } = this;
     const revision = this.effective.revision;
+    this.rereadAfter = this.ledger.pendingRecords > 0 ? this.cursor : Number.MAX_SAFE_INTEGER;
     this.firstUncounted = undefined;
     this.settledSinceWrite = false;
     this.urgent = false;
@@ -348,6 +358,8 @@ export class Buffer {
         this.firstUncounted = before.firstUncounted ?? this.firstUncounted;
         this.settledSinceWrite ||= before.settled;
         this.urgent ||= before.urgent;
+        // It may have landed all the same.
+        this.rereadAfter = Math.min(this.rereadAfter, rereadAfter);
       },
     };
   }

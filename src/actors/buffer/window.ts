@@ -27,7 +27,6 @@ export class Window {
   private cuts: ReadonlyArray<number>;
   private open: OpenBatch | undefined;
   private closed: Array<ClosedBatch> = [];
-  private heldBytes = 0;
 
   constructor(limits: BatchLimits, bounds: WindowBounds, cuts: ReadonlyArray<number>) {
     this.limits = limits;
@@ -37,7 +36,8 @@ export class Window {
 
   /** Bytes in memory, compressed or not. */
   bytes(): number {
-    return this.heldBytes;
+    // Summed, not kept: a batch shrinks when its raw records are compressed, and there are only a few.
+    return this.closed.reduce((sum, { parts }) => sum + parts.bytes, this.open?.parts.bytes ?? 0);
   }
 
   /** Records and uncompressed bytes held. */
@@ -72,7 +72,7 @@ export class Window {
   hasRoom(): boolean {
     return (
       this.closed.length === 0 ||
-      (this.closed.length < this.bounds.closedBatchesMax && this.heldBytes < this.bounds.bytesMax)
+      (this.closed.length < this.bounds.closedBatchesMax && this.bytes() < this.bounds.bytesMax)
     );
   }
 
@@ -90,9 +90,7 @@ export class Window {
     const before = this.open;
     if (before !== undefined && this.wouldOverflow(before, sequence, chunk)) ended = true;
     const open = (this.open ??= new OpenBatch(sequence, millis));
-    const held = open.parts.bytes;
     open.add(sequence, millis, chunk);
-    this.heldBytes += open.parts.bytes - held;
     if (open.bytes >= this.limits.maxBytes || open.records >= this.limits.maxRecords) return this.close("size");
     if (this.cuts.includes(sequence)) return this.close("cut");
     return ended;
@@ -127,7 +125,6 @@ export class Window {
   /** Removes the oldest batch, which is settled. */
   settleHead(): ClosedBatch | undefined {
     const head = this.closed.shift();
-    this.heldBytes -= head?.parts.bytes ?? 0;
     if (head !== undefined) this.cuts = this.cuts.filter((cut) => cut > head.ref.last);
     return head;
   }
@@ -137,7 +134,6 @@ export class Window {
     const head = keepHead ? this.closed[0] : undefined;
     this.open = undefined;
     this.closed = head === undefined ? [] : [head];
-    this.heldBytes = head?.parts.bytes ?? 0;
     return head?.ref.last;
   }
 }

@@ -1,4 +1,4 @@
-import { Clock, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
+import { Cause, Clock, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
 import { partitionsFencedTotal } from "../../observability/delivery-metrics.ts";
 import { BufferActors } from "../buffer/actor.ts";
 import { Checkpoints, type CheckpointUnavailable, Fenced, type Row } from "../ports/checkpoints.ts";
@@ -52,6 +52,12 @@ export const ownPartition = (
           LogUnavailable: ({ detail }) =>
             Effect.as(Effect.logWarning("A partition's log cannot be described.", { partition, detail }), failureMillis),
         }),
+        Effect.catchDefect((defect) =>
+          Effect.as(
+            Effect.logError("A partition crashed; it is claimed again.", { partition, defect: String(defect) }),
+            failureMillis,
+          ),
+        ),
         Effect.onExit(() => onOwned(undefined)),
       );
       yield* Effect.sleep(pause);
@@ -96,12 +102,17 @@ const ownOnce = (
     };
     yield* onOwned(owned);
     yield* Deferred.await(begun);
-    yield* Effect.forkIn(readLoop(state, options), loops);
-    yield* Effect.forkIn(sweepLoop(state, options), loops);
-    yield* Effect.forkIn(
-      checkpointLoop(state, options).pipe(Effect.tapError((fenced) => Deferred.fail(stopped, fenced))),
-      loops,
-    );
+    // Whatever ends a loop ends the ownership: a partition that stands still must not pass for owned.
+    const watched = <R>(loop: Effect.Effect<never, Fenced, R>) =>
+      Effect.forkIn(
+        Effect.tapCause(loop, (cause) =>
+          Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(stopped, cause),
+        ),
+        loops,
+      );
+    yield* watched(readLoop(state, options));
+    yield* watched(sweepLoop(state, options));
+    yield* watched(checkpointLoop(state, options));
     return yield* Deferred.await(stopped);
   });
 

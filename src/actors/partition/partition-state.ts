@@ -59,7 +59,7 @@ export class PartitionState {
   readonly lowWater = (): number => {
     let low = this.scan;
     for (const buffer of this.buffers.values()) {
-      if (buffer.ledger.pendingRecords > 0 && buffer.effective.job.enabled) low = Math.min(low, buffer.cursor);
+      if (buffer.effective.job.enabled) low = Math.min(low, buffer.lowWaterBound());
     }
     return Math.max(this.claim.register.lowWater, low);
   };

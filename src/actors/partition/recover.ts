@@ -29,7 +29,9 @@ export const adoptJobs = Effect.fnUntraced(function* (
     const { customer, dataset, id } = stored.job;
     if (partitionOf(customer, dataset, options.partitions) !== state.partition) continue;
     const buffer = state.buffers.get(id);
-    if (buffer === undefined) yield* admit(state, stored, rows.get(id), options);
+    // Starting it anew would pass over a backlog that nobody could account for.
+    if (state.claim.damaged.has(id)) yield* refuseDamaged(state, id);
+    else if (buffer === undefined) yield* admit(state, stored, rows.get(id), options);
     else if (buffer.newest.revision !== stored.revision) buffer.revise(stored);
   }
   for (const buffer of state.buffers.values()) {
@@ -37,6 +39,12 @@ export const adoptJobs = Effect.fnUntraced(function* (
   }
   state.jobSet = set.number;
 });
+
+const refuseDamaged = (state: PartitionState, job: string) =>
+  Effect.logError("A job's row does not decode: the job is not started, nothing of it is lost or changed.", {
+    partition: state.partition,
+    job,
+  });
 
 const admit = Effect.fnUntraced(function* (
   state: PartitionState,

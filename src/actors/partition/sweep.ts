@@ -53,9 +53,12 @@ const pass = Effect.fnUntraced(function* (state: PartitionState, ready: Readonly
   let bytes = 0;
   let fed = false;
   while (sweep.members > 0 && bytes < options.sweepSliceBytesMax) {
+    const nowMillis = yield* Clock.currentTimeMillis;
     // Checked in the same synchronous step that makes them live: the reader cannot move in between.
     if (sweep.position >= state.position) {
-      for (const member of members(sweep)) yield* arrive(state, sweep, member);
+      for (const lost of arriveAll(state, sweep, nowMillis)) {
+        yield* Effect.logError("Records left the log before they could be delivered.", lost);
+      }
       break;
     }
     const messages = yield* log.read(state.partition, sweep.position + 1, options.readBytesMax).pipe(
@@ -130,20 +133,23 @@ const feed = (state: PartitionState, sweep: Pass, message: LogMessage): boolean 
   return fed;
 };
 
-/** The sweep is where the reader is: from here on the reader feeds this buffer. */
-const arrive = Effect.fnUntraced(function* (state: PartitionState, sweep: Pass, member: Member) {
-  const { buffer } = member;
-  if (!isCurrent(member) || buffer.fedTo > sweep.position) return;
-  leave(sweep, member, sweep.position);
-  buffer.catchUp();
-  state.deadlines.watch(buffer);
-  const lost = sweep.jumped ? buffer.writeOffLost() : undefined;
-  buffer.pump();
-  if (lost === undefined) return;
-  const nowMillis = yield* Clock.currentTimeMillis;
-  state.receipts.push({ ...lost, reason: "expired", millis: nowMillis });
-  yield* Effect.logError("Records left the log before they could be delivered.", lost);
-});
+/** The sweep is where the reader is: from here on the reader feeds these buffers. Answers what is gone from the log. */
+const arriveAll = (state: PartitionState, sweep: Pass, nowMillis: number) => {
+  const losses = [];
+  for (const member of members(sweep)) {
+    const { buffer } = member;
+    if (!isCurrent(member) || buffer.fedTo > sweep.position) continue;
+    leave(sweep, member, sweep.position);
+    buffer.catchUp();
+    state.deadlines.watch(buffer);
+    const lost = sweep.jumped ? buffer.writeOffLost() : undefined;
+    buffer.pump();
+    if (lost === undefined) continue;
+    losses.push(lost);
+    state.receipts.push({ ...lost, reason: "expired", millis: nowMillis });
+  }
+  return losses;
+};
 
 /** Nothing at or after the position, although the reader was beyond it: the rest of the range is gone from the log. */
 const skipLost = Effect.fnUntraced(function* (state: PartitionState, sweep: Pass) {

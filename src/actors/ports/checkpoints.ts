@@ -76,6 +76,8 @@ export interface Checkpoint {
 export interface Claim {
   readonly register: Register;
   readonly rows: ReadonlyArray<Row>;
+  /** Jobs whose row does not decode: where they stopped is not known, so they must not be started. */
+  readonly damaged: ReadonlySet<string>;
   /** Rows first, in guarded batches; `scan` of the register moves in the last one. One at a time. */
   readonly write: (checkpoint: Checkpoint) => Effect.Effect<void, Fenced | CheckpointUnavailable>;
 }

@@ -1,5 +1,3 @@
-import { Effect } from "effect";
-
 /**
  * A bounded number of places, given in the order in which they were asked for. Effect's semaphore looks through all who
  * wait at every release: with ten thousand batches closing in the same second that was a fifth of the node's CPU.
@@ -13,25 +11,18 @@ export class Places {
     this.free = places;
   }
 
-  /** Runs the effect in a place. Waiting is not interruptible: whoever is interrupted meanwhile passes its place on. */
-  run<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      this.enter,
-      () => effect,
-      () => Effect.sync(() => this.leave()),
-    );
-  }
-
-  private readonly enter: Effect.Effect<void> = Effect.callback((resume) => {
+  /** Calls `entered` when there is a place, now or later. Whoever entered must `leave`, once. */
+  enter(entered: () => void): void {
     if (this.free > 0) {
       this.free -= 1;
-      resume(Effect.void);
+      entered();
     } else {
-      this.queue.push(() => resume(Effect.void));
+      this.queue.push(entered);
     }
-  });
+  }
 
-  private leave(): void {
+  /** The place goes to whoever has waited longest. */
+  leave(): void {
     const next = this.queue[this.head];
     if (next === undefined) {
       this.free += 1;

@@ -1,0 +1,40 @@
+import { runThroughput, throughputHelp } from "./throughput/throughput.ts";
+
+/** One entry per benchmark: what it measures, and how to run it. Each has a folder of its own. */
+const benchmarks: Readonly<
+  Record<
+    string,
+    { readonly about: string; readonly help: string; readonly run: (args: ReadonlyArray<string>) => Promise<number> }
+  >
+> = {
+  throughput: {
+    about: "records a second, CPU and memory of the whole path, from HTTP to HTTP",
+    help: throughputHelp,
+    run: runThroughput,
+  },
+};
+
+const list = Object.entries(benchmarks)
+  .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
+  .join("\n");
+
+const help = `npm run bench -- BENCHMARK [options]
+
+${list}
+
+npm run bench -- BENCHMARK --help tells its options.
+`;
+
+const [name, ...args] = process.argv.slice(2);
+const benchmark = name === undefined ? undefined : benchmarks[name];
+if (benchmark !== undefined && (args.includes("--help") || args.includes("-h"))) {
+  process.stdout.write(benchmark.help);
+} else if (benchmark !== undefined) {
+  // Sockets that linger must not keep a finished benchmark alive.
+  process.exit(await benchmark.run(args));
+} else if (name === "--help" || name === "-h") {
+  process.stdout.write(help);
+} else {
+  process.stderr.write(`${name === undefined ? "Which benchmark?" : `There is no benchmark "${name}".`}\n\n${help}`);
+  process.exitCode = 2;
+}
