@@ -43,7 +43,7 @@ export const auditPartition = Effect.fn("audit.partition")(function* (
   const byPair = Map.groupBy(recounts, ({ buffer }) => buffer.pairKey);
   const { firstSequence } = yield* log.describe(state.partition);
   const watch = new ContinuityWatch({}, []);
-  for (let position = 0; position < until; ) {
+  for (let position = 0; position < until;) {
     const messages = yield* log.read(state.partition, position + 1, readBytes);
     if (messages.length === 0) break;
     for (const message of messages) {

@@ -26,9 +26,8 @@ export class Owner extends Context.Service<
     readonly drain: Effect.Effect<void>;
   }
 >()("spillway/actors/Owner") {
-  static readonly layer = (
-    options: OwnerOptions,
-  ): Layer.Layer<Owner, never, Log | Checkpoints | Jobs | BufferActors> => Layer.effect(Owner, makeOwner(options));
+  static readonly layer = (options: OwnerOptions): Layer.Layer<Owner, never, Log | Checkpoints | Jobs | BufferActors> =>
+    Layer.effect(Owner, makeOwner(options));
 }
 
 const makeOwner = (
@@ -70,7 +69,8 @@ const makeOwner = (
 const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>
   [...owned.values()].flatMap(({ state }) => [...state.buffers.values()]);
 
-const sum = (buffers: ReadonlyArray<Buffer>): number => buffers.reduce((bytes, { window }) => bytes + window.bytes(), 0);
+const sum = (buffers: ReadonlyArray<Buffer>): number =>
+  buffers.reduce((bytes, { window }) => bytes + window.bytes(), 0);
 
 const failing = (buffer: Buffer): number => (buffer.actor?.delivery() === "backingOff" ? 1 : 0);
 

@@ -1,19 +1,20 @@
-import { Clock, type Context, Effect, type Scope } from "effect";
+import { Cause, Clock, Effect, Exit, FiberSet, Result, type Scope } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type JobSet, Jobs } from "../actors/ports/jobs.ts";
-import { type AckTimeout, Outbox, type OutboxFull, type OutboxPiece } from "../actors/ports/outbox.ts";
+import { emptyJobSet, Jobs } from "../actors/ports/jobs.ts";
+import { type AckTimeout, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
 import type { Dataset } from "../domain/dataset.ts";
 import type { Limits } from "../domain/limits.ts";
-import { pairKey } from "../domain/partition.ts";
-import { ingestBytes, ingestRecords, ingestRequests, ingestSeconds } from "../observability/ingest-metrics.ts";
-import { Admission } from "./admission.ts";
-import { inflate, readBody, releaseBody } from "./body.ts";
+import { IngestMetrics } from "../observability/ingest-metrics.ts";
+import { Admission, type Place } from "./admission.ts";
+import { cutShort, internalError, notServing, receiptOf, refusalOfOutbox, sendAnswer, sendContinue } from "./answer.ts";
+import { releaseBody } from "./body-memory.ts";
 import { Door, type DoorBook } from "./door.ts";
-import { Grouping } from "./group.ts";
+import { EventLoopDelay } from "./event-loop-delay.ts";
+import { inflate } from "./inflate.ts";
 import { type IngestRequest, readHeaders } from "./ingest-request.ts";
-import { RequestRefused } from "./refusal.ts";
-import type { Refusals } from "./refusals.ts";
-import { scanRecords } from "./scan.ts";
+import { readBody } from "./read-body.ts";
+import { nodeBusy, RequestRefused } from "./request-refused.ts";
+import { sortBody, type Sorted } from "./sort.ts";
 
 export interface IngestOptions {
   readonly limits: Limits;
@@ -21,20 +22,16 @@ export interface IngestOptions {
 }
 
 export interface Ingest {
-  /** Takes a `POST /v1/ingest/{dataset}` over, answer included. Never throws. */
+  /**
+   * Takes a `POST /v1/ingest/{dataset}` over, answer included; who asks was checked before. Never throws. Mounted on
+   * `checkContinue` it decides itself whether the producer may send its body.
+   */
   readonly handle: (request: IncomingMessage, response: ServerResponse, dataset: string) => void;
   readonly inFlightBytes: () => number;
   /** The door's own book since this node started. */
   readonly door: () => ReadonlyArray<DoorBook>;
-  /** Admits nothing more and completes when everything admitted has been answered. */
+  /** Admits nothing more; completes when everything admitted is answered, or after `drainMillisMax`. */
   readonly close: Effect.Effect<void>;
-}
-
-interface Sorted {
-  readonly pieces: ReadonlyArray<OutboxPiece>;
-  readonly accepted: number;
-  readonly unconfigured: number;
-  readonly refusals: Refusals;
 }
 
 /** The forwarder's door: reads a body, drops what no push job wants, and answers when the rest is durable. */
@@ -45,156 +42,149 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   const jobs = yield* Jobs;
   const clock = yield* Clock.Clock;
   const now = () => clock.currentTimeMillisUnsafe();
-  const context = yield* Effect.context();
-  const runFork = Effect.runForkWith(context);
-  const { datasets, limits } = options;
-  const admission = new Admission(limits, now);
+  const metrics = new IngestMetrics(yield* Effect.context());
+  const run = yield* FiberSet.makeRuntime();
+  const admission = new Admission(options.limits, yield* EventLoopDelay.make(now));
+  // Fibers of later requests would end before they began.
+  yield* Effect.addFinalizer(() => Effect.sync(() => admission.close(() => {})));
   const door = new Door();
-
-  const handle = (request: IncomingMessage, response: ServerResponse, dataset: string): void => {
-    const started = now();
-    const known = datasets.get(dataset);
-    let entered: ReturnType<Admission["enter"]> | undefined;
-    const finish = (status: number, body: unknown, retryAfterSeconds?: number) => {
-      answer(request, response, status, body, retryAfterSeconds);
-      entered?.leave();
-      ingestRequests(status).updateUnsafe(1, context);
-      ingestSeconds.updateUnsafe((now() - started) / 1_000, context);
-    };
-    const refuse = ({ code, message, retryAfterSeconds, status }: RequestRefused) =>
-      finish(status, { error: { code, message } }, retryAfterSeconds);
-    const store = (asked: IngestRequest, body: Buffer) => {
-      const sorted = sort(asked, body, jobs.served(), known, limits);
-      const label = known === undefined ? "other" : dataset;
-      ingestBytes(label).updateUnsafe(body.length, context);
-      runFork(
-        outbox.write(sorted.pieces, asked.idempotencyKey).pipe(
-          Effect.match({
-            onSuccess: () => {
-              door.record(dataset, sorted, sorted.refusals);
-              measure(label, sorted, context);
-              finish(200, receiptOf(sorted));
-              // Durable: neither the outbox nor anybody else looks at it again.
-              releaseBody(body);
-            },
-            onFailure: (error) => refuse(refusalOf(error)),
-          }),
-          // A defect must not leave the producer without an answer.
-          Effect.tapCause((cause) =>
-            Effect.andThen(
-              Effect.logError("An ingest request died.", cause),
-              Effect.sync(() => finish(500, { error: { code: "internal", message: "Internal error." } })),
-            ),
-          ),
-        ),
-      );
-    };
-    try {
-      const asked = readHeaders(request, dataset, known, limits.requestBodyBytesMax);
-      const place = admission.enter(asked.contentLength);
-      entered = place;
-      readBody(request, limits, (raw) => {
-        if (raw instanceof RequestRefused) return refuse(raw);
-        inflate(raw, asked.encoding, limits, (body) => {
-          if (body instanceof RequestRefused) return refuse(body);
-          place.resize(body.length);
-          store(asked, body);
-        });
-      });
-    } catch (error) {
-      if (!(error instanceof RequestRefused)) throw error;
-      refuse(error);
-    }
-  };
-
+  const parts: Parts = { ...options, outbox, jobs, run, now, admission, door, metrics };
   const close = Effect.callback<void>((resume) => admission.close(() => resume(Effect.void))).pipe(
-    // What is still not acknowledged then was not promised to anybody.
-    Effect.timeoutOption(limits.requestAckMillisMax),
+    // What is not acknowledged then was not promised to anybody.
+    Effect.timeoutOption(options.limits.drainMillisMax),
     Effect.asVoid,
   );
-  return { handle, inFlightBytes: () => admission.bytesInFlight(), door: () => door.books(), close };
+  return {
+    handle: (request, response, dataset) => new Exchange(parts, request, response, dataset).start(),
+    inFlightBytes: () => admission.bytesInFlight(),
+    door: () => door.books(),
+    close,
+  };
 });
 
-/** Records become pieces, are counted as unconfigured, or are refused, each alone. */
-const sort = (
-  asked: IngestRequest,
-  body: Buffer,
-  { pairs }: JobSet,
-  known: Dataset | undefined,
-  limits: Limits,
-): Sorted => {
-  const grouping = new Grouping(body, limits);
-  let accepted = 0;
-  let unconfigured = 0;
-  const one = asked.customer === undefined ? undefined : pairs.get(pairKey(asked.customer, asked.dataset));
-  const refusals = scanRecords(
-    body,
-    {
-      recordBytesMax: limits.recordBytesMax,
-      refusedListedMax: limits.refusedListedMax,
-      customerField: asked.customerField,
-      validate: known?.validate === true,
-    },
-    (start, end, clean, customer) => {
-      const pair = customer === undefined ? one : pairs.get(pairKey(customer, asked.dataset));
-      if (pair === undefined) {
-        unconfigured += 1;
-        return;
-      }
-      accepted += 1;
-      grouping.add(pair, start, end, clean);
-    },
-  );
-  grouping.flush();
-  return { pieces: grouping.pieces, accepted, unconfigured, refusals };
-};
+interface Parts extends IngestOptions {
+  readonly outbox: Outbox["Service"];
+  readonly jobs: Jobs["Service"];
+  readonly run: (effect: Effect.Effect<void>) => unknown;
+  readonly now: () => number;
+  readonly admission: Admission;
+  readonly door: Door;
+  readonly metrics: IngestMetrics;
+}
 
-const receiptOf = ({ accepted, refusals, unconfigured }: Sorted) => ({
-  accepted,
-  unconfigured,
-  refusedCount: refusals.count,
-  ...(refusals.count === 0 ? {} : { refusedByReason: refusals.byReason }),
-  refused: refusals.listed,
-});
+/** One request, from its headers to its answer. */
+class Exchange {
+  private readonly parts: Parts;
+  private readonly request: IncomingMessage;
+  private readonly response: ServerResponse;
+  private readonly dataset: string;
+  private readonly known: Dataset | undefined;
+  private readonly startedMillis: number;
+  private place: Place | undefined;
+  private answered = false;
 
-const refusalOf = (error: OutboxFull | AckTimeout): RequestRefused =>
-  error._tag === "OutboxFull"
-    ? new RequestRefused(
-        503,
-        "outbox_full",
-        "This node holds as many records as it may until the log takes more. Nothing of this body was stored.",
-        error.retryAfterSeconds,
-      )
-    : new RequestRefused(
-        503,
-        "ack_timeout",
-        "The log did not confirm in time. The records may still be stored: repeat the request with the same Idempotency-Key to be safe from duplicates.",
-        error.retryAfterSeconds,
+  constructor(parts: Parts, request: IncomingMessage, response: ServerResponse, dataset: string) {
+    this.parts = parts;
+    this.request = request;
+    this.response = response;
+    this.dataset = dataset;
+    this.known = parts.datasets.get(dataset);
+    this.startedMillis = parts.now();
+  }
+
+  start(): void {
+    this.guarded(() => {
+      // A producer that is gone is noticed where the body is read; its socket's error must not end the process.
+      this.response.on("error", () => {});
+      const { admission, jobs, limits } = this.parts;
+      const asked = readHeaders(this.request, this.dataset, this.known, limits.requestBodyBytesMax);
+      if (asked instanceof RequestRefused) return this.refuse(asked);
+      if (jobs.served() === emptyJobSet) return this.refuse(notServing);
+      const place = admission.enter(asked.announcedBytes);
+      if (place instanceof RequestRefused) return this.refuse(place);
+      this.place = place;
+      sendContinue(this.request, this.response);
+      readBody(this.request, limits.requestBodyBytesMax, limits, place, (raw) =>
+        this.guarded(() => (raw instanceof RequestRefused ? this.refuse(raw) : this.unpack(asked, raw, place))),
       );
+    });
+  }
 
-const measure = (label: string, { accepted, refusals, unconfigured }: Sorted, context: Context.Context<never>) => {
-  ingestRecords(label, "accepted").updateUnsafe(accepted, context);
-  if (unconfigured > 0) ingestRecords(label, "unconfigured").updateUnsafe(unconfigured, context);
-  if (refusals.count > 0) ingestRecords(label, "refused").updateUnsafe(refusals.count, context);
-};
+  private unpack(asked: IngestRequest, raw: Buffer, place: Place): void {
+    if (asked.encoding === "identity") return this.sort(asked, raw);
+    inflate(raw, asked.encoding, { bytesMax: this.parts.limits.requestInflatedBytesMax, place }, (body) =>
+      this.guarded(() => {
+        releaseBody(raw);
+        if (body instanceof RequestRefused) return this.refuse(body);
+        if (!place.hold(body.length)) return this.refuse(nodeBusy("Too many bytes are in flight on this node.", 1));
+        this.sort(asked, body);
+      }),
+    );
+  }
 
-const answer = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  retryAfterSeconds: number | undefined,
-): void => {
-  if (response.headersSent || response.destroyed) return;
-  const text = JSON.stringify(body);
-  // A body that was not read to its end cannot be followed by another request on this connection.
-  const unread = !request.complete;
-  response.writeHead(status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-    ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }),
-    ...(unread ? { connection: "close" } : {}),
-  });
-  response.end(text);
-  if (unread) request.resume();
-};
+  private sort(asked: IngestRequest, body: Buffer): void {
+    const { jobs, limits } = this.parts;
+    const later = (step: () => void) => void setImmediate(() => this.guarded(step));
+    sortBody(asked, body, jobs.served(), limits, this.known?.validate === true, later, (sorted) =>
+      sorted.pieces.length === 0 ? this.receive(body, sorted) : this.store(asked, body, sorted),
+    );
+  }
+
+  private store(asked: IngestRequest, body: Buffer, sorted: Sorted): void {
+    const { outbox, run } = this.parts;
+    run(
+      outbox.write(sorted.pieces, asked.idempotencyKey).pipe(
+        Effect.onExit((exit) => Effect.sync(() => this.guarded(() => this.settle(body, sorted, exit)))),
+        Effect.catchCause((cause) =>
+          Cause.hasDies(cause) ? Effect.logError("An ingest request died.", cause) : Effect.void,
+        ),
+      ),
+    );
+  }
+
+  private settle(body: Buffer, sorted: Sorted, exit: Exit.Exit<void, OutboxFull | AckTimeout>): void {
+    if (Exit.isSuccess(exit)) return this.receive(body, sorted);
+    const failure = Cause.findError(exit.cause);
+    // Whatever happened, the producer must not be left without an answer.
+    if (Result.isSuccess(failure)) this.refuse(refusalOfOutbox(failure.success));
+    else this.refuse(Cause.hasInterruptsOnly(exit.cause) ? cutShort : internalError);
+  }
+
+  /** Everything that was accepted is durable: neither the outbox nor anybody else looks at the body again. */
+  private receive(body: Buffer, sorted: Sorted): void {
+    const { door, metrics } = this.parts;
+    const { refusals } = sorted;
+    door.record(this.dataset, this.known !== undefined, sorted);
+    metrics.body(this.known === undefined ? "other" : this.dataset, {
+      accepted: sorted.accepted,
+      unconfigured: sorted.unconfigured,
+      refused: refusals.count,
+      refusedByReason: refusals.byReason,
+      bytes: body.length,
+    });
+    this.finish(200, receiptOf(sorted));
+    releaseBody(body);
+  }
+
+  private refuse({ code, message, retryAfterSeconds, status }: RequestRefused): void {
+    this.finish(status, { error: { code, message } }, retryAfterSeconds);
+  }
+
+  private finish(status: number, body: unknown, retryAfterSeconds?: number): void {
+    if (this.answered) return;
+    this.answered = true;
+    this.place?.leave();
+    this.parts.metrics.request(status, this.parts.now() - this.startedMillis);
+    sendAnswer(this.request, this.response, status, body, retryAfterSeconds);
+  }
+
+  /** A bug in what handles one request must not end the process, nor leave the producer without an answer. */
+  private guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.parts.run(Effect.logError("An ingest request died.", error));
+      this.refuse(internalError);
+    }
+  }
+}

@@ -10,9 +10,10 @@ export const refusedReasons = [
 export type RefusedReason = (typeof refusedReasons)[number];
 
 export interface Refused {
-  /** 1-based line of the inflated body. */
+  /** 1-based line of the inflated body; empty lines count as lines. */
   readonly line: number;
   readonly reason: RefusedReason;
+  /** For people. Never a part of the record. */
   readonly detail: string;
 }
 
@@ -22,13 +23,16 @@ export class Refusals {
   readonly listed: Array<Refused> = [];
   readonly byReason: Partial<Record<RefusedReason, number>> = {};
   count = 0;
+  /** As they stood in the body, a newline each. */
+  bytes = 0;
 
   constructor(listedMax: number) {
     this.listedMax = listedMax;
   }
 
-  add(line: number, reason: RefusedReason, detail: string): void {
+  add(line: number, reason: RefusedReason, detail: string, bytes: number): void {
     this.count += 1;
+    this.bytes += bytes;
     this.byReason[reason] = (this.byReason[reason] ?? 0) + 1;
     if (this.listed.length < this.listedMax) this.listed.push({ line, reason, detail });
   }

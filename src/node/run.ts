@@ -53,11 +53,16 @@ const sourcesOf = ({ configFile, dataDirectory, listen, mode }: NodeOptions): Se
   ...(configFile === undefined ? {} : { configFile }),
   overrides: {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
-    ...(listen === undefined ? {} : { listen: listen.includes(":") ? listen.replace(/^:/, "127.0.0.1:") : `127.0.0.1:${listen}` }),
+    ...(listen === undefined
+      ? {}
+      : { listen: listen.includes(":") ? listen.replace(/^:/, "127.0.0.1:") : `127.0.0.1:${listen}` }),
   },
 });
 
-const describe = (error: { readonly _tag: string; readonly detail?: string; readonly message?: string }, servers: string) => ({
+const describe = (
+  error: { readonly _tag: string; readonly detail?: string; readonly message?: string },
+  servers: string,
+) => ({
   message:
     error._tag === "NatsError"
       ? `NATS at ${servers} does not answer as it should: ${error.detail}. Is it running, with JetStream?`
@@ -102,11 +107,7 @@ const operate = Effect.fnUntraced(function* (
     port: settings.listen.port,
     token: settings.token,
     ingest: settings.roles.includes("forwarder") ? ingest.handle : undefined,
-  }).pipe(
-    Effect.provideService(NodeView, view),
-    Effect.provideService(JobsAdmin, admin),
-    Effect.mapError(startError),
-  );
+  }).pipe(Effect.provideService(NodeView, view), Effect.provideService(JobsAdmin, admin), Effect.mapError(startError));
   // The last finalizer is the first to run: while everything below it still works.
   yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain));
   yield* Console.log(`spillway is ready at ${api.url}`);

@@ -57,7 +57,11 @@ export const storeAtomically = (
       const last = messages.length - 1;
       // A batch of one costs more than a plain publish.
       const headersOf = (i: number) =>
-        messageHeaders(messages[i]!, i === 0 ? options.guard : undefined, last === 0 ? undefined : { id: options.batchId, i, last });
+        messageHeaders(
+          messages[i]!,
+          i === 0 ? options.guard : undefined,
+          last === 0 ? undefined : { id: options.batchId, i, last },
+        );
       for (let i = 0; i < last; i++) {
         connection.publish(messages[i]!.subject, messages[i]!.data, { headers: headersOf(i) });
       }

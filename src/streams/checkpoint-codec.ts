@@ -14,10 +14,7 @@ const RegisterSchema = Schema.Struct({
   scan: Sequence,
   incarnation: Schema.String,
   snapshot: Schema.Int,
-  writers: Schema.Record(
-    Schema.String,
-    Schema.Struct({ number: Schema.Int, records: Schema.Int, sequence: Sequence }),
-  ),
+  writers: Schema.Record(Schema.String, Schema.Struct({ number: Schema.Int, records: Schema.Int, sequence: Sequence })),
   duplicates: Schema.Array(Sequence),
   lowWater: Sequence,
 });

@@ -11,7 +11,8 @@ export class NatsError extends Schema.TaggedError<NatsError>()("NatsError", {
 export const attempt = <A>(operation: NatsError["operation"], run: () => Promise<A>): Effect.Effect<A, NatsError> =>
   Effect.tryPromise({
     try: run,
-    catch: (cause) => new NatsError({ operation, detail: cause instanceof Error ? cause.message : String(cause), cause }),
+    catch: (cause) =>
+      new NatsError({ operation, detail: cause instanceof Error ? cause.message : String(cause), cause }),
   });
 
 export interface NatsOptions {

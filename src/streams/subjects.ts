@@ -4,7 +4,8 @@ import { partitionName } from "../domain/partition.ts";
 
 export const logStream = (partition: number): string => `LOG_${partitionName(partition)}`;
 export const logSubjects = (partition: number): string => `log.${partitionName(partition)}.>`;
-export const chunkSubject = (partition: number, pairKey: string): string => `log.${partitionName(partition)}.${pairKey}`;
+export const chunkSubject = (partition: number, pairKey: string): string =>
+  `log.${partitionName(partition)}.${pairKey}`;
 export const muxSubject = (partition: number): string => `log.${partitionName(partition)}._mux`;
 export const tickSubject = (partition: number): string => `log.${partitionName(partition)}._tick`;
 

@@ -104,9 +104,7 @@ export class FakeNode {
         readiness: Effect.sync(() => [
           { name: "nats", ready: this.ready, detail: this.ready ? "connected" : "disconnected" },
         ]),
-        limits: () => [
-          { name: "recordBytesMax", value: 1_048_576, usage: undefined },
-        ],
+        limits: () => [{ name: "recordBytesMax", value: 1_048_576, usage: undefined }],
         version: { spillway: "0.1.0", node: "v24", natsServer: "2.15.1" },
       }),
       Layer.succeed(JobsAdmin, {

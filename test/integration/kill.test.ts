@@ -15,13 +15,16 @@ const victims: ReadonlyArray<readonly [Victim, string]> = [
 
 // Side by side: each run mostly waits, and the load of the others moves the moment of the kill about.
 describe.concurrent.each(victims)("kill -9 of the %s", (victim) => {
-  it.concurrent.each(seeds())("loses nothing that was acknowledged and stores nothing twice (seed %i)", async (seed) => {
-    const result = await killRun(inject("natsServer"), victim, seed);
-    assert.isAbove(result.acknowledged, 0, "the run acknowledged nothing: it proves nothing");
-    assert.deepStrictEqual(result.missing, [], "acknowledged and not delivered");
-    assert.deepStrictEqual(result.duplicated, [], "delivered twice");
-    assert.strictEqual(result.unexplained, 0, "the books balance");
-    assert.strictEqual(result.auditDifference, 0, "the recount agrees with the books");
-    assert.strictEqual(result.pending, 0);
-  });
+  it.concurrent.each(seeds())(
+    "loses nothing that was acknowledged and stores nothing twice (seed %i)",
+    async (seed) => {
+      const result = await killRun(inject("natsServer"), victim, seed);
+      assert.isAbove(result.acknowledged, 0, "the run acknowledged nothing: it proves nothing");
+      assert.deepStrictEqual(result.missing, [], "acknowledged and not delivered");
+      assert.deepStrictEqual(result.duplicated, [], "delivered twice");
+      assert.strictEqual(result.unexplained, 0, "the books balance");
+      assert.strictEqual(result.auditDifference, 0, "the recount agrees with the books");
+      assert.strictEqual(result.pending, 0);
+    },
+  );
 });

@@ -41,8 +41,7 @@ export const batchAfter = (
   const over = messages.find(({ millis, sequence }) => sequence > first.sequence && millis >= overMillis)?.sequence;
   const cut = cuts.toSorted((a, b) => a - b).find((at) => at >= first.sequence);
   const may = own.filter(
-    ({ sequence }) =>
-      sequence >= first.sequence && sequence < (over ?? Infinity) && sequence <= (cut ?? Infinity),
+    ({ sequence }) => sequence >= first.sequence && sequence < (over ?? Infinity) && sequence <= (cut ?? Infinity),
   );
   let taken = 1;
   while (taken < may.length && fits(may.slice(0, taken + 1), limits)) taken += 1;

@@ -31,8 +31,7 @@ export class ScriptedCheckpoints {
 
   layer(dice: Dice, life: Life) {
     return Layer.succeed(Checkpoints, {
-      inspect: () =>
-        Effect.sync(() => ({ register: this.register, rows: this.rows(), receipts: this.receipts })),
+      inspect: () => Effect.sync(() => ({ register: this.register, rows: this.rows(), receipts: this.receipts })),
       claim: Effect.fnUntraced({ self: this }, function* (partition: number, owner: string, log) {
         yield* life.unlessFaulty(dice, 0.1, new CheckpointUnavailable({ partition, detail: "scripted" }));
         const register: Register = {
@@ -45,7 +44,12 @@ export class ScriptedCheckpoints {
         this.register = register;
         this.known = register;
         const damaged = new Set<string>();
-        return { register, rows: this.rows(), damaged, write: (checkpoint: Checkpoint) => this.write(dice, life, checkpoint) };
+        return {
+          register,
+          rows: this.rows(),
+          damaged,
+          write: (checkpoint: Checkpoint) => this.write(dice, life, checkpoint),
+        };
       }),
     });
   }
@@ -56,33 +60,31 @@ export class ScriptedCheckpoints {
   }
 
   /** In several guarded parts as a large checkpoint is, of which any may be the last before a crash or a failure. */
-  private readonly write = Effect.fnUntraced({ self: this }, function* (
-    this: ScriptedCheckpoints,
-    dice: Dice,
-    life: Life,
-    { receipts, register, rows }: Checkpoint,
-  ) {
-    const partition = 0;
-    const size = dice.pick([1, 2, 100]);
-    const parts = Array.from({ length: Math.max(1, Math.ceil(rows.length / size)) }, (_, i) =>
-      rows.slice(i * size, (i + 1) * size).map((row): [string, Uint8Array] => [row.job, encodeControl(row)]),
-    );
-    for (const [i, part] of parts.entries()) {
-      yield* Effect.sleep(dice.int(0, 30));
-      if (life.isDead || this.register!.epoch !== register.epoch) return yield* new Fenced({ partition });
-      const fails = life.isCutOff || (life.faulty && dice.chance(0.1));
-      // An answer that is lost looks the same, but the write has landed.
-      if (!fails || (!life.isCutOff && dice.chance(0.5))) {
-        for (const [job, bytes] of part) this.store(job, bytes);
-        const last = i === parts.length - 1;
-        this.register = { ...(last ? register : this.register!), nonce: this.nonce() };
-        if (last) this.receipts.push(...receipts);
-        this.onWrite();
+  private readonly write = Effect.fnUntraced(
+    { self: this },
+    function* (this: ScriptedCheckpoints, dice: Dice, life: Life, { receipts, register, rows }: Checkpoint) {
+      const partition = 0;
+      const size = dice.pick([1, 2, 100]);
+      const parts = Array.from({ length: Math.max(1, Math.ceil(rows.length / size)) }, (_, i) =>
+        rows.slice(i * size, (i + 1) * size).map((row): [string, Uint8Array] => [row.job, encodeControl(row)]),
+      );
+      for (const [i, part] of parts.entries()) {
+        yield* Effect.sleep(dice.int(0, 30));
+        if (life.isDead || this.register!.epoch !== register.epoch) return yield* new Fenced({ partition });
+        const fails = life.isCutOff || (life.faulty && dice.chance(0.1));
+        // An answer that is lost looks the same, but the write has landed.
+        if (!fails || (!life.isCutOff && dice.chance(0.5))) {
+          for (const [job, bytes] of part) this.store(job, bytes);
+          const last = i === parts.length - 1;
+          this.register = { ...(last ? register : this.register!), nonce: this.nonce() };
+          if (last) this.receipts.push(...receipts);
+          this.onWrite();
+        }
+        if (fails) return yield* new CheckpointUnavailable({ partition, detail: "scripted" });
       }
-      if (fails) return yield* new CheckpointUnavailable({ partition, detail: "scripted" });
-    }
-    this.known = register;
-  });
+      this.known = register;
+    },
+  );
 
   private store(job: string, bytes: Uint8Array): void {
     this.stored.set(job, bytes);

@@ -23,7 +23,9 @@ export class ScriptedLog {
     const message = { sequence, millis, writer, records, chunks };
     this.messages.push(message);
     if (isDuplicate) this.duplicates.add(sequence);
-    else for (const chunk of chunks) this.ownOf(chunk.pairKey).push({ ...chunk, sequence, millis, raw: this.raw.get(chunk)! });
+    else
+      for (const chunk of chunks)
+        this.ownOf(chunk.pairKey).push({ ...chunk, sequence, millis, raw: this.raw.get(chunk)! });
     Deferred.doneUnsafe(this.wrote, Effect.void);
     this.wrote = Deferred.makeUnsafe<void>();
     return message;

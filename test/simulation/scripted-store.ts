@@ -38,31 +38,34 @@ export class ScriptedStore {
     });
   }
 
-  private readonly push = Effect.fnUntraced({ self: this }, function* (
-    this: ScriptedStore,
-    dice: Dice,
-    life: Life,
-    job: string,
-    request: PushRequest,
-  ): Effect.fn.Return<PushOutcome> {
-    yield* Effect.sleep(dice.int(0, 60));
-    if (life.isDead) return yield* Effect.never;
-    this.pushes.all += 1;
-    const kind = life.faulty ? dice.next() : 1;
-    if (kind < 0.03) {
-      this.pushes.died += 1;
-      return yield* Effect.die(new Error("scripted defect"));
-    }
-    if (kind < 0.1) return deferred("server-error", "scripted", { status: 503, ambiguous: false });
-    if (kind < 0.13) return rejected("forbidden", "scripted", 403);
-    const isAmbiguous = this.mayBeAmbiguous && kind < 0.3;
-    if (!isAmbiguous || dice.chance(0.5)) this.land(job, request);
-    // Whoever dies here has delivered and does not know it.
-    yield* Effect.sleep(dice.int(0, 60));
-    if (!isAmbiguous) return delivered(200);
-    this.pushes.ambiguous += 1;
-    return deferred("timeout", "scripted");
-  });
+  private readonly push = Effect.fnUntraced(
+    { self: this },
+    function* (
+      this: ScriptedStore,
+      dice: Dice,
+      life: Life,
+      job: string,
+      request: PushRequest,
+    ): Effect.fn.Return<PushOutcome> {
+      yield* Effect.sleep(dice.int(0, 60));
+      if (life.isDead) return yield* Effect.never;
+      this.pushes.all += 1;
+      const kind = life.faulty ? dice.next() : 1;
+      if (kind < 0.03) {
+        this.pushes.died += 1;
+        return yield* Effect.die(new Error("scripted defect"));
+      }
+      if (kind < 0.1) return deferred("server-error", "scripted", { status: 503, ambiguous: false });
+      if (kind < 0.13) return rejected("forbidden", "scripted", 403);
+      const isAmbiguous = this.mayBeAmbiguous && kind < 0.3;
+      if (!isAmbiguous || dice.chance(0.5)) this.land(job, request);
+      // Whoever dies here has delivered and does not know it.
+      yield* Effect.sleep(dice.int(0, 60));
+      if (!isAmbiguous) return delivered(200);
+      this.pushes.ambiguous += 1;
+      return deferred("timeout", "scripted");
+    },
+  );
 
   private land(job: string, { batch, batchId, body }: PushRequest): void {
     const content = gunzipSync(Buffer.concat(body)).toString("utf8");

@@ -69,10 +69,12 @@ const liveAndDie = Effect.fnUntraced(function* (world: PartitionWorld, lives: nu
   if (before !== undefined) yield* end(before);
 });
 
-const isSettled = ({ log, checkpoints }: PartitionWorld, owner: Owner["Service"]): boolean => {
+const isSettled = ({ log, checkpoints, jobs }: PartitionWorld, owner: Owner["Service"]): boolean => {
   const owned = owner.owned().get(0);
-  if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined) return false;
-  return [...owned.state.buffers.values()].every(({ ledger }) => ledger.pendingRecords === 0);
+  if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined)
+    return false;
+  const buffers = [...owned.state.buffers.values()];
+  return buffers.length === jobs.byId.size && buffers.every(({ ledger }) => ledger.pendingRecords === 0);
 };
 
 const stuck = (owner: Owner["Service"]) =>

@@ -19,7 +19,8 @@ const tallyOf = (own: ReadonlyArray<Own>, until = Infinity): Tally => {
 
 /** Asked some hundred thousand times a run, and chai is slow when it has nothing to say. */
 const assertTally = (actual: Tally, expected: Tally, what: string): void => {
-  if (actual.records !== expected.records || actual.bytes !== expected.bytes) assert.deepStrictEqual(actual, expected, what);
+  if (actual.records !== expected.records || actual.bytes !== expected.bytes)
+    assert.deepStrictEqual(actual, expected, what);
 };
 
 /** I5, of an owner at any moment: the books balance and hold what the log held up to the reader's position. */
@@ -56,7 +57,10 @@ export const assertStoredIsWhole = ({ checkpoints, jobs, log }: PartitionWorld):
   for (const { job } of [...jobs.byId.values()].slice(0, 4)) {
     if (rows.some((row) => row.job === job.id)) continue;
     const { own } = log.referenceFor(`${job.customer}.${job.dataset}`, 0);
-    assert.isUndefined(own.find(({ sequence }) => sequence <= scan), `${job.id}: has no row, and chunks below the scan`);
+    assert.isUndefined(
+      own.find(({ sequence }) => sequence <= scan),
+      `${job.id}: has no row, and chunks below the scan`,
+    );
   }
 };
 
@@ -91,7 +95,11 @@ export const assertAtLeastOnce = ({ checkpoints, log, store }: PartitionWorld): 
   for (const row of checkpoints.rows()) {
     const { own } = log.referenceFor(row.pairKey, row.start);
     const arrived = new Set(store.of(row.job).flatMap(({ content }) => content.split(/(?<=\n)/)));
-    const expected = own.flatMap(({ raw }) => Buffer.from(raw).toString().split(/(?<=\n)/));
+    const expected = own.flatMap(({ raw }) =>
+      Buffer.from(raw)
+        .toString()
+        .split(/(?<=\n)/),
+    );
     assert.deepStrictEqual([...arrived], expected, `${row.job}: first arrivals`);
     assert.deepStrictEqual(row.books.delivered, tallyOf(own), `${row.job}: delivered`);
     assert.deepStrictEqual(row.books.pending, nothing, `${row.job}: pending`);

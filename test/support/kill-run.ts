@@ -170,7 +170,12 @@ const readFiles = (out: string): ReadonlyArray<string> =>
   readdirSync(out).flatMap((customer) =>
     readdirSync(join(out, customer))
       .filter((name) => name.endsWith(".log.gz"))
-      .flatMap((name) => gunzipSync(readFileSync(join(out, customer, name))).toString().trim().split("\n"))
+      .flatMap((name) =>
+        gunzipSync(readFileSync(join(out, customer, name)))
+          .toString()
+          .trim()
+          .split("\n"),
+      )
       .map((line) => (JSON.parse(line) as { readonly id: string }).id),
   );
 

@@ -102,7 +102,9 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
     yield* closeDestination(each);
   });
 
-  yield* Effect.addFinalizer(() => Effect.forEach([...running.values()], ({ buffer }) => stop(buffer), { discard: true }));
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach([...running.values()], ({ buffer }) => stop(buffer), { discard: true }),
+  );
 
   return BufferActors.of({
     start: Effect.fnUntraced(function* (buffer, incarnation, saved, revised) {
@@ -161,7 +163,10 @@ const measure = ({ buffer }: Running, { answer, batch }: PushFinished, context: 
 };
 
 /** One canonical line per push. */
-const report = ({ buffer }: Running, { answer, attempt, batch, nextDelayMillis }: PushFinished): Effect.Effect<void> => {
+const report = (
+  { buffer }: Running,
+  { answer, attempt, batch, nextDelayMillis }: PushFinished,
+): Effect.Effect<void> => {
   const { job } = buffer.effective;
   const { outcome } = answer;
   const line = {

@@ -95,7 +95,12 @@ export class Buffer {
     const pending = this.ledger.pendingRecords > 0;
     this.start = row?.start ?? (origin.row === undefined ? origin.start : 0);
     // A row with nothing pending is not rewritten: its effective cursor is the scan.
-    this.cursor = row === undefined ? this.start : pending ? row.cursor : Math.max(row.cursor, origin.row === undefined ? 0 : origin.scan);
+    this.cursor =
+      row === undefined
+        ? this.start
+        : pending
+          ? row.cursor
+          : Math.max(row.cursor, origin.row === undefined ? 0 : origin.scan);
     this.countedBefore = row?.counted ?? this.start;
     this.cuts = row?.cuts ?? [];
     this.live = !pending && effective.job.enabled;
@@ -147,7 +152,8 @@ export class Buffer {
   /** The reader no longer feeds this buffer; everything up to `fedTo` has been fed. */
   lag(fedTo: number): void {
     this.live = false;
-    this.fedTo = fedTo;
+    this.skipSettled();
+    this.fedTo = Math.max(fedTo, this.cursor);
     this.actor?.send({ type: "buffer.lagged" });
     this.host.wantSweep();
   }
@@ -213,11 +219,20 @@ export class Buffer {
     this.ledger.deliver(written.records, written.bytes);
     this.ledger.leavePending(batch.records, batch.bytes);
     this.cursor = batch.last;
+    this.skipSettled();
     this.pendingSinceMillis =
       this.ledger.pendingRecords === 0 ? undefined : (this.window.oldestMillis() ?? batch.endMillis);
     this.cuts = this.cuts.filter((cut) => cut > batch.last);
     this.settledSinceWrite = true;
     this.afterPush();
+  }
+
+  /**
+   * With nothing pending, everything up to the reader is settled. What lies there must not be read again: it may hold
+   * duplicates that the low-water mark has passed, and that nobody remembers.
+   */
+  private skipSettled(): void {
+    if (this.ledger.pendingRecords === 0) this.cursor = Math.max(this.cursor, this.host.position());
   }
 
   afterPush(): void {
@@ -262,6 +277,7 @@ export class Buffer {
     this.waitingForHead = undefined;
     this.forgetWindow();
     this.live = false;
+    this.skipSettled();
     this.fedTo = this.cursor;
     this.host.wantSweep();
   }

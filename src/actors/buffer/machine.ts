@@ -53,7 +53,13 @@ export type BufferEvent =
 
 /** Facts for the shell. The machine itself neither counts nor logs. */
 export type BufferEmitted =
-  | { readonly type: "push.finished"; readonly batch: BatchRef; readonly attempt: number; readonly answer: PushAnswer; readonly nextDelayMillis: number }
+  | {
+      readonly type: "push.finished";
+      readonly batch: BatchRef;
+      readonly attempt: number;
+      readonly answer: PushAnswer;
+      readonly nextDelayMillis: number;
+    }
   | { readonly type: "batch.settled"; readonly batch: BatchRef }
   /** The batch will be cut anew under the new revision. It may have been delivered when `ambiguous`. */
   | { readonly type: "batch.abandoned"; readonly batch: BatchRef; readonly ambiguous: boolean }
@@ -78,7 +84,14 @@ export interface PushAnswer {
   readonly bodyBytes: number;
 }
 
-const settled = { batch: null, failures: 0, failuresSinceRevised: 0, ambiguous: false, retryAtMillis: 0, backoffMillis: 0 };
+const settled = {
+  batch: null,
+  failures: 0,
+  failuresSinceRevised: 0,
+  ambiguous: false,
+  retryAtMillis: 0,
+  backoffMillis: 0,
+};
 
 export const bufferMachine = setup({
   types: {

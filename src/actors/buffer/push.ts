@@ -14,7 +14,9 @@ export interface Running {
   readonly buffer: Buffer;
   readonly incarnation: string;
   /** The destination of the revision in effect, opened by the first push. */
-  open: { readonly revision: number; readonly destination: OpenDestination; readonly scope: Scope.Closeable } | undefined;
+  open:
+    | { readonly revision: number; readonly destination: OpenDestination; readonly scope: Scope.Closeable }
+    | undefined;
 }
 
 export interface PushOptions {
@@ -132,7 +134,12 @@ class Push {
   private readonly resolve: (answer: PushAnswer) => void;
   private readonly reject: (cause: unknown) => void;
 
-  constructor(each: Running, input: PushInput, resolve: (answer: PushAnswer) => void, reject: (cause: unknown) => void) {
+  constructor(
+    each: Running,
+    input: PushInput,
+    resolve: (answer: PushAnswer) => void,
+    reject: (cause: unknown) => void,
+  ) {
     this.each = each;
     this.input = input;
     this.resolve = resolve;

@@ -66,6 +66,7 @@ export const restoreSnapshot = (
   };
   return bufferMachine.resolveState({
     value: { flow: pending ? "backpressured" : "live", delivery: known?.delivery ?? "idle" },
-    context: known === undefined ? initial : { ...initial, ...known.context, revised: revised || known.context.revised },
+    context:
+      known === undefined ? initial : { ...initial, ...known.context, revised: revised || known.context.revised },
   });
 };

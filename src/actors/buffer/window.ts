@@ -100,7 +100,8 @@ export class Window {
   private wouldOverflow(open: OpenBatch, sequence: number, chunk: Chunk): boolean {
     const first = this.cuts.find((cut) => cut >= open.last);
     if (first !== undefined && first < sequence) return this.close("cut");
-    const fits = open.bytes + chunk.bytes <= this.limits.maxBytes && open.records + chunk.records <= this.limits.maxRecords;
+    const fits =
+      open.bytes + chunk.bytes <= this.limits.maxBytes && open.records + chunk.records <= this.limits.maxRecords;
     return fits ? false : this.close("size");
   }
 
@@ -233,7 +234,12 @@ export class BatchParts {
   }
 
   /** The batch's body: gzip members in order. What was raw is compressed on the first call and kept for retries. */
-  encode(): { readonly body: ReadonlyArray<Uint8Array>; readonly bodyBytes: number; readonly records: number; readonly bytes: number } {
+  encode(): {
+    readonly body: ReadonlyArray<Uint8Array>;
+    readonly bodyBytes: number;
+    readonly records: number;
+    readonly bytes: number;
+  } {
     this.packRaw();
     return {
       body: this.members,

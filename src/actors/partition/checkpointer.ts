@@ -23,10 +23,7 @@ const renewMillis = 2_000;
 const failureMillis = 250;
 
 /** Writes the partition's state: urgently when a push waits for it, soon when a cursor moved, rarely for mere counts. */
-export const checkpointLoop = (
-  state: PartitionState,
-  options: CheckpointerOptions,
-): Effect.Effect<never, Fenced> =>
+export const checkpointLoop = (state: PartitionState, options: CheckpointerOptions): Effect.Effect<never, Fenced> =>
   Effect.gen(function* () {
     let countedMillis = yield* Clock.currentTimeMillis;
     state.lastCheckpointMillis = countedMillis;

@@ -21,7 +21,7 @@ export class Deadlines {
     if (millis === undefined) return;
     const heap = this.heap;
     heap.push({ millis, buffer });
-    for (let i = heap.length - 1; i > 0; ) {
+    for (let i = heap.length - 1; i > 0;) {
       const parent = (i - 1) >> 1;
       if (heap[parent]!.millis <= heap[i]!.millis) break;
       [heap[parent], heap[i]] = [heap[i]!, heap[parent]!];
@@ -40,7 +40,7 @@ export class Deadlines {
     const last = heap.pop()!;
     if (heap.length === 0) return top;
     heap[0] = last;
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       const left = 2 * i + 1;
       if (left >= heap.length) break;
       const right = left + 1;

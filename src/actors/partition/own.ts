@@ -44,13 +44,18 @@ export const ownPartition = (
         Effect.catchTags({
           Fenced: () =>
             Metric.update(partitionsFencedTotal, 1).pipe(
-              Effect.andThen(Effect.logWarning("Another owner holds the partition; its buffers here are stopped.", { partition })),
+              Effect.andThen(
+                Effect.logWarning("Another owner holds the partition; its buffers here are stopped.", { partition }),
+              ),
               Effect.as(fencedMillis),
             ),
           CheckpointUnavailable: ({ detail }) =>
             Effect.as(Effect.logError("A partition cannot be claimed.", { partition, detail }), failureMillis),
           LogUnavailable: ({ detail }) =>
-            Effect.as(Effect.logWarning("A partition's log cannot be described.", { partition, detail }), failureMillis),
+            Effect.as(
+              Effect.logWarning("A partition's log cannot be described.", { partition, detail }),
+              failureMillis,
+            ),
         }),
         Effect.catchDefect((defect) =>
           Effect.as(
@@ -161,7 +166,13 @@ const drain = Effect.fnUntraced(function* (
 });
 
 /** Whether waiting may still deliver something. A buffer between two attempts may have to wait for long: it is not waited for. */
-const isBusy = (buffer: { readonly actor: { readonly delivery: () => string } | undefined; readonly window: { readonly head: () => unknown } }): boolean => {
+const isBusy = (buffer: {
+  readonly actor: { readonly delivery: () => string } | undefined;
+  readonly window: { readonly head: () => unknown };
+}): boolean => {
   const delivery = buffer.actor?.delivery();
-  return delivery === "pushing" || (delivery !== "backingOff" && delivery !== undefined && buffer.window.head() !== undefined);
+  return (
+    delivery === "pushing" ||
+    (delivery !== "backingOff" && delivery !== undefined && buffer.window.head() !== undefined)
+  );
 };

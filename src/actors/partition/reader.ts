@@ -23,14 +23,16 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
     const log = yield* Log;
     let tickedMillis = 0;
     while (true) {
-      const messages = yield* log.read(state.partition, state.position + 1, options.readBytesMax).pipe(
-        Effect.catchTag("LogUnavailable", ({ detail }) =>
-          Effect.logWarning("The log cannot be read; trying again.", { partition: state.partition, detail }).pipe(
-            Effect.andThen(Effect.sleep(failureMillis)),
-            Effect.as(undefined),
+      const messages = yield* log
+        .read(state.partition, state.position + 1, options.readBytesMax)
+        .pipe(
+          Effect.catchTag("LogUnavailable", ({ detail }) =>
+            Effect.logWarning("The log cannot be read; trying again.", { partition: state.partition, detail }).pipe(
+              Effect.andThen(Effect.sleep(failureMillis)),
+              Effect.as(undefined),
+            ),
           ),
-        ),
-      );
+        );
       if (messages === undefined) continue;
       for (const message of messages) yield* dispatch(state, message);
       if (messages.length > 0) {
@@ -55,9 +57,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
   const missing = message.sequence - state.position - 1;
   for (const buffer of state.deadlines.due(message.millis)) if (buffer.live) buffer.advance(message.millis);
   const continuity =
-    message.writer === undefined
-      ? undefined
-      : state.continuity.see(message.sequence, message.writer, message.records);
+    message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
     for (const chunk of message.chunks) {
       const buffers = state.byPair.get(chunk.pairKey);

@@ -54,7 +54,8 @@ const admit = Effect.fnUntraced(function* (
 ) {
   const actors = yield* BufferActors;
   // A deleted job of the same name, or one of another pair, was another job: its books stay closed.
-  const row = found?.deleted === true || found?.pairKey !== pairKey(newest.job.customer, newest.job.dataset) ? undefined : found;
+  const row =
+    found?.deleted === true || found?.pairKey !== pairKey(newest.job.customer, newest.job.dataset) ? undefined : found;
   const pending = row !== undefined && row.books.pending.records > 0;
   const effective = pending ? yield* revisionOf(newest, row.revision) : newest;
   const buffer = new Buffer(

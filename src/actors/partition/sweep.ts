@@ -61,9 +61,9 @@ const pass = Effect.fnUntraced(function* (state: PartitionState, ready: Readonly
       }
       break;
     }
-    const messages = yield* log.read(state.partition, sweep.position + 1, options.readBytesMax).pipe(
-      Effect.catchTag("LogUnavailable", () => Effect.as(Effect.sleep(failureMillis), [])),
-    );
+    const messages = yield* log
+      .read(state.partition, sweep.position + 1, options.readBytesMax)
+      .pipe(Effect.catchTag("LogUnavailable", () => Effect.as(Effect.sleep(failureMillis), [])));
     if (messages.length === 0) {
       yield* skipLost(state, sweep);
       continue;
@@ -96,8 +96,7 @@ const join = (sweep: Pass, buffer: Buffer): void => {
 const isMember = ({ byPair }: Pass, buffer: Buffer): boolean =>
   (byPair.get(buffer.pairKey) ?? []).some((member) => member.buffer === buffer && isCurrent(member));
 
-const isCurrent = ({ buffer, windowNumber }: Member): boolean =>
-  !buffer.live && buffer.windowNumber === windowNumber;
+const isCurrent = ({ buffer, windowNumber }: Member): boolean => !buffer.live && buffer.windowNumber === windowNumber;
 
 const leave = (sweep: Pass, member: Member, fedTo: number): void => {
   const { buffer } = member;

@@ -51,7 +51,9 @@ export interface Register {
   /** The job set's number. */
   readonly snapshot: number;
   /** Per forwarder incarnation: last running number, records up to and including it, and when it was last seen. */
-  readonly writers: Readonly<Record<string, { readonly number: number; readonly records: number; readonly sequence: number }>>;
+  readonly writers: Readonly<
+    Record<string, { readonly number: number; readonly records: number; readonly sequence: number }>
+  >;
   /** Sequences after the low-water mark that repeat an earlier message. */
   readonly duplicates: ReadonlyArray<number>;
   readonly lowWater: number;
@@ -96,7 +98,11 @@ export class Checkpoints extends Context.Service<
     readonly inspect: (
       partition: number,
     ) => Effect.Effect<
-      { readonly register: Register | undefined; readonly rows: ReadonlyArray<Row>; readonly receipts: ReadonlyArray<Receipt> },
+      {
+        readonly register: Register | undefined;
+        readonly rows: ReadonlyArray<Row>;
+        readonly receipts: ReadonlyArray<Receipt>;
+      },
       CheckpointUnavailable
     >;
   }
