@@ -19,7 +19,7 @@ const syncInputBytesMax = 65_536;
 const syncOutputBytesMax = 4_194_304;
 /** Output buffer of a stream: the most that is allocated beyond the limit. */
 const pieceBytes = 262_144;
-/** zstd frames in one body. Each costs a decoder, so that their number needs a limit of its own. */
+/** zstd frames, or gzip members with zeros between them, in one body: each costs a decoder, hence a limit of its own. */
 export const framesMax = 256;
 
 /** Inflates a whole body, all members or frames of it. Nothing of a damaged or cut body is used. Calls back once. */
@@ -46,21 +46,31 @@ const inflateAtOnce = (
   let bytes = 0;
   try {
     for (let at = 0; at < body.length || frames.length === 0;) {
-      if (frames.length === framesMax) return tooManyFrames;
+      if (frames.length === framesMax) return tooManyFrames(encoding);
       const options = { maxOutputLength: Math.max(1, bytesMax - bytes), info: true };
+      const rest = body.subarray(at);
       const { buffer, engine } = informed(
-        encoding === "gzip" ? gunzipSync(body, options) : zstdDecompressSync(body.subarray(at), options),
+        encoding === "gzip" ? gunzipSync(rest, options) : zstdDecompressSync(rest, options),
       );
       frames.push(buffer);
       bytes += buffer.length;
-      // Node's zstd stops after the first frame and says nothing of the rest. Its gzip goes through all members.
-      at = encoding === "gzip" ? body.length : at + engine.bytesWritten;
+      at = nextFrameAt(body, encoding, at + engine.bytesWritten);
     }
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE" ? "too-large" : damaged(encoding);
   }
   if (bytes > bytesMax) return "too-large";
   return frames.length === 1 ? frames[0]! : Buffer.concat(frames, bytes);
+};
+
+/**
+ * Where a decoder has to go on, from the place where one stopped without a word about the rest: Node's zstd stops after
+ * each frame; its gzip goes through all members, but stops at zeros, with which some writers fill up a block.
+ */
+const nextFrameAt = (body: Buffer, encoding: Compression, stoppedAt: number): number => {
+  let at = stoppedAt;
+  if (encoding === "gzip") while (at < body.length && body[at] === 0) at += 1;
+  return at;
 };
 
 /** With `info`, Node answers more than its types say. */
@@ -90,7 +100,7 @@ class PieceByPiece {
   }
 
   start(at = 0): void {
-    if (this.frames === framesMax) return this.done(tooManyFrames);
+    if (this.frames === framesMax) return this.done(tooManyFrames(this.encoding));
     this.frames += 1;
     const options = { chunkSize: pieceBytes };
     const decoder = this.encoding === "gzip" ? createGunzip(options) : createZstdDecompress(options);
@@ -108,7 +118,7 @@ class PieceByPiece {
     // Strict about the end: a body cut short must not pass for a shorter one.
     decoder.on("error", () => end(() => this.done(damaged(this.encoding))));
     decoder.on("end", () => {
-      const next = this.encoding === "gzip" ? this.body.length : at + decoder.bytesWritten;
+      const next = nextFrameAt(this.body, this.encoding, at + decoder.bytesWritten);
       end(() => this.startNext(next));
     });
     decoder.end(at === 0 ? this.body : this.body.subarray(at));
@@ -116,7 +126,6 @@ class PieceByPiece {
 
   private startNext(at: number): void {
     if (at >= this.body.length) return this.done(Buffer.concat(this.pieces, this.bytes));
-    // Node's zstd decoder ends with the first frame and says nothing of the rest.
     this.start(at);
   }
 
@@ -138,8 +147,9 @@ const damaged = (encoding: Compression) =>
     `The body is not whole ${encoding}: nothing of it was stored. Compress it again and check that it is sent to its end.`,
   );
 
-const tooManyFrames = new RequestRefused(
-  400,
-  "too_many_frames",
-  `The body has more than ${framesMax} zstd frames: compress it in one piece.`,
-);
+const tooManyFrames = (encoding: Compression) =>
+  new RequestRefused(
+    400,
+    "too_many_frames",
+    `The body has more than ${framesMax} ${encoding} frames: compress it in one piece.`,
+  );

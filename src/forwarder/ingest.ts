@@ -114,8 +114,9 @@ class Exchange {
     if (asked.encoding === "identity") return this.sort(asked, raw);
     inflate(raw, asked.encoding, { bytesMax: this.parts.limits.requestInflatedBytesMax, place }, (body) =>
       this.guarded(() => {
-        releaseBody(raw);
         if (body instanceof RequestRefused) return this.refuse(body);
+        // Read to its end. A decoder that was stopped may still be reading in its thread: then it is left to the collector.
+        releaseBody(raw);
         if (!place.hold(body.length)) return this.refuse(nodeBusy("Too many bytes are in flight on this node.", 1));
         this.sort(asked, body);
       }),

@@ -29,6 +29,8 @@ export const readBody = (
     finished = true;
     clearTimeout(timer);
     request.off("data", onData);
+    // The listeners below live as long as the request, which may linger for a while after a refusal.
+    parts.length = 0;
     done(result);
   };
   const onData = (part: Buffer) => {
@@ -41,7 +43,10 @@ export const readBody = (
   // @effect-diagnostics-next-line globalTimers:off
   const timer = setTimeout(() => finish(tooSlow(limits.requestReadMillisMax)), limits.requestReadMillisMax);
   request.on("data", onData);
-  request.once("end", () => finish(joinBody(parts, bytes)));
+  request.once("end", () => {
+    // A body that was refused already must not take memory once more when its rest has been thrown away.
+    if (!finished) finish(joinBody(parts, bytes));
+  });
   request.once("error", () => finish(aborted));
   request.once("close", () => finish(aborted));
 };

@@ -63,6 +63,8 @@ export class Buffer {
   live: boolean;
   /** While not live: everything up to here has been fed. */
   fedTo: number;
+  /** Sequences were missing while the sweep fed this buffer: some of what is pending may be gone from the log. */
+  missedSome = false;
   private cuts: ReadonlyArray<number>;
   actor: ActorHandle | undefined;
   /** Consecutive crashes of the actor. */
@@ -292,6 +294,8 @@ export class Buffer {
    * gone from the log. Answers the account of it.
    */
   writeOffLost(): Omit<Receipt, "reason" | "millis"> | undefined {
+    if (!this.missedSome) return undefined;
+    this.missedSome = false;
     const held = this.window.tally();
     const records = this.ledger.pendingRecords - held.records;
     const bytes = this.ledger.pendingBytes - held.bytes;

@@ -40,14 +40,12 @@ interface Pass {
   /** Everything up to here has been offered. */
   position: number;
   members: number;
-  /** Sequences are missing: what was counted may be gone. */
-  jumped: boolean;
 }
 
 const pass = Effect.fnUntraced(function* (state: PartitionState, ready: ReadonlyArray<Buffer>, options: SweepOptions) {
   const log = yield* Log;
   const first = ready.reduce((low, buffer) => Math.min(low, buffer.fedTo), Number.MAX_SAFE_INTEGER);
-  const sweep: Pass = { byPair: new Map(), deadlines: new Deadlines(), position: first, members: 0, jumped: false };
+  const sweep: Pass = { byPair: new Map(), deadlines: new Deadlines(), position: first, members: 0 };
   state.sweepDeadlines = sweep.deadlines;
   for (const buffer of ready) join(sweep, buffer);
   let bytes = 0;
@@ -70,6 +68,7 @@ const pass = Effect.fnUntraced(function* (state: PartitionState, ready: Readonly
     }
     for (const message of messages) {
       if (message.sequence > state.position) {
+        if (sweep.position < state.position) noteJump(sweep);
         sweep.position = state.position;
         break;
       }
@@ -98,6 +97,11 @@ const isMember = ({ byPair }: Pass, buffer: Buffer): boolean =>
 
 const isCurrent = ({ buffer, windowNumber }: Member): boolean => !buffer.live && buffer.windowNumber === windowNumber;
 
+/** Sequences are missing from the log: what these buffers have counted there is gone. */
+const noteJump = (sweep: Pass): void => {
+  for (const { buffer } of members(sweep)) buffer.missedSome = true;
+};
+
 const leave = (sweep: Pass, member: Member, fedTo: number): void => {
   const { buffer } = member;
   const left = (sweep.byPair.get(buffer.pairKey) ?? []).filter((each) => each !== member);
@@ -109,7 +113,7 @@ const leave = (sweep: Pass, member: Member, fedTo: number): void => {
 
 const feed = (state: PartitionState, sweep: Pass, message: LogMessage): boolean => {
   let fed = false;
-  if (message.sequence !== sweep.position + 1) sweep.jumped = true;
+  if (message.sequence !== sweep.position + 1) noteJump(sweep);
   const notYet: Array<Buffer> = [];
   for (const buffer of sweep.deadlines.due(message.millis)) {
     // One that has left knows nothing of the messages between its last and this one: their time is not its time yet.
@@ -141,7 +145,7 @@ const arriveAll = (state: PartitionState, sweep: Pass, nowMillis: number) => {
     leave(sweep, member, sweep.position);
     buffer.catchUp();
     state.deadlines.watch(buffer);
-    const lost = sweep.jumped ? buffer.writeOffLost() : undefined;
+    const lost = buffer.writeOffLost();
     buffer.pump();
     if (lost === undefined) continue;
     losses.push(lost);
@@ -159,6 +163,6 @@ const skipLost = Effect.fnUntraced(function* (state: PartitionState, sweep: Pass
     yield* Effect.sleep(failureMillis);
     return;
   }
-  sweep.jumped = true;
+  noteJump(sweep);
   sweep.position = state.position;
 });

@@ -95,9 +95,7 @@ export class Checkpoints extends Context.Service<
       log: { readonly incarnation: string; readonly lastSequence: number },
     ) => Effect.Effect<Claim, Fenced | CheckpointUnavailable>;
     /** Rows and receipts as stored, whoever owns the partition. */
-    readonly inspect: (
-      partition: number,
-    ) => Effect.Effect<
+    readonly inspect: (partition: number) => Effect.Effect<
       {
         readonly register: Register | undefined;
         readonly rows: ReadonlyArray<Row>;
