@@ -1,7 +1,8 @@
 import { usageOf } from "./process-usage.ts";
 
 /**
- * CPU time of Spillway and its nats-server from a beginning on, over restarts: a process that is gone counts with what was
+ * CPU time of Spillway and its nats-server from a beginning on, over restarts: a process that is gone counts with
+ * what was
  * last read from it.
  */
 export class CpuMeter {

@@ -1,5 +1,6 @@
 /**
- * A process of its own: an HTTP endpoint that keeps every body as it came, in a file per request, and answers 200 when it
+ * A process of its own: an HTTP endpoint that keeps every body as it came, in a file per request, and answers 200
+ * when it
  * is written. Given a folder by its parent; tells its URL.
  */
 import { mkdir, writeFile } from "node:fs/promises";

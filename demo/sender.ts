@@ -29,7 +29,8 @@ const offerMillisMax = 90_000;
 const pauseMillis = 200;
 
 /**
- * Sends all bodies at full speed over a few connections. Each customer has its connection: order is promised to those who
+ * Sends all bodies at full speed over a few connections. Each customer has its connection: order is promised to those
+ * who
  * send in order. A body that was not acknowledged is sent again under the same Idempotency-Key.
  */
 export const sendBodies = async (options: SendOptions, counts: SendCounts): Promise<void> => {

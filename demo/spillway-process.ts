@@ -15,7 +15,8 @@ const readyMillisMax = 180_000;
 const stopMillisMax = 30_000;
 
 /**
- * The child leads a group of its own, so that Ctrl-C in a terminal reaches us alone. Should we die without a word, the end
+ * The child leads a group of its own, so that Ctrl-C in a terminal reaches us alone. Should we die without a word,
+ * the end
  * of the pipe kills that group.
  */
 const launcher = `exec 3<&0; (cat <&3; kill -KILL 0) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-`;

@@ -2,7 +2,8 @@ import { hash } from "node:crypto";
 import { count, eachLine, type Expectation } from "./findings.ts";
 
 /**
- * For records of a file, which have no id of ours: the multiset of lines per customer, by SHA-1. It tells what is missing,
+ * For records of a file, which have no id of ours: the multiset of lines per customer, by SHA-1. It tells what is
+ * missing,
  * there too often, or nobody's; not the order.
  */
 export const expectLines = (): Expectation => {

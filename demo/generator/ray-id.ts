@@ -2,7 +2,8 @@ import { mix32, unmix32 } from "./seeded-random.ts";
 
 /**
  * Ray ids that look random and are not: 16 hex digits, the first 8 a bijection of the record's global index under the
- * seed, the last 8 a checksum of the first. So an id read back names the record that was sent, and neither another run's
+ * seed, the last 8 a checksum of the first. So an id read back names the record that was sent, and neither another
+ * run's
  * id nor a corrupted one passes for ours.
  */
 export interface RayIds {

@@ -22,7 +22,8 @@ const visitCount = 2_048;
  * Visits for a seed. Real logs compress well because one client's records follow each other, so the unit is the visit
  * and not the record.
  *
- * @param customerPlaceholder what stands in the `Customer` field until it is filled in; without it there is no such field
+ * @param customerPlaceholder what stands in the `Customer` field until it is filled in; without it there is no such
+ * field
  */
 export const makeVisits = (seed: number, customerPlaceholder: string | undefined): ReadonlyArray<Visit> => {
   const build = (queryBytes: number) => {

@@ -6,7 +6,9 @@ import { guardedConnector } from "./guard.ts";
 /** A connect that takes longer has found a dead host. Never longer than a whole push. */
 const connectMillisMax = 10_000;
 
-/** Idle connections are kept across a few upload intervals of busy jobs; servers that hint a shorter time are heeded. */
+/**
+ * Idle connections are kept across a few upload intervals of busy jobs; servers that hint a shorter time are heeded.
+ */
 const keepAliveMillis = 15_000;
 
 /**

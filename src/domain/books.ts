@@ -2,7 +2,8 @@
  * The books of one push job, in records and uncompressed bytes.
  *
  * Two sides are kept apart. `accepted` and `pending` rise from chunk headers when the owner scans the log; `delivered`
- * rises from what the encoder wrote, `pending` falls from the chunk headers of the settled range. `unexplained` compares
+ * rises from what the encoder wrote, `pending` falls from the chunk headers of the settled range. `unexplained`
+ * compares
  * the two and is never used to make them agree.
  */
 export interface Tally {

@@ -1,6 +1,8 @@
 import { Schema } from "effect";
 
-/** A local directory: one file per batch, appearing whole or not at all. `{DATE}` in the path is the batch's UTC day. */
+/**
+ * A local directory: one file per batch, appearing whole or not at all. `{DATE}` in the path is the batch's UTC day.
+ */
 export const FileDestination = Schema.Struct({
   kind: Schema.Literal("file"),
   /** Absolute, or relative to the directory of the jobs file or of the `spillway` command that stored it. */
@@ -67,7 +69,9 @@ export const redactDestination = (destination: Destination): Destination => {
   }
 };
 
-/** A URL with userinfo and query replaced, fit for logs and answers. What was there still shows, for a PUT to keep it. */
+/**
+ * A URL with userinfo and query replaced, fit for logs and answers. What was there still shows, for a PUT to keep it.
+ */
 export const redactUrl = (text: string): string => {
   if (!URL.canParse(text)) return redactedMark;
   const url = new URL(text);

@@ -12,7 +12,9 @@ export type PushOutcome =
       readonly status: number | undefined;
       /** From `Retry-After`: not before this long from now. */
       readonly retryAfterMillis: number | undefined;
-      /** Whether the destination may have stored the batch all the same (timeout, reset, 5xx after the body was sent). */
+      /**
+       * Whether the destination may have stored the batch all the same (timeout, reset, 5xx after the body was sent).
+       */
       readonly ambiguous: boolean;
       /** For people: one line, no credential, no record. */
       readonly detail: string;

@@ -19,7 +19,9 @@ const syncInputBytesMax = 65_536;
 const syncOutputBytesMax = 4_194_304;
 /** Output buffer of a stream: the most that is allocated beyond the limit. */
 const pieceBytes = 262_144;
-/** zstd frames, or gzip members with zeros between them, in one body: each costs a decoder, hence a limit of its own. */
+/**
+ * zstd frames, or gzip members with zeros between them, in one body: each costs a decoder, hence a limit of its own.
+ */
 export const framesMax = 256;
 
 /** Inflates a whole body, all members or frames of it. Nothing of a damaged or cut body is used. Calls back once. */

@@ -12,6 +12,7 @@ import { Door, type DoorBook } from "./door.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
 import { inflate } from "./inflate.ts";
 import { type IngestRequest, readHeaders } from "./ingest-request.ts";
+import { PairIndexes } from "./pair-index.ts";
 import { readBody } from "./read-body.ts";
 import { nodeBusy, RequestRefused } from "./request-refused.ts";
 import { sortBody, type Sorted } from "./sort.ts";
@@ -48,7 +49,8 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   // Fibers of later requests would end before they began.
   yield* Effect.addFinalizer(() => Effect.sync(() => admission.close(() => {})));
   const door = new Door();
-  const parts: Parts = { ...options, outbox, jobs, run, now, admission, door, metrics };
+  const indexes = new PairIndexes();
+  const parts: Parts = { ...options, outbox, jobs, indexes, run, now, admission, door, metrics };
   const close = Effect.callback<void>((resume) => admission.close(() => resume(Effect.void))).pipe(
     // What is not acknowledged then was not promised to anybody.
     Effect.timeoutOption(options.limits.drainMillisMax),
@@ -65,6 +67,7 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
 interface Parts extends IngestOptions {
   readonly outbox: Outbox["Service"];
   readonly jobs: Jobs["Service"];
+  readonly indexes: PairIndexes;
   readonly run: (effect: Effect.Effect<void>) => unknown;
   readonly now: () => number;
   readonly admission: Admission;
@@ -115,7 +118,8 @@ class Exchange {
     inflate(raw, asked.encoding, { bytesMax: this.parts.limits.requestInflatedBytesMax, place }, (body) =>
       this.guarded(() => {
         if (body instanceof RequestRefused) return this.refuse(body);
-        // Read to its end. A decoder that was stopped may still be reading in its thread: then it is left to the collector.
+        // Read to its end. A decoder that was stopped may still be reading in its thread: then it is left to the
+        // collector.
         releaseBody(raw);
         if (!place.hold(body.length)) return this.refuse(nodeBusy("Too many bytes are in flight on this node.", 1));
         this.sort(asked, body);
@@ -124,9 +128,10 @@ class Exchange {
   }
 
   private sort(asked: IngestRequest, body: Buffer): void {
-    const { jobs, limits } = this.parts;
+    const { indexes, jobs, limits } = this.parts;
+    const pairs = indexes.of(jobs.served(), asked.dataset);
     const later = (step: () => void) => void setImmediate(() => this.guarded(step));
-    sortBody(asked, body, jobs.served(), limits, this.known?.validate === true, later, (sorted) =>
+    sortBody(asked, body, pairs, limits, this.known?.validate === true, later, (sorted) =>
       sorted.pieces.length === 0 ? this.receive(body, sorted) : this.store(asked, body, sorted),
     );
   }

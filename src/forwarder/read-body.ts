@@ -7,6 +7,9 @@ export interface ReadLimits {
   readonly requestReadMillisMax: number;
 }
 
+/** So many loose parts become one: a body sent in chunks of one byte must not weigh a hundred times what it holds. */
+const loosePartsMax = 4_096;
+
 /**
  * Reads the body off the wire, bounded in bytes and time. Calls back exactly once; what comes after that is not kept.
  *
@@ -22,6 +25,8 @@ export const readBody = (
 ): void => {
   const announced = request.headers["content-length"] !== undefined;
   const parts: Array<Buffer> = [];
+  /** How many of the parts were joined already. */
+  let joined = 0;
   let bytes = 0;
   let finished = false;
   const finish = (result: Buffer | RequestRefused) => {
@@ -38,6 +43,10 @@ export const readBody = (
     if (bytes > bytesMax) return finish(bodyTooLarge(bytesMax, "body"));
     if (!announced && !place.hold(bytes)) return finish(nodeBusy("Too many bytes are in flight on this node.", 1));
     parts.push(part);
+    if (parts.length - joined === loosePartsMax) {
+      parts.push(Buffer.concat(parts.splice(joined)));
+      joined = parts.length;
+    }
   };
   // Node's own timer: the request is Node's, and no effect runs yet.
   // @effect-diagnostics-next-line globalTimers:off

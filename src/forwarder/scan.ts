@@ -1,22 +1,22 @@
 import { isUtf8 } from "node:buffer";
-import { isId } from "../domain/ids.ts";
-import { type CustomerFinder, makeCustomerFinder } from "./customer-field.ts";
+import type { CustomerField } from "./customer-field.ts";
 import { type RefusedReason, Refusals } from "./refusals.ts";
 
 export interface ScanOptions {
   readonly recordBytesMax: number;
   readonly refusedListedMax: number;
-  /** The top-level field that names the customer; undefined: one customer for the whole body. */
+  /** Its name, and how to find it in this body; undefined: one customer for the whole body. */
   readonly customerField: string | undefined;
+  readonly customers: CustomerField | undefined;
   /** Also parse each record as JSON. */
   readonly validate: boolean;
 }
 
 /**
  * Told of each good record in order: `[start, end)` is the record without its line ending; `clean` says that a single
- * newline follows at `end`, so that `[start, end]` may be stored as it is. The customer is set with `customerField`.
+ * newline follows at `end`, so that `[start, end]` may be stored as it is. Meanwhile `customers` holds its customer.
  */
-export type OnRecord = (start: number, end: number, clean: boolean, customer: string) => void;
+export type OnRecord = (start: number, end: number, clean: boolean) => void;
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -32,7 +32,6 @@ export class Scan {
   private readonly body: Buffer;
   private readonly options: ScanOptions;
   private readonly onRecord: OnRecord;
-  private readonly findCustomer: CustomerFinder | undefined;
   /** Checked once for the whole body; per record only when somewhere something is wrong. */
   private readonly allUtf8: boolean;
   private at = 0;
@@ -44,8 +43,6 @@ export class Scan {
     this.onRecord = onRecord;
     this.refusals = new Refusals(options.refusedListedMax);
     this.allUtf8 = isUtf8(body);
-    const { customerField } = options;
-    this.findCustomer = customerField === undefined ? undefined : makeCustomerFinder(body, customerField);
   }
 
   /** Goes on for a bounded time: at most so many lines and about so many bytes. Whether the end is reached. */
@@ -74,15 +71,12 @@ export class Scan {
     if ((body[start] !== openBrace || body[end - 1] !== closeBrace) && !isObject(body, start, end)) {
       return this.refuse("not-an-object", start, end);
     }
-    let customer = "";
-    if (this.findCustomer !== undefined) {
-      const named = this.findCustomer(start, end);
-      if (named === null) return this.refuse("no-customer", start, end);
-      if (!isId(named)) return this.refuse("bad-customer", start, end);
-      customer = named;
+    if (options.customers !== undefined) {
+      const found = options.customers.find(start, end);
+      if (found !== "found") return this.refuse(found === "absent" ? "no-customer" : "bad-customer", start, end);
     }
     if (options.validate && !isJson(body, start, end)) return this.refuse("not-json", start, end);
-    this.onRecord(start, end, clean, customer);
+    this.onRecord(start, end, clean);
   }
 
   private refuse(reason: RefusedReason, start: number, end: number): void {

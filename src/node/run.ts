@@ -34,7 +34,10 @@ const startError = (error: { readonly message: string }) => new NodeStartError({
 /** How long to wait for partitions that another owner may hold before saying that the node is ready all the same. */
 const ownedMillisMax = 15_000;
 
-/** Runs a node until it is interrupted; then it drains: no new request, open batches pushed, books written, NATS stopped. */
+/**
+ * Runs a node until it is interrupted; then it drains: no new request, open batches pushed, books written, NATS
+ * stopped.
+ */
 export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartError> =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -1,7 +1,8 @@
 import { type Context, Metric } from "effect";
 
 /**
- * Metrics of the door. `dataset` is a name of the catalogue or `other`, `reason` and `status` come from our own code: no
+ * Metrics of the door. `dataset` is a name of the catalogue or `other`, `reason` and `status` come from our own code:
+ * no
  * stranger can add a series.
  */
 const recordsTotal = Metric.counter("spillway_ingest_records_total", {

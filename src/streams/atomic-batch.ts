@@ -42,7 +42,8 @@ interface Answer {
 }
 
 /**
- * Stores the messages all or nothing: one plain publish, or one atomic batch (up to 1,000 messages, four fsyncs). Written
+ * Stores the messages all or nothing: one plain publish, or one atomic batch (up to 1,000 messages, four fsyncs).
+ * Written
  * out because the client's own batch drops expectations and message ids and hides why a commit was refused.
  *
  * @param batchId names this attempt only: a repeat takes another one, and the same message ids

@@ -123,7 +123,10 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
   };
 });
 
-/** The register changes in the last batch only: before that, rows that its `scan` and low-water mark passed may not be written yet. */
+/**
+ * The register changes in the last batch only: before that, rows that its `scan` and low-water mark passed may not be
+ * written yet.
+ */
 const inBatches = (store: Store, partition: number, before: Register, { receipts, register, rows }: Checkpoint) => {
   const messages: ReadonlyArray<StreamMessage> = [
     ...receipts.map((receipt) => ({
@@ -216,7 +219,8 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number, un
       yield* Effect.sleep(lagging.millis);
       continue;
     }
-    // What a later message of the same row says is read later, from whichever replica: it takes the earlier one's place.
+    // What a later message of the same row says is read later, from whichever replica: it takes the earlier one's
+    // place.
     sequence = last.sequence + 1;
   }
 });

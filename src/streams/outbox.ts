@@ -34,8 +34,10 @@ const roomMillisMax = 5_000;
 const resendMillis = { first: 50, max: 2_000 };
 
 /**
- * The way into the log. Per partition there is one write in flight, an atomic batch or one message; what comes meanwhile
- * gathers and is the next write. A write is repeated, identical, until JetStream says that it is stored: never abandoned,
+ * The way into the log. Per partition there is one write in flight, an atomic batch or one message; what comes
+ * meanwhile
+ * gathers and is the next write. A write is repeated, identical, until JetStream says that it is stored: never
+ * abandoned,
  * because a running number that is missing from the log means loss.
  */
 export const layerOutbox = (options: OutboxOptions): Layer.Layer<Outbox, never, Nats | Jobs | WriteHints> =>

@@ -38,11 +38,14 @@ export const twoCustomers = jobSetOf(
 /** Keeps what was written, and answers what the test tells it to. */
 export class ScriptedOutbox {
   readonly writes: Array<{ readonly pieces: ReadonlyArray<OutboxPiece>; readonly key: string | undefined }> = [];
+  /** The same, in the door's own memory. */
+  readonly taken: Array<ReadonlyArray<OutboxPiece>> = [];
   answer: Effect.Effect<void, OutboxFull | AckTimeout> = Effect.void;
 
   readonly service = Outbox.of({
     write: (pieces, key) =>
       Effect.suspend(() => {
+        this.taken.push(pieces);
         // Copied: after the ack the door may use the memory again.
         this.writes.push({ pieces: pieces.map((piece) => ({ ...piece, data: Buffer.from(piece.data) })), key });
         return this.answer;

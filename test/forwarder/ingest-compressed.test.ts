@@ -106,7 +106,8 @@ describe("compressed bodies", () => {
             ]);
           }
         }
-        // What the six requests left behind before it was collected is allowed for; a bomb going off would be 250 MB more.
+        // What the six requests left behind before it was collected is allowed for; a bomb going off would be 250 MB
+        // more.
         assert.isBelow(watch.stop(), 100 * 1_048_576);
         assert.lengthOf(outbox.writes, 0);
       }).pipe(Effect.scoped),

@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect } from "effect";
+import { Deferred, Effect, Fiber } from "effect";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { jobSetOf, openDoor } from "./door-world.ts";
+import { AckTimeout } from "../../src/actors/ports/outbox.ts";
+import { eventually, jobSetOf, openDoor } from "./door-world.ts";
 
 const acme = { "spillway-customer": "acme" };
 const lines = (...records: ReadonlyArray<string | Buffer>): Buffer =>
   Buffer.concat(records.flatMap((record) => [Buffer.from(record), Buffer.from("\n")]));
 
 const ofBytes = (bytes: number): string => `{"x":"${"y".repeat(bytes - 8)}"}`;
+
+/** Large enough to come in several parts, and so to be joined in pooled memory. */
+const bodyOf = (n: number): string => `{"n":${n},"x":"${"y".repeat(990)}"}\n`.repeat(200);
 
 /** The whole 200 answer: nothing more, nothing less. */
 const receipt = (more: Record<string, unknown>) => ({
@@ -236,6 +240,25 @@ describe("records at the door", () => {
         }
         assert.isTrue(outbox.writes[0]!.pieces.every((piece) => piece.records <= 1_000));
       }
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("does not use a body's memory again before the log has it, nor after a timeout", () =>
+    Effect.gen(function* () {
+      const { ingest, outbox, post } = yield* openDoor();
+      const durable = yield* Deferred.make<void>();
+      outbox.answer = Effect.andThen(Deferred.await(durable), new AckTimeout({ retryAfterSeconds: 1 }));
+      const held = yield* Effect.forEach([1, 2, 3], (n) => Effect.forkChild(post("/v1/ingest/logs", bodyOf(n), acme)));
+      yield* eventually(() => outbox.taken.length === 3);
+      const heldWrites = [...outbox.taken];
+      outbox.answer = Effect.void;
+      for (let n = 4; n < 10; n++) yield* post("/v1/ingest/logs", bodyOf(n), acme);
+      yield* Deferred.succeed(durable, undefined);
+      for (const fiber of held) assert.strictEqual((yield* Fiber.join(fiber)).status, 503);
+      for (let n = 10; n < 16; n++) yield* post("/v1/ingest/logs", bodyOf(n), acme);
+      const texts = heldWrites.map((pieces) => Buffer.concat(pieces.map(({ data }) => data)).toString());
+      assert.sameMembers(texts, [1, 2, 3].map(bodyOf));
+      assert.strictEqual(ingest.inFlightBytes(), 0);
     }).pipe(Effect.scoped),
   );
 });

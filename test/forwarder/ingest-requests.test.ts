@@ -240,6 +240,9 @@ describe("requests at the door", () => {
       assert.deepStrictEqual([died.status, died.json.error.code], [500, "internal"]);
       assert.notInclude(JSON.stringify(died.json), "a bug");
       assert.strictEqual(ingest.inFlightBytes(), 0);
+      outbox.answer = Effect.interrupt;
+      const cut = yield* post("/v1/ingest/logs", record, acme);
+      assert.deepStrictEqual([cut.status, cut.json.error.code], [503, "draining"]);
       outbox.answer = Effect.void;
       assert.strictEqual((yield* post("/v1/ingest/logs", record, acme)).status, 200);
     }).pipe(Effect.scoped),

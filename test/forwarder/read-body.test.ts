@@ -30,6 +30,17 @@ describe("reading a body", () => {
     assert.strictEqual((results[0] as RequestRefused).code, "body_too_large");
   });
 
+  it("keeps the order of however many parts", async () => {
+    const request = openRequest();
+    let body: Buffer | RequestRefused | undefined;
+    readBody(request, 100_000, { requestReadMillisMax: 10_000 }, place, (result) => (body = result));
+    const sent = Array.from({ length: 9_999 }, (_, n) => String(n));
+    for (const part of sent) request.emit("data", Buffer.from(part));
+    request.end();
+    await said();
+    assert.deepStrictEqual(body, Buffer.from(sent.join("")));
+  });
+
   it("takes no memory for a body that was refused before its end", async () => {
     // The pool hands out what was given back last: what readBody took and dropped would be missing.
     const known = joinBody([Buffer.alloc(40_000), Buffer.alloc(1)], 40_001);

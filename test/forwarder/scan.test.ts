@@ -1,38 +1,53 @@
 import * as fc from "fast-check";
 import { assert, describe, it } from "vitest";
-import { findTopLevelString, makeCustomerFinder } from "../../src/forwarder/customer-field.ts";
+import { isId } from "../../src/domain/ids.ts";
+import { CustomerField, findTopLevelString } from "../../src/forwarder/customer-field.ts";
 import { Scan } from "../../src/forwarder/scan.ts";
 
 interface Found {
   readonly text: string;
-  readonly customer: string;
+  readonly customer: string | undefined;
   readonly clean: boolean;
 }
 
-const options = { recordBytesMax: 1_048_576, refusedListedMax: 1_000, customerField: undefined, validate: false };
+const options = {
+  recordBytesMax: 1_048_576,
+  refusedListedMax: 1_000,
+  validate: false,
+  customerField: undefined,
+  customers: undefined,
+};
 
-const scan = (
-  body: Buffer,
-  more: { readonly customerField?: string; readonly validate?: boolean } = {},
-  lines = 1e9,
-) => {
+const scan = (body: Buffer, customerField?: string, lines = 1e9) => {
   const found: Array<Found> = [];
-  const all = new Scan(body, { ...options, ...more }, (start, end, clean, customer) =>
-    found.push({ text: body.toString("utf8", start, end), clean, customer }),
+  const customers = customerField === undefined ? undefined : new CustomerField(body, customerField);
+  const all = new Scan(body, { ...options, customerField, customers }, (start, end, clean) =>
+    found.push({ text: body.toString("utf8", start, end), clean, customer: customers?.id() }),
   );
   let steps = 1;
   while (!all.step(lines, 1e9)) steps += 1;
   return { found, refusals: all.refusals, steps };
 };
 
+/** The id, null when the field is absent, "" when it is not an id. */
+const read = (field: CustomerField, start: number, end: number): string | null => {
+  const found = field.find(start, end);
+  return found === "found" ? field.id() : found === "absent" ? null : "";
+};
+
+/** A JSON string as usual, or with every UTF-16 unit escaped. */
+const escaped = (text: string, isUsual: boolean): string => {
+  if (isUsual) return JSON.stringify(text);
+  const units = Array.from({ length: text.length }, (_, i) => text.charCodeAt(i).toString(16).padStart(4, "0"));
+  return `"${units.map((hex) => `\\u${hex}`).join("")}"`;
+};
+
 /** JSON with blanks and needless escapes wherever JSON admits them. Keys may repeat at any depth. */
 const json = (seed: fc.Arbitrary<string>) => {
   const blank = fc.stringMatching(/^[ \t\r]{0,2}$/);
-  const escaped = (text: string, how: number): string =>
-    how === 0
-      ? JSON.stringify(text)
-      : `"${[...text].map((char) => (char.length === 1 ? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}` : char)).join("")}"`;
-  const string = fc.tuple(seed, fc.constantFrom(0, 0, 0, 1)).map(([text, how]) => escaped(text, how));
+  const string = fc
+    .tuple(seed, fc.constantFrom(true, true, true, false))
+    .map(([text, isUsual]) => escaped(text, isUsual));
   return fc.letrec<{ value: string; object: string }>((tie) => ({
     value: fc.oneof(
       { depthSize: "small", withCrossShrink: true },
@@ -97,23 +112,27 @@ const isJson = (text: string): boolean => {
   }
 };
 
-const expected = (text: string): string | null => {
-  if (!members(text).some(([key]) => key === field)) return null;
-  const value = firstMember(text, field);
+/** The field as the members of the parsed record have it: "" when it is not a string. */
+const expected = (text: string, name: string): string | null => {
+  if (!members(text).some(([key]) => key === name)) return null;
+  const value = firstMember(text, name);
   return typeof value === "string" ? value : "";
 };
+
+const idOf = (value: string | null): string | null => (value === null || isId(value) ? value : "");
 
 describe("the customer field", () => {
   it("agrees with JSON.parse on the first top-level occurrence, the quick way and the careful way", () => {
     fc.assert(
       fc.property(fc.array(json(words), { minLength: 1, maxLength: 4 }), (records) => {
         const body = Buffer.from(records.map((record) => `${record}\n`).join(""));
-        const find = makeCustomerFinder(body, field);
+        const customers = new CustomerField(body, field);
         let at = 0;
         for (const record of records) {
           const end = at + Buffer.byteLength(record);
-          assert.strictEqual(find(at, end), expected(record), record);
-          assert.strictEqual(findTopLevelString(body, at, end, Buffer.from(field), field), expected(record), record);
+          const wanted = expected(record, field);
+          assert.strictEqual(read(customers, at, end), idOf(wanted), record);
+          assert.strictEqual(findTopLevelString(body, at, end, Buffer.from(field), field), wanted, record);
           at = end + 1;
         }
       }),
@@ -125,10 +144,7 @@ describe("the customer field", () => {
     fc.assert(
       fc.property(json(words), words, (record, name) => {
         const body = Buffer.from(record);
-        const value = firstMember(record, name);
-        const has = members(record).some(([key]) => key === name);
-        const wanted = !has ? null : typeof value === "string" ? value : "";
-        assert.strictEqual(makeCustomerFinder(body, name)(0, body.length), wanted);
+        assert.strictEqual(read(new CustomerField(body, name), 0, body.length), idOf(expected(record, name)));
       }),
       { numRuns: 1_000 },
     );
@@ -147,11 +163,11 @@ describe("the customer field", () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
         const body = Buffer.from(pieces.map((each) => `${each}\n`).join(""));
-        const find = makeCustomerFinder(body, field);
+        const customers = new CustomerField(body, field);
         let at = 0;
         for (const each of pieces) {
-          const alone = Buffer.from(each);
-          assert.strictEqual(find(at, at + each.length), makeCustomerFinder(alone, field)(0, alone.length));
+          const alone = new CustomerField(Buffer.from(each), field);
+          assert.strictEqual(read(customers, at, at + each.length), read(alone, 0, each.length));
           at += each.length + 1;
         }
       }),
@@ -172,7 +188,7 @@ describe("the customer field", () => {
   ] as const) {
     it(`reads ${record.length > 60 ? "a field far into the record" : record}`, () => {
       const body = Buffer.from(record);
-      assert.strictEqual(makeCustomerFinder(body, field)(0, body.length), customer);
+      assert.strictEqual(read(new CustomerField(body, field), 0, body.length), customer);
     });
   }
 });
@@ -195,7 +211,7 @@ describe("lines", () => {
           if (isLastOpen) text = text.replace(/\r?\n$/, "");
           const body = Buffer.from(text);
           for (const lines of [1e9, linesPerStep]) {
-            const { found, refusals } = scan(body, {}, lines);
+            const { found, refusals } = scan(body, undefined, lines);
             assert.deepStrictEqual(
               found.map((each) => each.text),
               parts.map(([, each]) => each),
@@ -234,12 +250,12 @@ describe("lines", () => {
 
   it("take blanks around a record as a part of it", () => {
     const { found } = scan(Buffer.from(' \t{"a":1}\t \n'));
-    assert.deepStrictEqual(found, [{ text: ' \t{"a":1}\t ', clean: true, customer: "" }]);
+    assert.deepStrictEqual(found, [{ text: ' \t{"a":1}\t ', clean: true, customer: undefined }]);
   });
 
   it("are gone through in bounded steps", () => {
     const body = Buffer.from("{}\n".repeat(1_000));
-    assert.strictEqual(scan(body, {}, 100).steps, 10);
+    assert.strictEqual(scan(body, undefined, 100).steps, 10);
     const bytes = new Scan(body, options, () => {});
     assert.isFalse(bytes.step(1e9, 1_500));
     assert.isTrue(bytes.step(1e9, 1_500));
@@ -247,7 +263,7 @@ describe("lines", () => {
 
   it("cost a time that is linear in the body, also when none has the customer field", () => {
     const body = Buffer.from(`${'{"a":"b"}\n'.repeat(100_000)}{"customer":"acme"}\n`);
-    const { found, refusals } = scan(body, { customerField: field });
+    const { found, refusals } = scan(body, field);
     assert.strictEqual(found.length, 1);
     assert.strictEqual(refusals.byReason["no-customer"], 100_000);
   });

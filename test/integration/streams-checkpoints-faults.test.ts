@@ -82,7 +82,8 @@ describeNats("checkpoints under faults", (startNats) => {
           yield* Effect.promise(() => nats.pause());
           const startMillis = performance.now();
           const silence = yield* claim.write(checkpointOf(claim, 7, { rows: rows(2) })).pipe(Effect.flip);
-          // It waits for the answer and for the register: a checkpoint cannot be interrupted, so both have the one deadline.
+          // It waits for the answer and for the register: a checkpoint cannot be interrupted, so both have the one
+          // deadline.
           assert.isBelow(performance.now() - startMillis, 2_000);
           assert.strictEqual(silence._tag, "CheckpointUnavailable");
           yield* Effect.promise(() => nats.resume());

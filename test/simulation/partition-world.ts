@@ -40,6 +40,12 @@ export class PartitionWorld {
     // Two jobs share a pair: what one of them does must not concern the other.
     const all = [...customers, "ant"].map((customer, i) => this.remember(`job-${i}`, customer, 1));
     this.jobs = jobSetOf(all, 1);
+    // C3: the row that a batch starts from, of the revision that it is made under.
+    this.store.missing = (job) => {
+      const row = this.checkpoints.rows().find((each) => each.job === job.id);
+      const revision = [...this.history.values()].find((stored) => stored.job === job)!.revision;
+      return row !== undefined && row.revision >= revision ? undefined : `a durable row of revision ${revision}`;
+    };
   }
 
   private remember(id: string, customer: string, revision: number): StoredJob {

@@ -15,7 +15,9 @@ import type { Life } from "./life.ts";
 /** A partition's register and rows in memory: all or nothing in each part, guarded by the epoch, rows as bytes. */
 export class ScriptedCheckpoints {
   register: Register | undefined;
-  /** The register as an owner last knew it to be stored: a write whose answer was lost may be followed by a lesser one. */
+  /**
+   * The register as an owner last knew it to be stored: a write whose answer was lost may be followed by a lesser one.
+   */
   known = { scan: 0, lowWater: 0 };
   readonly receipts: Array<Receipt> = [];
   /** Cuts by job that were durable at some time. */

@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect";
 import { gunzipSync } from "node:zlib";
 import { Destinations, type PushRequest } from "../../src/actors/ports/destinations.ts";
+import type { PushJob } from "../../src/domain/push-job.ts";
 import { deferred, delivered, type PushOutcome, rejected } from "../../src/domain/push-outcome.ts";
 import type { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
@@ -22,6 +23,8 @@ export class ScriptedStore {
   readonly pushes = { all: 0, repeated: 0, ambiguous: 0, died: 0 };
   /** Whether attempts may end without anybody knowing whether they landed. */
   mayBeAmbiguous = true;
+  /** What must be durable before a push; answers what is not. */
+  missing: (job: PushJob) => string | undefined = () => undefined;
 
   of(job: string): ReadonlyArray<StoredObject> {
     return this.objects.filter((object) => object.job === job);
@@ -29,11 +32,11 @@ export class ScriptedStore {
 
   layer(dice: Dice, life: Life) {
     return Layer.succeed(Destinations, {
-      open: ({ id }) =>
+      open: (job) =>
         Effect.succeed({
           host: dice.pick(["a", "b"]),
           locate: ({ hex }) => hex,
-          push: (request) => this.push(dice, life, id, request),
+          push: (request) => this.push(dice, life, job, request),
         }),
     });
   }
@@ -44,9 +47,11 @@ export class ScriptedStore {
       this: ScriptedStore,
       dice: Dice,
       life: Life,
-      job: string,
+      job: PushJob,
       request: PushRequest,
     ): Effect.fn.Return<PushOutcome> {
+      const missing = this.missing(job);
+      if (missing !== undefined) this.violations.push(`${job.id} was pushed without ${missing}`);
       yield* Effect.sleep(dice.int(0, 60));
       if (life.isDead) return yield* Effect.never;
       this.pushes.all += 1;
@@ -58,7 +63,7 @@ export class ScriptedStore {
       if (kind < 0.1) return deferred("server-error", "scripted", { status: 503, ambiguous: false });
       if (kind < 0.13) return rejected("forbidden", "scripted", 403);
       const isAmbiguous = this.mayBeAmbiguous && kind < 0.3;
-      if (!isAmbiguous || dice.chance(0.5)) this.land(job, request);
+      if (!isAmbiguous || dice.chance(0.5)) this.land(job.id, request);
       // Whoever dies here has delivered and does not know it.
       yield* Effect.sleep(dice.int(0, 60));
       if (!isAmbiguous) return delivered(200);

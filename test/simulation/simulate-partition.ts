@@ -43,17 +43,19 @@ const end = ({ life, scope }: Running) =>
     return inTime(Scope.close(scope, Exit.void));
   });
 
-/** One owner after the other, each ended in one of three ways: killed, drained, or cut off while the next takes over. */
+/**
+ * One owner after the other, each ended in one of three ways: killed, drained, or cut off while the next takes over.
+ */
 const liveAndDie = Effect.fnUntraced(function* (world: PartitionWorld, lives: number) {
   const { dice } = world;
   let before: Running | undefined;
   for (let i = 0; i < lives; i++) {
     const running = yield* begin(world, new Life(dice.pick(["here", `there-${i}`]), true));
-    yield* live(world, running.owner, dice.int(5, 40));
+    yield* live(world, running.owner, dice.int(4, 24));
     if (before !== undefined) {
       // The one that was cut off is heard again: it must find itself fenced and change nothing.
       before.life.isCutOff = false;
-      yield* live(world, running.owner, 20);
+      yield* live(world, running.owner, 12);
       yield* end(before);
       before = undefined;
     }
@@ -112,8 +114,8 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
       world.failures.push(error);
     }
   };
-  const producing = yield* Effect.forkChild(world.produce(dice.int(20, 150)));
-  yield* liveAndDie(world, dice.int(0, 5));
+  const producing = yield* Effect.forkChild(world.produce(dice.int(20, 120)));
+  yield* liveAndDie(world, dice.int(0, 4));
   const last = yield* begin(world, new Life("last", false));
   yield* inTime(Fiber.join(producing));
   for (let i = 0; !isSettled(world, last.owner); i++) {

@@ -87,8 +87,8 @@ export const assertExactlyOnce = (world: PartitionWorld): void => {
 };
 
 /**
- * After the end of a run in which jobs were revised between or during crashes: an attempt that landed unnoticed may have
- * been cut anew, but nothing is missing, nothing is torn, and first arrivals are in order.
+ * After the end of a run in which jobs were revised between or during crashes: an attempt that landed unnoticed may
+ * have been cut anew, but nothing is missing, nothing is torn, and first arrivals are in order.
  */
 export const assertAtLeastOnce = ({ checkpoints, log, store }: PartitionWorld): void => {
   assert.deepStrictEqual(store.violations, []);

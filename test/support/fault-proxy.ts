@@ -6,7 +6,8 @@ export interface Faults {
   /** `blackhole` swallows both directions, `refuse` resets whoever connects. */
   readonly mode: "pass" | "blackhole" | "refuse";
   /**
-   * What the server says is kept back, in order, and passes on once this is false again. Together with `resetAll`, which
+   * What the server says is kept back, in order, and passes on once this is false again. Together with `resetAll`,
+   * which
    * throws away what is kept, this loses answers to requests that the server has carried out.
    */
   readonly holdAnswers: boolean;

@@ -106,7 +106,9 @@ interface Producer {
   readonly stop: () => Promise<ReadonlyArray<string>>;
 }
 
-/** Sends for as long as it is let. What was not answered is sent again under the same key, so that it is stored once. */
+/**
+ * Sends for as long as it is let. What was not answered is sent again under the same key, so that it is stored once.
+ */
 const startProducer = (url: string, next: () => number): Producer => {
   const acknowledged: Array<string> = [];
   const run = { stopped: false };

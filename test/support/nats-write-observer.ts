@@ -1,7 +1,9 @@
 import { connect } from "@nats-io/transport-node";
 import { Effect } from "effect";
 
-/** What somebody sees who listens beside the log: each write, atomic batch or single message, and its acknowledgement. */
+/**
+ * What somebody sees who listens beside the log: each write, atomic batch or single message, and its acknowledgement.
+ */
 export interface ObservedWrites {
   readonly messages: number;
   readonly writes: number;

@@ -39,8 +39,8 @@ export type BufferOrigin =
   | { readonly row: undefined; readonly start: number };
 
 /**
- * One push job's buffer: durable cursor, bounded window, books, and the handle of the actor that decides. All of it runs
- * in one thread without waiting, so every method sees and leaves a consistent whole.
+ * One push job's buffer: durable cursor, bounded window, books, and the handle of the actor that decides. All of it
+ * runs in one thread without waiting, so every method sees and leaves a consistent whole.
  */
 export class Buffer {
   readonly jobId: string;
@@ -113,6 +113,8 @@ export class Buffer {
     this.lastErrorMillis = row?.lastErrorMillis;
     this.lastError = row?.lastError;
     this.window = this.newWindow();
+    // Its first push waits for the new row, and no record may come any more that asks for one.
+    if (pending && !this.anchored) this.beUrgent();
   }
 
   private newWindow(): Window {

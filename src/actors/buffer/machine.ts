@@ -4,8 +4,8 @@ import type { PushOutcome } from "../../domain/push-outcome.ts";
 import { retryDelayMillis } from "../../domain/retry-policy.ts";
 
 /**
- * A buffer's decisions, pure: which batch is pushed when, and what follows from an outcome. Records never come here: the
- * window beside it counts them and says when a batch has closed.
+ * A buffer's decisions, pure: which batch is pushed when, and what follows from an outcome. Records never come here:
+ * the window beside it counts them and says when a batch has closed.
  *
  *     flow      live ⇄ backpressured
  *     delivery  idle → filling → pushing ⇄ backingOff, any → draining

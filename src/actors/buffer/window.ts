@@ -178,8 +178,8 @@ const compressRun = (raw: Uint8Array): Uint8Array =>
   gzipSync(raw, { level: 1, chunkSize: Math.max(512, Math.min(65_536, raw.length >> 2)) });
 
 /**
- * The bytes of a batch: stored gzip members as they are, and between them runs of raw records, copied together so that a
- * few hundred bytes do not keep the whole message in memory that they came in.
+ * The bytes of a batch: stored gzip members as they are, and between them runs of raw records, copied together so that
+ * a few hundred bytes do not keep the whole message in memory that they came in.
  */
 export class BatchParts {
   private readonly members: Array<Uint8Array> = [];

@@ -22,7 +22,9 @@ const renewMillis = 2_000;
 /** A row that changes all the time must still not be written with every checkpoint of the others. */
 const failureMillis = 250;
 
-/** Writes the partition's state: urgently when a push waits for it, soon when a cursor moved, rarely for mere counts. */
+/**
+ * Writes the partition's state: urgently when a push waits for it, soon when a cursor moved, rarely for mere counts.
+ */
 export const checkpointLoop = (state: PartitionState, options: CheckpointerOptions): Effect.Effect<never, Fenced> =>
   Effect.gen(function* () {
     let countedMillis = yield* Clock.currentTimeMillis;
@@ -76,9 +78,10 @@ export const checkpoint = Effect.fnUntraced(function* (
   const leaving = [...state.leaving.values()];
   const receipts = state.receipts;
   state.receipts = [];
+  // Leaving rows first: a new job of the same name has its row under the same subject.
   const written = [
-    ...[...buffers].map((buffer) => buffer.writeRow()),
     ...leaving.map((buffer) => buffer.writeRow(true)),
+    ...[...buffers].map((buffer) => buffer.writeRow()),
   ];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
   let scan = state.position;

@@ -6,8 +6,8 @@ interface Entry {
 }
 
 /**
- * Open batches by the JetStream time at which they end: a binary heap, so that a message costs nothing when none is due.
- * Entries are never removed early; one whose batch has ended meanwhile is skipped when it surfaces.
+ * Open batches by the JetStream time at which they end: a binary heap, so that a message costs nothing when none is
+ * due. Entries are never removed early; one whose batch has ended meanwhile is skipped when it surfaces.
  */
 export class Deadlines {
   private readonly heap: Array<Entry> = [];

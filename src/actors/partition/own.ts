@@ -3,7 +3,7 @@ import { partitionsFencedTotal } from "../../observability/delivery-metrics.ts";
 import { BufferActors } from "../buffer/actor.ts";
 import { Checkpoints, type CheckpointUnavailable, Fenced, type Row } from "../ports/checkpoints.ts";
 import { Jobs, type JobSet } from "../ports/jobs.ts";
-import { Log, type LogUnavailable } from "../ports/log.ts";
+import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
 import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpointer.ts";
 import { PartitionState } from "./partition-state.ts";
 import { readLoop, type ReaderOptions } from "./reader.ts";
@@ -131,10 +131,13 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
     const now = (yield* checkpoints.inspect(partition)).register;
     if (now?.nonce !== before.nonce) return yield* new Fenced({ partition });
   }
-  const info = yield* log.describe(partition);
-  const claim = yield* checkpoints.claim(partition, options.owner, info);
-  const isOther = claim.register.incarnation !== info.incarnation || info.lastSequence < claim.register.scan;
-  if (!isOther) return { state: new PartitionState(partition, claim, info.incarnation), rows: claim.rows };
+  const described = yield* log.describe(partition);
+  const claim = yield* checkpoints.claim(partition, options.owner, described);
+  const isOther = ({ incarnation, lastSequence }: LogInfo) =>
+    claim.register.incarnation !== incarnation || lastSequence < claim.register.scan;
+  // Asked again before it is believed: between the two questions its last owner may have read on.
+  const info = isOther(described) ? yield* log.describe(partition) : described;
+  if (!isOther(info)) return { state: new PartitionState(partition, claim, info.incarnation), rows: claim.rows };
   yield* Effect.logError("The log is not the one that was read before: what was pending in it is lost.", {
     partition,
     scan: claim.register.scan,
@@ -142,6 +145,7 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
   });
   const anew = { ...claim, register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0 } };
   const state = new PartitionState(partition, anew, info.incarnation);
+  state.isRebased = true;
   return { state, rows: yield* rebase(state, claim.rows) };
 });
 
@@ -165,7 +169,10 @@ const drain = Effect.fnUntraced(function* (
   yield* Effect.forEach(buffers, (buffer) => actors.stop(buffer), { discard: true });
 });
 
-/** Whether waiting may still deliver something. A buffer between two attempts may have to wait for long: it is not waited for. */
+/**
+ * Whether waiting may still deliver something. A buffer between two attempts may have to wait for long: it is not
+ * waited for.
+ */
 const isBusy = (buffer: {
   readonly actor: { readonly delivery: () => string } | undefined;
   readonly window: { readonly head: () => unknown };

@@ -64,6 +64,8 @@ export class PartitionState {
     return Math.max(this.claim.register.lowWater, low);
   };
   mayPush = true;
+  /** The rows in the store are of another log: each must be written anew together with the register. */
+  isRebased = false;
   draining = false;
   lastCheckpointMillis = 0;
   headSequence = 0;

@@ -65,7 +65,10 @@ const admit = Effect.fnUntraced(function* (
     row === undefined ? { row, start: state.position } : { row, scan: state.scan },
   );
   state.add(buffer);
-  yield* actors.start(buffer, state.incarnation, row?.snapshot, effective !== newest);
+  if (state.isRebased && row !== undefined) buffer.beUrgent();
+  // A snapshot is of the revision it was made under: under another one its batch has another end.
+  const saved = row?.revision === effective.revision ? row.snapshot : undefined;
+  yield* actors.start(buffer, state.incarnation, saved, effective !== newest);
   if (!buffer.live) state.sweepWanted.raise();
 });
 

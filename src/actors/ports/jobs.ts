@@ -29,7 +29,9 @@ export class Jobs extends Context.Service<
      * it: additions reach owners first.
      */
     readonly onChange: (adopt: (set: JobSet) => Effect.Effect<void>) => Effect.Effect<void>;
-    /** The job as it was at a revision, for a batch that must be finished under it; undefined when history forgot it. */
+    /**
+     * The job as it was at a revision, for a batch that must be finished under it; undefined when history forgot it.
+     */
     readonly atRevision: (id: string, revision: number) => Effect.Effect<StoredJob | undefined>;
   }
 >()("spillway/actors/ports/Jobs") {}

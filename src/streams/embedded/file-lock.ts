@@ -5,7 +5,8 @@ import { attemptFile, EmbeddedServerError } from "./embedded-server-error.ts";
 import { runTool } from "./run-tool.ts";
 
 /**
- * An exclusive flock(2). It belongs to the open file description, so it is free at the moment when the last process that
+ * An exclusive flock(2). It belongs to the open file description, so it is free at the moment when the last process
+ * that
  * has this descriptor ends, SIGKILL included: there is no stale lock, and no race between two that take it over. The
  * file itself is never removed, or two could hold a lock on two files of one name.
  */

@@ -29,7 +29,8 @@ const pollMillis = 10;
 const launcher = `read -r word || exit 1; exec "$@" </dev/null`;
 
 /**
- * Reads a pipe that only our death closes without a word, SIGKILL included. In a session of its own, so that a signal to
+ * Reads a pipe that only our death closes without a word, SIGKILL included. In a session of its own, so that a signal
+ * to
  * our whole group, or Ctrl-C, does not reach it. It ends what still runs on our configuration and nothing else: the
  * process id may have gone to another by then.
  */
@@ -111,7 +112,8 @@ const stop = Effect.fnUntraced(function* (child: ChildProcess, termMillisMax: nu
 });
 
 /**
- * Whether the end came in time. It looks again and again, because a race against the clock cannot be had here: this runs
+ * Whether the end came in time. It looks again and again, because a race against the clock cannot be had here: this
+ * runs
  * in finalizers, where the loser of a race cannot be interrupted, and the time limit would wait for it.
  */
 const within = Effect.fnUntraced(function* (child: ChildProcess, millisMax: number) {

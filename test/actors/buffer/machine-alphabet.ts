@@ -46,14 +46,11 @@ export const alphabet = {
   "Deferred, definite": answered(deferred("throttled", "429", { status: 429, ambiguous: false })),
   "Deferred, ambiguous": answered(deferred("timeout", "no answer")),
   Rejected: answered(rejected("forbidden", "403", 403)),
-} as const satisfies Record<string, { readonly type: string }>;
+} as const;
 
 export type EventName = keyof typeof alphabet;
 export const eventNames = Object.keys(alphabet) as ReadonlyArray<EventName>;
 export const eventOf = (name: EventName) => alphabet[name] as unknown as BufferEvent;
-
-/** Whether anything can happen between two events there: the others are passed through in one step. */
-export type RestingState = "idle" | "filling" | "pushing" | "backingOff" | "draining";
 
 /** What holds in every state of a buffer, by the numbers of SPEC.md. Answers the broken ones. */
 export const brokenInvariants = ({ context, value }: BufferSnapshot): ReadonlyArray<string> => {

@@ -1,0 +1,86 @@
+import type { EventName } from "./machine-alphabet.ts";
+
+/** States in which a buffer rests between two events; `reconsidering` is passed through in one step. */
+export type RestingState = "idle" | "filling" | "pushing" | "backingOff" | "draining";
+
+/** Where each event leads from each state. No `Partial`: a new state or event does not compile without its answers. */
+export const transitionTable: Record<RestingState, Record<EventName, RestingState>> = {
+  idle: {
+    "window.filled": "filling",
+    "window.dropped": "idle",
+    "batch.closed": "pushing",
+    "buffer.lagged": "idle",
+    "buffer.caughtUp": "idle",
+    "job.revised": "idle",
+    "buffer.resumed": "idle",
+    "buffer.drain": "draining",
+    "after backoff": "idle",
+    Delivered: "idle",
+    "Deferred, definite": "idle",
+    "Deferred, ambiguous": "idle",
+    Rejected: "idle",
+  },
+  filling: {
+    "window.filled": "filling",
+    "window.dropped": "idle",
+    "batch.closed": "pushing",
+    "buffer.lagged": "filling",
+    "buffer.caughtUp": "filling",
+    "job.revised": "idle",
+    "buffer.resumed": "filling",
+    "buffer.drain": "draining",
+    "after backoff": "filling",
+    Delivered: "filling",
+    "Deferred, definite": "filling",
+    "Deferred, ambiguous": "filling",
+    Rejected: "filling",
+  },
+  pushing: {
+    "window.filled": "pushing",
+    "window.dropped": "pushing",
+    "batch.closed": "pushing",
+    "buffer.lagged": "pushing",
+    "buffer.caughtUp": "pushing",
+    "job.revised": "pushing",
+    "buffer.resumed": "pushing",
+    "buffer.drain": "draining",
+    "after backoff": "pushing",
+    Delivered: "idle",
+    "Deferred, definite": "backingOff",
+    "Deferred, ambiguous": "backingOff",
+    Rejected: "backingOff",
+  },
+  backingOff: {
+    "window.filled": "backingOff",
+    "window.dropped": "backingOff",
+    "batch.closed": "backingOff",
+    "buffer.lagged": "backingOff",
+    "buffer.caughtUp": "backingOff",
+    // An attempt may have landed: one more under the old revision.
+    "job.revised": "pushing",
+    "buffer.resumed": "backingOff",
+    "buffer.drain": "draining",
+    "after backoff": "pushing",
+    Delivered: "backingOff",
+    "Deferred, definite": "backingOff",
+    "Deferred, ambiguous": "backingOff",
+    Rejected: "backingOff",
+  },
+  draining: {
+    "window.filled": "draining",
+    "window.dropped": "draining",
+    "batch.closed": "draining",
+    "buffer.lagged": "draining",
+    "buffer.caughtUp": "draining",
+    "job.revised": "draining",
+    "buffer.resumed": "draining",
+    "buffer.drain": "draining",
+    "after backoff": "draining",
+    Delivered: "draining",
+    "Deferred, definite": "draining",
+    "Deferred, ambiguous": "draining",
+    Rejected: "draining",
+  },
+};
+
+export const restingStates = Object.keys(transitionTable) as ReadonlyArray<RestingState>;

@@ -1,0 +1,40 @@
+import { assert, describe, it } from "@effect/vitest";
+import * as fc from "fast-check";
+import type { Buffer } from "../../../src/actors/buffer/buffer.ts";
+import { Deadlines } from "../../../src/actors/partition/deadlines.ts";
+
+/** All that the heap asks of a buffer. */
+const bufferDueAt = (millis: number | undefined) => ({ window: { deadlineMillis: () => millis } }) as unknown as Buffer;
+
+describe("deadlines", () => {
+  it("yields what a sorted list would, whatever comes in between", () => {
+    const step = fc.oneof(fc.record({ watch: fc.nat(100) }), fc.record({ due: fc.nat(100) }));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const deadlines = new Deadlines();
+        let expected: Array<number> = [];
+        for (const each of steps) {
+          if ("watch" in each) {
+            deadlines.watch(bufferDueAt(each.watch));
+            expected = [...expected, each.watch].toSorted((a, b) => a - b);
+          } else {
+            const due = [...deadlines.due(each.due)].map(({ window }) => window.deadlineMillis());
+            assert.deepStrictEqual(
+              due,
+              expected.filter((millis) => millis <= each.due),
+            );
+            expected = expected.filter((millis) => millis > each.due);
+          }
+          assert.strictEqual(deadlines.next(), expected[0]);
+        }
+      }),
+    );
+  });
+
+  it("has nothing to watch of a buffer without an open batch", () => {
+    const deadlines = new Deadlines();
+    deadlines.watch(bufferDueAt(undefined));
+    assert.isUndefined(deadlines.next());
+    assert.deepStrictEqual([...deadlines.due(Infinity)], []);
+  });
+});

@@ -1,0 +1,130 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Layer } from "effect";
+import { TestClock } from "effect/testing";
+import { BufferActors } from "../../../src/actors/buffer/actor.ts";
+import { type Owned, ownPartition } from "../../../src/actors/partition/own.ts";
+import { type Checkpoint, Checkpoints, type Register, type Row } from "../../../src/actors/ports/checkpoints.ts";
+import { Jobs } from "../../../src/actors/ports/jobs.ts";
+import { Log } from "../../../src/actors/ports/log.ts";
+import { jobSetOf, quiet, storedJob } from "../../support/world.ts";
+import { pendingBooks, registerOf, rowOf } from "./partition-fixture.ts";
+
+const options = {
+  partitions: 1,
+  owner: "me",
+  bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 },
+  readBytesMax: 1_000_000,
+  readIdleMillisMax: 100,
+  sweepSliceBytesMax: 1_000_000,
+  checkpointMillis: 1_000,
+  checkpointUrgentMillis: 250,
+  checkpointCountMillis: 10_000,
+  checkpointSilenceMillisMax: 15_000,
+  drainMillisMax: 1_000,
+};
+
+/** A partition whose register, rows and log are as told, and an owner of it that runs no actor. */
+const own = Effect.fnUntraced(function* (world: {
+  readonly register: Register;
+  readonly rows: ReadonlyArray<Row>;
+  /** What the log says of itself, question by question; the last answer is for ever. */
+  readonly log: ReadonlyArray<{ readonly incarnation: string; readonly lastSequence: number }>;
+}) {
+  const written: Array<Checkpoint> = [];
+  const log = [...world.log];
+  let claims = 0;
+  let owned: Owned | undefined;
+  const layer = Layer.mergeAll(
+    Layer.succeed(Log, {
+      read: () => Effect.succeed([]),
+      tick: () => Effect.void,
+      describe: () => {
+        const [now] = log;
+        if (log.length > 1) log.shift();
+        return Effect.succeed({ ...now!, firstSequence: 1, bytes: 0 });
+      },
+      waitForWrite: (_, millis) => Effect.sleep(millis),
+    }),
+    Layer.succeed(Checkpoints, {
+      inspect: () => Effect.succeed({ register: world.register, rows: world.rows, receipts: [] }),
+      claim: () => {
+        claims += 1;
+        const write = (checkpoint: Checkpoint) => Effect.sync(() => void written.push(checkpoint));
+        return Effect.succeed({ register: world.register, rows: world.rows, damaged: new Set<string>(), write });
+      },
+    }),
+    Layer.succeed(Jobs, {
+      served: () => set,
+      onChange: () => Effect.void,
+      atRevision: () => Effect.succeed(undefined),
+    }),
+    Layer.succeed(BufferActors, { start: () => Effect.void, stop: () => Effect.void }),
+    quiet,
+  );
+  const set = jobSetOf([storedJob("a", "a"), storedJob("b", "b")], 1);
+  yield* Effect.forkChild(
+    ownPartition(0, options, (taken) => {
+      owned = taken;
+      return taken === undefined ? Effect.void : taken.adopt(set);
+    }).pipe(Effect.provide(layer)),
+  );
+  return { written, owned: () => owned, claims: () => claims };
+});
+
+const rows = [
+  rowOf("a", "a", { cursor: 70, counted: 90, books: pendingBooks(3) }),
+  rowOf("b", "b", { cursor: 80, counted: 80 }),
+];
+
+describe("ownership of a partition", () => {
+  it.effect("takes what is free at once, and what another holds after three silent seconds", () =>
+    Effect.gen(function* () {
+      const log = [{ incarnation: "i", lastSequence: 100 }];
+      const free = yield* own({ register: registerOf({ owner: null, scan: 90 }), rows, log });
+      const held = yield* own({ register: registerOf({ owner: "other", scan: 90 }), rows, log });
+      yield* TestClock.adjust(2_900);
+      assert.isDefined(free.owned());
+      assert.strictEqual(held.claims(), 0);
+      yield* TestClock.adjust(200);
+      assert.isDefined(held.owned());
+    }),
+  );
+
+  it.effect("does not take a log for another one because it grew while it was claimed", () =>
+    Effect.gen(function* () {
+      const log = [80, 100].map((lastSequence) => ({ incarnation: "i", lastSequence }));
+      const { owned, written } = yield* own({ register: registerOf({ scan: 90 }), rows, log });
+      yield* TestClock.adjust("3 seconds");
+      assert.strictEqual(owned()!.state.buffers.get("a")!.cursor, 70);
+      assert.deepStrictEqual(
+        written.flatMap(({ receipts }) => receipts),
+        [],
+      );
+    }),
+  );
+
+  for (const [what, info] of Object.entries({
+    "was made anew": { incarnation: "another", lastSequence: 5 },
+    "lost its end": { incarnation: "i", lastSequence: 5 },
+  })) {
+    it.effect(`begins anew with a log that ${what}: rows and register together, with a receipt for what is lost`, () =>
+      Effect.gen(function* () {
+        const { owned, written } = yield* own({ register: registerOf({ scan: 90 }), rows, log: [info] });
+        yield* TestClock.adjust("3 seconds");
+        const [first] = written;
+        assert.deepInclude(first!.register, { incarnation: info.incarnation, lowWater: 0 });
+        // A row that stayed as it was would take the new log's records for counted and settled.
+        assert.deepStrictEqual(
+          first!.rows.map(({ books, counted, cursor, job }) => [job, cursor, counted, books.pending.records]),
+          [
+            ["a", 0, 0, 0],
+            ["b", 0, 0, 0],
+          ],
+        );
+        assert.strictEqual(first!.rows[0]!.books.expired.records, 3);
+        assert.deepInclude(first!.receipts[0], { job: "a", records: 3, reason: "logLost", firstSequence: 71 });
+        assert.strictEqual(owned()!.state.position, 0);
+      }),
+    );
+  }
+});
