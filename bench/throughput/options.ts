@@ -13,9 +13,9 @@ export interface ThroughputOptions {
 
 export const throughputHelp = `npm run bench -- throughput [options]
 
-Sends records to a fresh \`spillway dev\` over HTTP and takes them at the other end over HTTP, with fsync on. Generator and
-sink are processes of their own. Counted: CPU of Spillway and of its nats-server, from just before the first byte is sent
-until the last record is delivered, and the most memory that the two ever had.
+Sends records to a fresh \`spillway dev\` over HTTP and takes them at the other end over HTTP, with fsync on.
+Generator and sink are processes of their own. Counted: CPU of Spillway and of its nats-server, from just before the
+first byte is sent until the last record is delivered, and the most memory that the two ever had.
 
   --records N     records per run (default 1,000,000)
   --customers N   100 or fewer: one customer a body; more: mixed bodies, by customer field (default: 100, then 10,000)

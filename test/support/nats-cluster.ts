@@ -48,7 +48,9 @@ const configuration = (name: string, port: number, routePort: number, routes: st
 server_name: ${name}
 listen: "127.0.0.1:${port}"
 max_payload: 8388608
-jetstream { store_dir: "${storeDirectory}", max_file_store: 4294967296, max_memory_store: 67108864, sync_interval: always }
+jetstream {
+  store_dir: "${storeDirectory}", max_file_store: 4294967296, max_memory_store: 67108864, sync_interval: always
+}
 cluster { name: cell, listen: "127.0.0.1:${routePort}", routes: [${routes}] }
 `;
 
