@@ -59,7 +59,9 @@ export const serveApi = Effect.fn("api.serve")(function* (
   // A client that asks first learns of a refusal before it sends its body.
   server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
     const denial = denialOf(policy, { url: request.url ?? "/", headers: request.headers });
-    if (denial === undefined) response.writeContinue();
+    // The door says for itself whether it wants the body: 413, 415 and 503 come before 100.
+    const isIngest = request.method === "POST" && ingestPath.test(pathOf(request.url ?? "/"));
+    if (denial === undefined && !isIngest) response.writeContinue();
     answer(request, response);
   });
   server.on("clientError", refuseMalformed);

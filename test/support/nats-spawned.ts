@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -34,7 +35,10 @@ export const startSpawnedNats = async (binary: string, settings: Partial<NatsSet
   const owned = stack.move();
   return {
     url,
-    pause: async () => signal("SIGSTOP"),
+    pause: async () => {
+      signal("SIGSTOP");
+      await untilStopped(group.child.pid);
+    },
     resume: async () => signal("SIGCONT"),
     kill: async () => {
       const exited = once(group.child, "exit");
@@ -76,4 +80,12 @@ export const untilOpen = async (group: Group, port: number): Promise<void> => {
     await sleep(25);
   }
   throw new Error(`nothing listens on port ${port}`);
+};
+
+/** A signal is delivered in its own time, to each thread: until then the server still answers. */
+const untilStopped = async (pid: number | undefined): Promise<void> => {
+  if (process.platform !== "linux" || pid === undefined) return;
+  const threads = `/proc/${pid}/task`;
+  const isStopped = (thread: string) => / [Tt] /.test(readFileSync(`${threads}/${thread}/stat`, "utf8"));
+  for (let tries = 0; tries < 500 && !readdirSync(threads).every(isStopped); tries++) await sleep(10);
 };

@@ -64,7 +64,15 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       });
       // Without an error observer XState rethrows on the next tick and kills the process.
       ref.subscribe({ error: (cause) => void runFork(Effect.forkIn(crashed(each, cause), scope)) });
-      ref.on("*", (fact) => react(each, fact, context, (effect) => void runFork(effect)));
+      ref.on("*", (fact) => {
+        try {
+          react(each, fact, context, (effect) => void runFork(effect));
+        } catch (cause) {
+          // What a listener throws XState rethrows globally: a defect of this buffer would end the node.
+          ref.stop();
+          runFork(Effect.forkIn(crashed(each, cause), scope));
+        }
+      });
       buffer.actor = {
         send: (event) => ref.send(event),
         delivery: () => ref.getSnapshot().value.delivery,
