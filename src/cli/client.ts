@@ -1,5 +1,6 @@
 import { Effect } from "effect";
 import { Agent, request } from "undici";
+import { readAnswerText } from "./answer-body.ts";
 import { type CommandFailure, failed } from "./command-failure.ts";
 import { authorizationOf, type Connection } from "./connection.ts";
 
@@ -65,18 +66,12 @@ const exchange = async (
     },
     body: asked.json === undefined ? null : JSON.stringify(asked.json),
   });
-  const parts: Array<Buffer> = [];
-  let bytes = 0;
-  for await (const part of response.body as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > answerBytesMax) throw new Error(`the answer is larger than ${answerBytesMax} bytes`);
-    parts.push(part);
-  }
+  const text = await readAnswerText(response.body, answerBytesMax);
   const etag = response.headers["etag"];
   return {
     status: response.statusCode,
     etag: typeof etag === "string" ? etag : undefined,
-    body: parseAnswer(Buffer.concat(parts).toString("utf8")),
+    body: parseAnswer(text),
   };
 };
 

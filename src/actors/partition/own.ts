@@ -156,7 +156,6 @@ const drain = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Fenced, BufferActors> {
   const actors = yield* BufferActors;
   const deadline = (yield* Clock.currentTimeMillis) + options.drainMillisMax;
-  state.draining = true;
   yield* stopLoops;
   const buffers = [...state.buffers.values()];
   // The ends of open batches are durable before they are pushed: a restart finds the same batches.

@@ -2,6 +2,7 @@ import { Deferred, Effect } from "effect";
 import type { Buffer, BufferHost } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
 import type { Claim, Receipt, Register } from "../ports/checkpoints.ts";
+import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
 import { Deadlines } from "./deadlines.ts";
 
@@ -47,7 +48,7 @@ export class PartitionState {
   scan: number;
   jobSet = 0;
   readonly buffers = new Map<string, Buffer>();
-  readonly byPair = new Map<string, Array<Buffer>>();
+  readonly byPair = new ByPair<Buffer>();
   readonly continuity: ContinuityWatch;
   readonly deadlines = new Deadlines();
   readonly checkpointWanted = new Signal();
@@ -66,9 +67,7 @@ export class PartitionState {
   mayPush = true;
   /** The rows in the store are of another log: each must be written anew together with the register. */
   isRebased = false;
-  draining = false;
   lastCheckpointMillis = 0;
-  headSequence = 0;
 
   constructor(partition: number, claim: Claim, incarnation: string) {
     this.partition = partition;
@@ -96,16 +95,12 @@ export class PartitionState {
 
   add(buffer: Buffer): void {
     this.buffers.set(buffer.jobId, buffer);
-    const same = this.byPair.get(buffer.pairKey);
-    if (same === undefined) this.byPair.set(buffer.pairKey, [buffer]);
-    else same.push(buffer);
+    this.byPair.add(buffer.pairKey, buffer);
   }
 
   remove(buffer: Buffer): void {
     this.buffers.delete(buffer.jobId);
-    const left = (this.byPair.get(buffer.pairKey) ?? []).filter((each) => each !== buffer);
-    if (left.length === 0) this.byPair.delete(buffer.pairKey);
-    else this.byPair.set(buffer.pairKey, left);
+    this.byPair.remove(buffer.pairKey, buffer);
   }
 
   register(owner: string | null, scan: number): Register {

@@ -60,9 +60,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
     for (const chunk of message.chunks) {
-      const buffers = state.byPair.get(chunk.pairKey);
-      if (buffers === undefined) continue;
-      for (const buffer of buffers) deal(buffer, message, chunk);
+      for (const buffer of state.byPair.get(chunk.pairKey)) deal(buffer, message, chunk);
     }
   }
   state.position = message.sequence;

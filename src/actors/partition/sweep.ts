@@ -1,6 +1,7 @@
 import { Clock, Effect } from "effect";
 import type { Buffer } from "../buffer/buffer.ts";
 import { Log, type LogMessage } from "../ports/log.ts";
+import { ByPair } from "./by-pair.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { PartitionState } from "./partition-state.ts";
 
@@ -35,7 +36,7 @@ interface Member {
 }
 
 interface Pass {
-  readonly byPair: Map<string, Array<Member>>;
+  readonly byPair: ByPair<Member>;
   readonly deadlines: Deadlines;
   /** Everything up to here has been offered. */
   position: number;
@@ -45,7 +46,7 @@ interface Pass {
 const pass = Effect.fnUntraced(function* (state: PartitionState, ready: ReadonlyArray<Buffer>, options: SweepOptions) {
   const log = yield* Log;
   const first = ready.reduce((low, buffer) => Math.min(low, buffer.fedTo), Number.MAX_SAFE_INTEGER);
-  const sweep: Pass = { byPair: new Map(), deadlines: new Deadlines(), position: first, members: 0 };
+  const sweep: Pass = { byPair: new ByPair(), deadlines: new Deadlines(), position: first, members: 0 };
   state.sweepDeadlines = sweep.deadlines;
   for (const buffer of ready) join(sweep, buffer);
   let bytes = 0;
@@ -76,37 +77,31 @@ const pass = Effect.fnUntraced(function* (state: PartitionState, ready: Readonly
       bytes += message.chunks.reduce((sum, { data }) => sum + data.length, 0);
     }
   }
-  for (const member of members(sweep)) leave(sweep, member, sweep.position);
+  for (const member of sweep.byPair.all()) leave(sweep, member, sweep.position);
   state.sweepDeadlines = undefined;
   return fed;
 });
 
-const members = ({ byPair }: Pass): ReadonlyArray<Member> => [...byPair.values()].flat();
-
 const join = (sweep: Pass, buffer: Buffer): void => {
   const member = { buffer, windowNumber: buffer.windowNumber };
-  const same = sweep.byPair.get(buffer.pairKey);
-  if (same === undefined) sweep.byPair.set(buffer.pairKey, [member]);
-  else same.push(member);
+  sweep.byPair.add(buffer.pairKey, member);
   sweep.members += 1;
   sweep.deadlines.watch(buffer);
 };
 
 const isMember = ({ byPair }: Pass, buffer: Buffer): boolean =>
-  (byPair.get(buffer.pairKey) ?? []).some((member) => member.buffer === buffer && isCurrent(member));
+  byPair.get(buffer.pairKey).some((member) => member.buffer === buffer && isCurrent(member));
 
 const isCurrent = ({ buffer, windowNumber }: Member): boolean => !buffer.live && buffer.windowNumber === windowNumber;
 
 /** Sequences are missing from the log: what these buffers have counted there is gone. */
 const noteJump = (sweep: Pass): void => {
-  for (const { buffer } of members(sweep)) buffer.missedSome = true;
+  for (const { buffer } of sweep.byPair.all()) buffer.missedSome = true;
 };
 
 const leave = (sweep: Pass, member: Member, fedTo: number): void => {
   const { buffer } = member;
-  const left = (sweep.byPair.get(buffer.pairKey) ?? []).filter((each) => each !== member);
-  if (left.length === 0) sweep.byPair.delete(buffer.pairKey);
-  else sweep.byPair.set(buffer.pairKey, left);
+  sweep.byPair.remove(buffer.pairKey, member);
   sweep.members -= 1;
   if (isCurrent(member)) buffer.fedTo = Math.max(buffer.fedTo, fedTo);
 };
@@ -124,7 +119,7 @@ const feed = (state: PartitionState, sweep: Pass, message: LogMessage): boolean 
   }
   const skip = state.continuity.isDuplicate(message.sequence);
   for (const chunk of skip ? [] : message.chunks) {
-    for (const member of sweep.byPair.get(chunk.pairKey) ?? []) {
+    for (const member of sweep.byPair.get(chunk.pairKey)) {
       const { buffer } = member;
       if (buffer.fedTo >= message.sequence && isCurrent(member)) continue;
       if (isCurrent(member) && buffer.wantsSweep() && buffer.feed(message.sequence, message.millis, chunk)) fed = true;
@@ -139,7 +134,7 @@ const feed = (state: PartitionState, sweep: Pass, message: LogMessage): boolean 
 /** The sweep is where the reader is: from here on the reader feeds these buffers. Answers what is gone from the log. */
 const arriveAll = (state: PartitionState, sweep: Pass, nowMillis: number) => {
   const losses = [];
-  for (const member of members(sweep)) {
+  for (const member of sweep.byPair.all()) {
     const { buffer } = member;
     if (!isCurrent(member) || buffer.fedTo > sweep.position) continue;
     leave(sweep, member, sweep.position);

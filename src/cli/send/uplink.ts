@@ -2,6 +2,7 @@ import { Clock, Effect, Random } from "effect";
 import { randomBytes } from "node:crypto";
 import { Client } from "undici";
 import { parseRetryAfter } from "../../domain/push-outcome.ts";
+import { readAnswerText } from "../answer-body.ts";
 import { describeAnswer, describeNetworkError, networkCodeOf } from "../client.ts";
 import { type CommandFailure, failed } from "../command-failure.ts";
 import { authorizationOf, type Connection } from "../connection.ts";
@@ -153,18 +154,12 @@ const exchange = async (
     idempotent: true,
     signal,
   });
-  const parts: Array<Buffer> = [];
-  let bytes = 0;
-  for await (const part of response.body as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > answerBytesMax) throw new Error("the answer is too large");
-    parts.push(part);
-  }
+  const text = await readAnswerText(response.body, answerBytesMax);
   const retryAfter = response.headers["retry-after"];
   return {
     status: response.statusCode,
     retryAfter: typeof retryAfter === "string" ? retryAfter : undefined,
-    body: parseJson(Buffer.concat(parts).toString("utf8")),
+    body: parseJson(text),
   };
 };
 
