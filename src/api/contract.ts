@@ -1,7 +1,7 @@
 import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
-import { PushJob } from "../domain/push-job.ts";
+import { JobChange, PushJob } from "../domain/push-job.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
@@ -10,6 +10,9 @@ import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } 
 
 /** A stored push job, secrets redacted. `revision` is also the ETag. */
 export const JobAnswer = Schema.Struct({ job: PushJob, revision: Schema.Int });
+
+/** What PUT answers. `unchanged`: identical to what was stored, so nothing was written and the revision is the same. */
+export const PutJobAnswer = Schema.Struct({ ...JobAnswer.fields, change: JobChange });
 
 /** What PUT takes. Documentation only: the body is checked against the full schema, which names every problem. */
 const JobInput = Schema.Struct({
@@ -55,8 +58,8 @@ export class JobsGroup extends HttpApiGroup.make("jobs").add(
     headers: { "if-match": Schema.optionalKey(Schema.String), "if-none-match": Schema.optionalKey(Schema.String) },
     payload: JobInput,
     success: [
-      HttpApiSchema.WithHeaders(JobAnswer, etag),
-      HttpApiSchema.WithHeaders(JobAnswer.pipe(HttpApiSchema.status(201)), etag),
+      HttpApiSchema.WithHeaders(PutJobAnswer, etag),
+      HttpApiSchema.WithHeaders(PutJobAnswer.pipe(HttpApiSchema.status(201)), etag),
     ],
     error: [BadRequest, Conflict, PreconditionFailed, TooLarge, Unavailable],
   }).annotateMerge(

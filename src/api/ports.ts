@@ -1,6 +1,6 @@
 import { Context, type Effect, Schema } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { StoredJob } from "../domain/push-job.ts";
+import type { JobChange, StoredJob } from "../domain/push-job.ts";
 import type { AuditReport, BooksReport, ReadinessCheck } from "./reports.ts";
 
 /** What the API needs from the node that it speaks for. */
@@ -45,6 +45,11 @@ export class JobNotFound extends Schema.TaggedError<JobNotFound>()("JobNotFound"
 /** A push job as an answer shows it: secrets are redacted. */
 export type ShownJob = StoredJob;
 
+/** The same, as the answer to a write: with what the write did. */
+export interface WrittenJob extends ShownJob {
+  readonly change: JobChange;
+}
+
 /** What a change expects to find: a revision, nothing at all, or it does not care. */
 export type ExpectedRevision = number | "absent" | undefined;
 
@@ -55,8 +60,8 @@ export class JobsAdmin extends Context.Service<
     readonly list: Effect.Effect<ReadonlyArray<ShownJob>, ApiUnavailable>;
     readonly get: (id: string) => Effect.Effect<ShownJob, JobNotFound | ApiUnavailable>;
     /**
-     * Creates or replaces. Completes once this node serves the new revision. A secret that still reads as the redaction
-     * mark keeps its stored value.
+     * Creates or replaces; a job that is identical to the stored one is left alone. Completes once this node serves the
+     * revision. A secret that still reads as the redaction mark keeps its stored value.
      *
      * @param input decoded JSON as it came, with `id` set to the id of the path
      */
@@ -64,7 +69,7 @@ export class JobsAdmin extends Context.Service<
       id: string,
       input: unknown,
       expected: ExpectedRevision,
-    ) => Effect.Effect<ShownJob & { readonly created: boolean }, InvalidJob | JobConflict | ApiUnavailable>;
+    ) => Effect.Effect<WrittenJob, InvalidJob | JobConflict | ApiUnavailable>;
     readonly remove: (
       id: string,
       expected: ExpectedRevision,

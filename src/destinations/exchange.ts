@@ -49,27 +49,27 @@ export const exchange = (
   request: ExchangeRequest,
   millisMax: number,
 ): Effect.Effect<Exchange> =>
-  Effect.suspend(() => {
-    const handler = new ExchangeHandler(request.answerBytesKept);
-    return Effect.callback<Exchange>((resume) => {
-      // Node's own timer: of the thousands set in a second nearly all are cleared again, and a race of fibers for each
-      // would cost more than the request.
-      // @effect-diagnostics-next-line globalTimers:off
-      const deadline = setTimeout(() => {
-        resume(Effect.succeed(handler.resultAtDeadline(millisMax)));
-        handler.abort();
-      }, millisMax);
-      handler.done = (result) => {
-        clearTimeout(deadline);
-        resume(Effect.succeed(result));
-      };
-      dispatcher.dispatch(dispatchOptions(request), handler);
-      return Effect.sync(() => {
-        clearTimeout(deadline);
-        handler.abort();
-      });
-    });
+  Effect.callback<Exchange>((resume) => {
+    const giveUp = startExchange(dispatcher, request, millisMax, (result) => resume(Effect.succeed(result)));
+    return Effect.sync(giveUp);
   });
+
+/**
+ * The same without an effect of its own, for whoever has to make something else of the result at once.
+ *
+ * @param done called once; never after the exchange was given up
+ * @returns how to give the exchange up
+ */
+export const startExchange = (
+  dispatcher: Dispatcher,
+  request: ExchangeRequest,
+  millisMax: number,
+  done: (result: Exchange) => void,
+): (() => void) => {
+  const handler = new ExchangeHandler(request.answerBytesKept, millisMax, done);
+  dispatcher.dispatch(dispatchOptions(request), handler);
+  return () => handler.giveUp();
+};
 
 const dispatchOptions = (request: ExchangeRequest): Dispatcher.DispatchOptions => ({
   origin: request.origin,
@@ -85,18 +85,28 @@ const dispatchOptions = (request: ExchangeRequest): Dispatcher.DispatchOptions =
 
 /** Follows one exchange with undici's lowest interface: no streams and no promises per request. */
 class ExchangeHandler implements Dispatcher.DispatchHandler {
-  done: (result: Exchange) => void = () => {};
+  private readonly done: (result: Exchange) => void;
+  private readonly deadline: NodeJS.Timeout;
+  private isDone = false;
   private controller: Dispatcher.DispatchController | undefined;
   private status = 0;
   private headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>> = {};
-  private readonly kept: Array<Uint8Array> = [];
+  private kept: Array<Uint8Array> | undefined;
   private keptBytes = 0;
   private answerBytes = 0;
   private aborted = false;
   private readonly bytesKeptMax: number;
 
-  constructor(bytesKeptMax: number) {
+  constructor(bytesKeptMax: number, millisMax: number, done: (result: Exchange) => void) {
     this.bytesKeptMax = bytesKeptMax;
+    this.done = done;
+    // Node's own timer: of the thousands set in a second nearly all are cleared again, and a race of fibers for each
+    // would cost more than the request.
+    // @effect-diagnostics-next-line globalTimers:off
+    this.deadline = setTimeout(() => {
+      this.finish(this.resultAtDeadline(millisMax));
+      this.abort();
+    }, millisMax);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -118,36 +128,50 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (room > 0) {
       // Copied: undici reuses the memory.
       const part = Buffer.from(chunk.subarray(0, room));
-      this.kept.push(part);
+      (this.kept ??= []).push(part);
       this.keptBytes += part.byteLength;
     }
     if (this.answerBytes > answerBytesMax) {
-      this.done(this.answered(false));
+      this.finish(this.answered(false));
       this.abort();
     }
   }
 
   onResponseEnd(): void {
-    this.done(this.answered(this.keptBytes === this.answerBytes || this.bytesKeptMax === 0));
+    this.finish(this.answered(this.keptBytes === this.answerBytes || this.bytesKeptMax === 0));
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    this.done(this.status > 0 ? this.answered(false) : this.failed(codeOf(error), messageOf(error)));
+    this.finish(this.status > 0 ? this.answered(false) : this.failed(codeOf(error), messageOf(error)));
   }
 
-  resultAtDeadline(millisMax: number): Exchange {
+  giveUp(): void {
+    this.isDone = true;
+    clearTimeout(this.deadline);
+    this.abort();
+  }
+
+  private finish(result: Exchange): void {
+    // The abort that follows an answer of too many bytes, or the deadline, is reported as an error as well.
+    if (this.isDone) return;
+    this.isDone = true;
+    clearTimeout(this.deadline);
+    this.done(result);
+  }
+
+  private resultAtDeadline(millisMax: number): Exchange {
     if (this.status > 0) return this.answered(false);
     const doing = this.controller === undefined ? "no connection" : "no answer";
     return this.failed("ETIMEDOUT", `${doing} within ${millisMax} ms`);
   }
 
-  abort(): void {
+  private abort(): void {
     this.aborted = true;
     this.controller?.abort(new ExchangeAborted());
   }
 
   private answered(complete: boolean): Exchange {
-    const body = this.kept.length === 0 ? noBytes : Buffer.concat(this.kept);
+    const body = this.kept === undefined ? noBytes : Buffer.concat(this.kept);
     return { _tag: "Answered", status: this.status, headers: this.headers, body, complete };
   }
 

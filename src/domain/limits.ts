@@ -26,6 +26,7 @@ export const Limits = Schema.Struct({
   outboxBytesMax: atLeast(65_536),
   outboxWriteBytesMax: atLeast(65_536),
   outboxWriteMessagesMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
+  outboxWriteSpacingMillisMin: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000 })),
   publishAckMillisMax: atLeast(100),
   // The owner.
   readBytesMax: atLeast(65_536),

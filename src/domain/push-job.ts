@@ -34,3 +34,7 @@ export interface StoredJob {
   /** The store's revision of this job: rises with every change, names one content for ever. */
   readonly revision: number;
 }
+
+/** What a write did to the stored job. `unchanged`: it was identical, so it was left alone and kept its revision. */
+export const JobChange = Schema.Literals(["created", "updated", "unchanged"]);
+export type JobChange = typeof JobChange.Type;

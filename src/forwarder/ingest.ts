@@ -132,14 +132,14 @@ class Exchange {
     const pairs = indexes.of(jobs.served(), asked.dataset);
     const later = (step: () => void) => void setImmediate(() => this.guarded(step));
     sortBody(asked, body, pairs, limits, this.known?.validate === true, later, (sorted) =>
-      sorted.pieces.length === 0 ? this.receive(body, sorted) : this.store(asked, body, sorted),
+      sorted.spans.pairs.length === 0 ? this.receive(body, sorted) : this.store(asked, body, sorted),
     );
   }
 
   private store(asked: IngestRequest, body: Buffer, sorted: Sorted): void {
     const { outbox, run } = this.parts;
     run(
-      outbox.write(sorted.pieces, asked.idempotencyKey).pipe(
+      outbox.write(sorted.spans, asked.idempotencyKey).pipe(
         Effect.onExit((exit) => Effect.sync(() => this.guarded(() => this.settle(body, sorted, exit)))),
         Effect.catchCause((cause) =>
           Cause.hasDies(cause) ? Effect.logError("An ingest request died.", cause) : Effect.void,

@@ -1,34 +1,37 @@
-import type { OutboxPiece } from "../actors/ports/outbox.ts";
+import type { RecordSpans } from "../actors/ports/outbox.ts";
 import { CustomerField } from "./customer-field.ts";
 import type { DoorCounts } from "./door.ts";
-import { Grouping, type GroupLimits } from "./group.ts";
 import type { IngestRequest } from "./ingest-request.ts";
 import type { PairIndex } from "./pair-index.ts";
 import type { Refusals } from "./refusals.ts";
 import { Scan, type ScanOptions } from "./scan.ts";
+import { SpanBuilder, type SpanLimits } from "./span-builder.ts";
 
-export type SortLimits = GroupLimits & Pick<ScanOptions, "recordBytesMax" | "refusedListedMax">;
+export type SortLimits = SpanLimits & Pick<ScanOptions, "recordBytesMax" | "refusedListedMax">;
 
 /** What became of the records of one body. */
 export interface Sorted extends DoorCounts {
-  readonly pieces: ReadonlyArray<OutboxPiece>;
+  readonly spans: RecordSpans;
   readonly refusals: Refusals;
 }
+
+const newline = 0x0a;
 
 /** A large body is gone through in steps, so that no producer can hold the event loop: some 20 ms each. */
 const stepLines = 50_000;
 const stepBytes = 8_388_608;
 
 /**
- * Takes a body apart: records become pieces, are counted as unconfigured, or are refused, each alone. Calls back at
- * once for all but large bodies. Memory is bounded by the body: an unknown customer leaves nothing but a count.
+ * Takes a body apart: records become spans of it, are counted as unconfigured, or are refused, each alone. Calls back
+ * at once for all but large bodies. Memory is bounded by the body: an unknown customer leaves nothing but a count.
  *
+ * @param raw is written to where a record ends otherwise than with a single newline
  * @param pairs of the dataset, in one set of push jobs
  * @param later runs the next step of a large body when the event loop has had its turn
  */
 export const sortBody = (
   asked: IngestRequest,
-  body: Buffer,
+  raw: Buffer,
   pairs: PairIndex,
   limits: SortLimits,
   validate: boolean,
@@ -36,10 +39,11 @@ export const sortBody = (
   done: (sorted: Sorted) => void,
 ): void => {
   const { customer, customerField } = asked;
+  const body = endingInNewline(raw);
   const { recordBytesMax, refusedListedMax } = limits;
   const onlyPair = customer === undefined ? undefined : pairs.ofId(customer);
   const customers = customerField === undefined ? undefined : new CustomerField(body, customerField);
-  const grouping = new Grouping(body, limits);
+  const spans = new SpanBuilder(body, limits);
   let accepted = 0;
   let acceptedBytes = 0;
   let unconfigured = 0;
@@ -54,12 +58,21 @@ export const sortBody = (
     }
     accepted += 1;
     acceptedBytes += end + 1 - start;
-    grouping.add(pair, start, end, clean);
+    // CRLF: the record ends where its carriage return was.
+    if (!clean) body[end] = newline;
+    spans.add(pair, start, end + 1);
   });
   const step = (): void => {
     if (!scan.step(stepLines, stepBytes)) return later(step);
-    const pieces = grouping.finish();
-    done({ pieces, accepted, acceptedBytes, unconfigured, unconfiguredBytes, refusals: scan.refusals });
+    done({ spans, accepted, acceptedBytes, unconfigured, unconfiguredBytes, refusals: scan.refusals });
   };
   step();
+};
+
+const endingInNewline = (raw: Buffer): Buffer => {
+  if (raw.length === 0 || raw[raw.length - 1] === newline) return raw;
+  const body = Buffer.allocUnsafeSlow(raw.length + 1);
+  raw.copy(body);
+  body[raw.length] = newline;
+  return body;
 };

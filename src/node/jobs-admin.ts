@@ -30,7 +30,7 @@ export const makeJobsAdmin = Effect.fnUntraced(function* (options: { readonly al
     );
     // Live on this node before the answer, so that what is sent next finds its buffer. Stored all the same when late.
     yield* Effect.ignore(store.awaitServed(written.revision));
-    return { ...shown(written), created: stored === undefined };
+    return { ...shown(written), change: written.change };
   });
 
   return JobsAdmin.of({

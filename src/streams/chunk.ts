@@ -23,15 +23,17 @@ type PlainHeader = [
   records: number,
   bytes: number,
 ];
-type MuxHeader = [...PlainHeader, pairs: Array<string>, records: Array<number>, bytes: Array<number>];
+/** The pairs are one string, separated by a space: a thousand strings take longer to write and to read. */
+type MuxHeader = [...PlainHeader, pairs: string, records: Array<number>, bytes: Array<number>];
 
 const packr = new Packr({ useRecords: false });
 
-/** What one mux message carries. */
-export interface MuxEntry {
-  readonly pairKey: string;
-  readonly records: number;
-  readonly bytes: number;
+/** The chunks of one message, as columns: one for a plain message. */
+export interface ChunkColumns {
+  readonly pairs: ReadonlyArray<{ readonly key: string }>;
+  readonly records: ReadonlyArray<number>;
+  /** Uncompressed. */
+  readonly bytes: ReadonlyArray<number>;
 }
 
 export const frame = (kind: keyof typeof kinds, header: ReadonlyArray<unknown>, body: Uint8Array): Buffer => {
@@ -45,56 +47,45 @@ export const frame = (kind: keyof typeof kinds, header: ReadonlyArray<unknown>, 
   return framed;
 };
 
-/** @param member one gzip member of `records` newline-terminated records, `bytes` long when inflated */
-export const framePlain = (
-  writer: Writer,
-  jobSet: number,
-  entry: { readonly records: number; readonly bytes: number },
-  member: Uint8Array,
-): Buffer => {
-  const header: PlainHeader = [
-    writer.incarnation,
-    writer.number,
-    writer.absent,
-    writer.recordsBefore,
-    jobSet,
-    entry.records,
-    entry.bytes,
-  ];
-  return frame("plain", header, member);
+const plainHeader = (writer: Writer, jobSet: number, { bytes, records }: ChunkColumns): PlainHeader => [
+  writer.incarnation,
+  writer.number,
+  writer.absent,
+  writer.recordsBefore,
+  jobSet,
+  sum(records),
+  sum(bytes),
+];
+
+/** @param member one gzip member of newline-terminated records, as long as the one chunk says when inflated */
+export const framePlain = (writer: Writer, jobSet: number, chunk: ChunkColumns, member: Uint8Array): Buffer =>
+  frame("plain", plainHeader(writer, jobSet, chunk), member);
+
+/** @param body the chunks' raw records, concatenated in their order and compressed with `compressMux` */
+export const frameMux = (writer: Writer, jobSet: number, chunks: ChunkColumns, body: Uint8Array): Buffer => {
+  const pairs = chunks.pairs.map(({ key }) => key).join(" ");
+  return frame("mux", [...plainHeader(writer, jobSet, chunks), pairs, chunks.records, chunks.bytes], body);
 };
 
-/** @param body the entries' raw records, concatenated in their order and compressed with `compressMux` */
-export const frameMux = (
-  writer: Writer,
-  jobSet: number,
-  entries: ReadonlyArray<MuxEntry>,
-  body: Uint8Array,
-): Buffer => {
-  const header: MuxHeader = [
-    writer.incarnation,
-    writer.number,
-    writer.absent,
-    writer.recordsBefore,
-    jobSet,
-    entries.reduce((sum, { records }) => sum + records, 0),
-    entries.reduce((sum, { bytes }) => sum + bytes, 0),
-    entries.map(({ pairKey }) => pairKey),
-    entries.map(({ records }) => records),
-    entries.map(({ bytes }) => bytes),
-  ];
-  return frame("mux", header, body);
+const sum = (counts: ReadonlyArray<number>): number => {
+  let total = 0;
+  for (let i = 0; i < counts.length; i++) total += counts[i]!;
+  return total;
 };
 
-const zstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** One output buffer: by default each 16 KB of output is a call, or a trip to the thread pool, of its own. */
+const zstdOptions = ({ length }: Uint8Array) => ({
+  params: { [constants.ZSTD_c_compressionLevel]: 1 },
+  chunkSize: Math.max(1_024, length >> 2),
+});
 /** Below this a thread hop costs more than it saves. */
 const asyncBytesMin = 65_536;
 
 export const compressMux = (raw: Uint8Array): Promise<Uint8Array> =>
   raw.length < asyncBytesMin
-    ? Promise.resolve(zstdCompressSync(raw, zstdOptions))
+    ? Promise.resolve(zstdCompressSync(raw, zstdOptions(raw)))
     : new Promise((resolve, reject) =>
-        zstdCompress(raw, zstdOptions, (error, result) => (error === null ? resolve(result) : reject(error))),
+        zstdCompress(raw, zstdOptions(raw), (error, result) => (error === null ? resolve(result) : reject(error))),
       );
 
 /** The payload is not one of ours, or is damaged: `reason` says what does not fit. */
@@ -130,7 +121,7 @@ export const decode = (payload: Uint8Array, pairKey: string | undefined): Decode
   const body = view.subarray(bodyAt);
   const common = { writer: { incarnation, number, absent, recordsBefore }, jobSet, records };
   if (payload[1] === kinds.plain && pairKey !== undefined) {
-    return { ...common, chunks: [{ pairKey, records, bytes, encoding: "gzip", data: body }] };
+    return { ...common, chunks: [{ pairKey, records, bytes, encoding: "gzip", data: body, from: 0, to: body.length }] };
   }
   if (payload[1] === kinds.mux && pairKey === undefined) {
     return { ...common, chunks: muxChunks(header as unknown as MuxHeader, body) };
@@ -158,24 +149,38 @@ const isPlainHeader = (header: unknown, length: number): header is PlainHeader =
   typeof header[0] === "string" &&
   header.slice(1, 7).every((value) => isCount(value));
 
-/** Each entry has a pair, and their records and bytes add up to the totals of the header. */
+/** The records and bytes of the entries add up to the totals of the header. */
 const hasEntries = ([, , , , , recordsTotal, bytesTotal, pairs, records, bytes]: MuxHeader): boolean =>
-  Array.isArray(pairs) &&
-  pairs.every((pair) => typeof pair === "string") &&
-  addsUp(records, pairs.length, recordsTotal) &&
-  addsUp(bytes, pairs.length, bytesTotal);
+  typeof pairs === "string" &&
+  addsUp(records, recordsTotal) &&
+  addsUp(bytes, bytesTotal) &&
+  records.length === bytes.length;
 
-const addsUp = (counts: unknown, length: number, total: number): boolean =>
-  Array.isArray(counts) &&
-  counts.length === length &&
-  counts.every((count) => isCount(count)) &&
-  counts.reduce((sum: number, count: number) => sum + count, 0) === total;
+const addsUp = (counts: unknown, total: number): boolean => {
+  if (!Array.isArray(counts)) return false;
+  let found = 0;
+  for (let i = 0; i < counts.length; i++) {
+    if (!isCount(counts[i])) return false;
+    found += counts[i] as number;
+  }
+  return found === total;
+};
+
+/** More than a mux message holds with the default limits. */
+const inflatedAtOnceMax = 8_388_608;
 
 const muxChunks = (header: MuxHeader, body: Uint8Array): ReadonlyArray<Chunk> => {
-  const [, , , , , , bytesTotal, pairs, records, bytes] = header;
+  const [, , , , , , bytesTotal, pairsJoined, records, bytes] = header;
+  const pairs = pairsJoined === "" ? [] : pairsJoined.split(" ");
+  if (pairs.length !== records.length) throw new ChunkUndecodable("its header does not name each chunk's pair");
   let raw: Buffer;
   try {
-    raw = zstdDecompressSync(body, { maxOutputLength: Math.max(1, bytesTotal) });
+    raw = zstdDecompressSync(body, {
+      maxOutputLength: Math.max(1, bytesTotal),
+      // One more than it should hold: when the last buffer is full, another is made to look for the end. Bounded, for a
+      // damaged header may promise anything.
+      chunkSize: Math.max(64, Math.min(bytesTotal, inflatedAtOnceMax) + 1),
+    });
   } catch (error) {
     throw new ChunkUndecodable(error instanceof Error ? error.message : "its body does not inflate");
   }
@@ -189,7 +194,9 @@ const muxChunks = (header: MuxHeader, body: Uint8Array): ReadonlyArray<Chunk> =>
       records: records[i]!,
       bytes: bytes[i]!,
       encoding: "raw",
-      data: raw.subarray(at, end),
+      data: raw,
+      from: at,
+      to: end,
     });
     at = end;
   }

@@ -2,7 +2,7 @@ import { gzip, gzipSync } from "node:zlib";
 import { chunkSubject, muxSubject } from "./subjects.ts";
 import { compressMux, frameMux, framePlain } from "./chunk.ts";
 import type { StreamMessage } from "./atomic-batch.ts";
-import type { Gathered, Planned } from "./gather.ts";
+import { type Planned, releaseRaw } from "./gather.ts";
 
 /** Running numbers of one forwarder incarnation in one partition. */
 export class Numbering {
@@ -42,15 +42,12 @@ export class Numbering {
 /** Compressed bodies of a plan, ready to be numbered. Compression runs in the thread pool, all at once. */
 export const compress = (plan: ReadonlyArray<Planned>): Promise<ReadonlyArray<Uint8Array>> =>
   Promise.all(
-    plan.map((message) =>
-      message.kind === "plain"
-        ? gzipMember(joined(message.chunk))
-        : compressMux(Buffer.concat(message.chunks.flatMap(dataOf))),
-    ),
+    plan.map(async (message) => {
+      const body = await (message.kind === "plain" ? gzipMember(message.raw) : compressMux(message.raw));
+      releaseRaw(message);
+      return body;
+    }),
   );
-
-const dataOf = ({ data }: Gathered) => data;
-const joined = ({ bytes, data }: Gathered): Uint8Array => (data.length === 1 ? data[0]! : Buffer.concat(data, bytes));
 
 /** Below this a thread hop costs more than it saves. */
 const asyncBytesMin = 65_536;
@@ -84,26 +81,18 @@ export const compose = (
   keyed: KeyedPart | undefined,
 ): ReadonlyArray<StreamMessage> =>
   plan.map((message, i) => {
-    const entries = message.kind === "plain" ? [message.chunk] : message.chunks;
-    const writer = numbering.next(entries.reduce((sum, { records }) => sum + records, 0));
+    const { kind, pairs, records } = message;
+    const writer = numbering.next(records.reduce((sum, each) => sum + each, 0));
     const messageId =
       keyed === undefined
         ? `${writer.incarnation}/${partition}/${writer.number}`
         : `${keyed.key}/${partition}/${keyed.firstMessage + i}`;
-    return message.kind === "plain"
-      ? {
-          subject: chunkSubject(partition, message.chunk.pair.key),
-          messageId,
-          data: framePlain(writer, jobSet, message.chunk, bodies[i]!),
-        }
-      : {
-          subject: muxSubject(partition),
-          messageId,
-          data: frameMux(
-            writer,
-            jobSet,
-            message.chunks.map(({ bytes, pair, records }) => ({ pairKey: pair.key, records, bytes })),
-            bodies[i]!,
-          ),
-        };
+    return {
+      subject: kind === "plain" ? chunkSubject(partition, pairs[0]!.key) : muxSubject(partition),
+      messageId,
+      data:
+        kind === "plain"
+          ? framePlain(writer, jobSet, message, bodies[i]!)
+          : frameMux(writer, jobSet, message, bodies[i]!),
+    };
   });

@@ -1,13 +1,13 @@
 import { Context, Effect, Layer } from "effect";
-import { emptyJobSet, Jobs } from "../actors/ports/jobs.ts";
+import { emptyJobSet, type JobAbsence, Jobs } from "../actors/ports/jobs.ts";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
-import { openJobBucket } from "./job-bucket.ts";
+import { type JobBucket, openJobBucket } from "./job-bucket.ts";
 import { type JobFeed, makeJobFeed } from "./job-feed.ts";
 import { type JobServing, makeJobServing } from "./job-serving.ts";
 import { type JobChanges, reviseJobSet } from "./job-set.ts";
 import { type JobConflict, JobStoreError } from "./job-store-error.ts";
 import { makeJobView } from "./job-view.ts";
-import { type JobWriter, putJob, removeJob } from "./job-writes.ts";
+import { type JobWriter, putJob, removeJob, type WrittenJob } from "./job-writes.ts";
 import type { Nats, NatsError } from "./nats.ts";
 import type { TopologyMismatch } from "./topology.ts";
 
@@ -30,7 +30,7 @@ export class JobStore extends Context.Service<
      * Creates or replaces. With `expectedRevision` only if that is the job's revision (0: only if there is none). The
      * customer and dataset of an existing id cannot change. An identical job keeps its revision.
      */
-    readonly put: (job: PushJob, expectedRevision?: number) => Effect.Effect<StoredJob, JobStoreError | JobConflict>;
+    readonly put: (job: PushJob, expectedRevision?: number) => Effect.Effect<WrittenJob, JobStoreError | JobConflict>;
     /** Whether it existed. Completes when this node acts on it, at the latest after 2 s. */
     readonly remove: (id: string, expectedRevision?: number) => Effect.Effect<boolean, JobStoreError | JobConflict>;
     /** Completes when this node serves (owners and forwarder) at least this revision; fails after 2 s. */
@@ -81,10 +81,21 @@ export const layerJobs = (
             ),
           );
         },
+        absence: (id) => absenceOf(bucket, id),
       });
       const store = makeStore({ bucket, view: makeJobView(feed), jobsMax: options.jobsMax }, serving);
       return Context.make(JobStore, store).pipe(Context.add(Jobs, jobs));
     }),
+  );
+
+const absenceOf = (bucket: JobBucket, id: string): Effect.Effect<JobAbsence> =>
+  bucket.read(id).pipe(
+    Effect.map((entry) => (entry === undefined ? "forgotten" : entry.removed ? "removed" : "stored")),
+    Effect.catch(({ detail }) =>
+      Effect.logWarning("It cannot be told whether a push job was removed.", { job: id, detail }).pipe(
+        Effect.as("unknown" as const),
+      ),
+    ),
   );
 
 const startServing = (feed: JobFeed, changed: Set<string>, partitions: number) => {

@@ -1,5 +1,5 @@
 import { Effect } from "effect";
-import type { PushJob, StoredJob } from "../domain/push-job.ts";
+import type { JobChange, PushJob, StoredJob } from "../domain/push-job.ts";
 import { type JobBucket, jobBytesMax, type JobEntry } from "./job-bucket.ts";
 import { canonicalJob, encodeJob } from "./job-codec.ts";
 import { JobConflict, JobStoreError } from "./job-store-error.ts";
@@ -12,6 +12,11 @@ export interface JobWriter {
   readonly jobsMax: number;
 }
 
+/** A job as it is stored now, and what was done to it. */
+export interface WrittenJob extends StoredJob {
+  readonly change: JobChange;
+}
+
 /** Somebody else may change the same job meanwhile; so often is the write tried on top of theirs. */
 const attemptsMax = 5;
 
@@ -22,7 +27,7 @@ export const putJob = Effect.fn("JobStore.put")(function* (
   { bucket, jobsMax, view }: JobWriter,
   job: PushJob,
   expectedRevision: number | undefined,
-): Effect.fn.Return<StoredJob, JobStoreError | JobConflict> {
+): Effect.fn.Return<WrittenJob, JobStoreError | JobConflict> {
   const data = encodeJob(job);
   if (data.length > jobBytesMax) {
     const message = `Job ${job.id} takes ${data.length} bytes; at most ${jobBytesMax} are stored.`;
@@ -36,14 +41,14 @@ export const putJob = Effect.fn("JobStore.put")(function* (
     const current = entry?.job ?? (entry === undefined || entry.removed ? undefined : known?.job);
     if (!guess) yield* refuseConflict(job, current, entry, expectedRevision);
     if (entry?.job !== undefined && canonicalJob(entry.job) === canonicalJob(job)) {
-      return { job, revision: entry.revision };
+      return { job, revision: entry.revision, change: "unchanged" };
     }
     if (current === undefined) yield* refuseOverLimit(job.id, view.count(), jobsMax);
     if (guess && (expectedRevision ?? 0) !== 0) continue;
     const revision = yield* bucket.write(job.id, data, entry?.revision ?? 0).pipe(Effect.mapError(unavailable));
     if (revision === undefined) continue;
     view.wrote(job.id, revision, job);
-    return { job, revision };
+    return { job, revision, change: current === undefined ? "created" : "updated" };
   }
   return yield* contended(job.id);
 });

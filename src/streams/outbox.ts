@@ -1,23 +1,25 @@
 import { Clock, Deferred, Effect, Layer, type Scope } from "effect";
 import { randomBytes } from "node:crypto";
-import { Jobs } from "../actors/ports/jobs.ts";
-import { AckTimeout, Outbox, OutboxFull, type OutboxPiece } from "../actors/ports/outbox.ts";
+import { Jobs, type JobSet } from "../actors/ports/jobs.ts";
+import { AckTimeout, Outbox, OutboxFull, type RecordSpans } from "../actors/ports/outbox.ts";
+import type { Pair } from "../domain/partition.ts";
 import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts";
 import { compose, compress, type KeyedPart, Numbering } from "./compose.ts";
-import { Gather, type GatherLimits, type Latch, type Planned } from "./gather.ts";
+import { Gather, type GatherLimits, type Latch, type Plan } from "./gather.ts";
 import { Nats } from "./nats.ts";
 import { WriteHints } from "./write-hints.ts";
 
 export interface OutboxOptions extends GatherLimits {
   readonly partitions: number;
   readonly outboxBytesMax: number;
+  readonly outboxWriteSpacingMillisMin: number;
   readonly publishAckMillisMax: number;
   readonly requestAckMillisMax: number;
 }
 
 /** A keyed request's part in one partition: a write of its own, or several when one atomic batch cannot take it. */
 interface KeyedWrite extends KeyedPart {
-  readonly plan: ReadonlyArray<Planned>;
+  readonly plan: Plan;
 }
 
 interface PartitionOutbox {
@@ -73,50 +75,44 @@ const makeOutbox = Effect.fnUntraced(function* (options: OutboxOptions) {
     room.bytes += bytes;
   });
 
-  const enqueue = (pieces: ReadonlyArray<OutboxPiece>, key: string | undefined, latch: Latch) => {
-    if (key === undefined) {
-      for (const piece of pieces) partitions[piece.pair.partition]!.gather.add(piece, latch);
-    } else {
-      for (const [partition, own] of Map.groupBy(pieces, ({ pair }) => pair.partition)) {
-        const gather = new Gather({
-          ...options,
-          outboxWriteMessagesMax: 1_000,
-          outboxWriteBytesMax: Number.MAX_SAFE_INTEGER,
-        });
-        for (const piece of own) gather.add(piece, latch);
-        for (let firstMessage = 0; !gather.isEmpty();) {
-          const plan = gather.take();
-          partitions[partition]!.keyed.push({ key, firstMessage, plan });
-          firstMessage += plan.length;
-        }
+  const enqueue = (spans: RecordSpans, key: string | undefined, latch: Latch) => {
+    const own = new Map<number, Gather>();
+    const gatherOf = (partition: number): Gather => {
+      let gather = own.get(partition);
+      if (gather === undefined) {
+        // A keyed request gathers by itself: its messages must not depend on what else is under way.
+        gather = key === undefined ? partitions[partition]!.gather : new Gather({ ...options, ...keyedLimits });
+        own.set(partition, gather);
       }
-    }
-    for (const partition of new Set(pieces.map(({ pair }) => pair.partition))) {
+      return gather;
+    };
+    for (let i = 0; i < spans.pairs.length; i++) gatherOf(spans.pairs[i]!.partition).add(spans, i, latch);
+    for (const [partition, gather] of own) {
+      if (key !== undefined) partitions[partition]!.keyed.push(...keyedWrites(key, gather));
       Deferred.doneUnsafe(partitions[partition]!.wake, Effect.void);
     }
   };
 
-  const write = Effect.fnUntraced(function* (pieces: ReadonlyArray<OutboxPiece>, key: string | undefined) {
-    if (pieces.length === 0) return;
-    const bytes = pieces.reduce((sum, { data }) => sum + data.length, 0);
+  const write = Effect.fnUntraced(function* (spans: RecordSpans, key: string | undefined) {
+    if (spans.pairs.length === 0) return;
+    const { bytes } = spans;
     yield* takeRoom(bytes);
     // The second gate, separate from the forwarder's: only pairs of the served job set get into the log, whatever the
     // caller believes. The producer comes again and finds its records counted as unconfigured.
-    const { pairs } = jobs.served();
-    if (!pieces.every(({ pair }) => pairs.has(pair.key))) {
+    if (!areServed(spans, jobs.served())) {
       release(bytes);
       return yield* new OutboxFull({ retryAfterSeconds: 1 });
     }
     const landed = Deferred.makeUnsafe<void>();
     const latch: Latch = {
-      // One more than the chunks, taken back below, so that no chunk can finish the latch while it is being set.
+      // One more than the partitions, taken back below, so that none can finish the latch while it is being set.
       remaining: 1,
       done: () => {
         release(bytes);
         Deferred.doneUnsafe(landed, Effect.void);
       },
     };
-    enqueue(pieces, key, latch);
+    enqueue(spans, key, latch);
     countDown(latch);
     yield* Deferred.await(landed).pipe(
       Effect.timeoutOrElse({
@@ -128,6 +124,29 @@ const makeOutbox = Effect.fnUntraced(function* (options: OutboxOptions) {
 
   return Outbox.of({ write, bytes: () => room.bytes });
 });
+
+/** One atomic batch takes a thousand messages; a keyed request is cut by nothing else. */
+const keyedLimits = { outboxWriteMessagesMax: 1_000, outboxWriteBytesMax: Number.MAX_SAFE_INTEGER };
+
+const keyedWrites = (key: string, gather: Gather): ReadonlyArray<KeyedWrite> => {
+  const writes: Array<KeyedWrite> = [];
+  for (let firstMessage = 0; !gather.isEmpty();) {
+    const plan = gather.take();
+    writes.push({ key, firstMessage, plan });
+    firstMessage += plan.messages.length;
+  }
+  return writes;
+};
+
+const areServed = ({ pairs }: RecordSpans, served: JobSet): boolean => {
+  let checked: Pair | undefined;
+  for (let i = 0; i < pairs.length; i++) {
+    const pair = pairs[i]!;
+    if (pair !== checked && !served.pairs.has(pair.key)) return false;
+    checked = pair;
+  }
+  return true;
+};
 
 const countDown = (latch: Latch) => {
   latch.remaining -= 1;
@@ -143,25 +162,28 @@ const writeLoop = (
     const hints = yield* WriteHints;
     const jobs = yield* Jobs;
     let keyedBefore = false;
+    let nextMillis = 0;
     while (true) {
       if (outbox.gather.isEmpty() && outbox.keyed.length === 0) {
         yield* Deferred.await(outbox.wake);
         outbox.wake = Deferred.makeUnsafe<void>();
         continue;
       }
+      // Each write costs an fsync and a message's way through the node, however little is in it.
+      const early = nextMillis - (yield* Clock.currentTimeMillis);
+      // Bounded, because a clock may be set back.
+      if (early > 0) yield* Effect.sleep(Math.min(early, options.outboxWriteSpacingMillisMin));
+      nextMillis = (yield* Clock.currentTimeMillis) + options.outboxWriteSpacingMillisMin;
       // Turn about, so that neither keyed nor unkeyed requests can starve the other.
       const keyed: KeyedWrite | undefined = keyedBefore && !outbox.gather.isEmpty() ? undefined : outbox.keyed.shift();
       keyedBefore = keyed !== undefined;
       const plan = keyed?.plan ?? outbox.gather.take();
-      const bodies = yield* Effect.promise(() => compress(plan));
-      const messages = compose(outbox.partition, plan, bodies, outbox.numbering, jobs.served().number, keyed);
+      const bodies = yield* Effect.promise(() => compress(plan.messages));
+      const messages = compose(outbox.partition, plan.messages, bodies, outbox.numbering, jobs.served().number, keyed);
       const duplicate = yield* storeUntilLanded(outbox.partition, messages, options);
       if (duplicate && keyed !== undefined) outbox.numbering.forget(messages.length);
       hints.wrote(outbox.partition);
-      for (const message of plan) {
-        for (const chunk of message.kind === "plain" ? [message.chunk] : message.chunks)
-          chunk.latches.forEach(countDown);
-      }
+      plan.latches.forEach(countDown);
     }
   });
 

@@ -1,5 +1,6 @@
 import { Effect, Layer, Redacted } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { isDeepStrictEqual } from "node:util";
 import {
   ApiUnavailable,
   type ExpectedRevision,
@@ -10,6 +11,7 @@ import {
   JobsAdmin,
   NodeView,
   type ShownJob,
+  type WrittenJob,
 } from "../../src/api/ports.ts";
 import type { BooksReport } from "../../src/api/reports.ts";
 import { serveApi } from "../../src/api/server.ts";
@@ -54,11 +56,7 @@ export class FakeNode {
     };
   }
 
-  put(
-    id: string,
-    input: unknown,
-    expected: ExpectedRevision,
-  ): Effect.Effect<ShownJob & { readonly created: boolean }, JobConflict | InvalidJob> {
+  put(id: string, input: unknown, expected: ExpectedRevision): Effect.Effect<WrittenJob, JobConflict | InvalidJob> {
     const before = this.jobs.get(id);
     if (expected === "absent" ? before !== undefined : expected !== undefined && before?.revision !== expected) {
       return Effect.fail(new JobConflict({ revision: before?.revision }));
@@ -67,9 +65,12 @@ export class FakeNode {
     if (typeof job.customer !== "string") {
       return Effect.fail(new InvalidJob({ problems: ["customer: must be a string"] }));
     }
+    if (before !== undefined && isDeepStrictEqual(before.job, job)) {
+      return Effect.succeed({ ...before, change: "unchanged" });
+    }
     const stored = { job, revision: ++this.revision };
     this.jobs.set(id, stored);
-    return Effect.succeed({ ...stored, created: before === undefined });
+    return Effect.succeed({ ...stored, change: before === undefined ? "created" : "updated" });
   }
 
   remove(id: string, expected: ExpectedRevision): Effect.Effect<void, JobConflict | JobNotFound> {

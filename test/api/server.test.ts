@@ -238,6 +238,7 @@ describe("jobs", () => {
       assert.strictEqual(created.status, 201);
       assert.strictEqual(created.headers["etag"], '"1"');
       assert.strictEqual(created.json.job.id, "job-1");
+      assert.strictEqual(created.json.change, "created");
       const read = yield* ask(url, "GET", "/v1/jobs/job-1");
       assert.strictEqual(read.status, 200);
       assert.strictEqual(read.headers["etag"], '"1"');
@@ -245,8 +246,11 @@ describe("jobs", () => {
       assert.strictEqual((yield* put(url, aJob, { "if-match": '"7"' })).status, 412);
       assert.strictEqual((yield* put(url, aJob, { "if-none-match": "*" })).status, 412);
       assert.strictEqual((yield* put(url, aJob, { "if-match": "7" })).status, 400);
-      const replaced = yield* put(url, aJob, { "if-match": '"1"' });
+      const same = yield* put(url, aJob);
+      assert.deepStrictEqual([same.status, same.headers["etag"], same.json.change], [200, '"1"', "unchanged"]);
+      const replaced = yield* put(url, { ...aJob, enabled: false }, { "if-match": '"1"' });
       assert.strictEqual(replaced.status, 200);
+      assert.strictEqual(replaced.json.change, "updated");
       assert.strictEqual(replaced.headers["etag"], '"2"');
       const stale = yield* ask(url, "DELETE", "/v1/jobs/job-1", { headers: { "if-match": '"1"' } });
       assert.strictEqual(stale.status, 412);

@@ -130,7 +130,12 @@ describe("spillway jobs", () => {
       const shown = yield* run(["get", "acme-http"]);
       assert.match(shown.stdout, /# revision 4\n[\s\S]*id: acme-http/);
       const again = yield* run(["put", "-"], shown.stdout);
-      assert.match(again.stdout, /updated acme-http at revision 5/);
+      assert.match(again.stdout, /^unchanged acme-http at revision 4$/m);
+      const changed = yield* run(
+        ["put", "-"],
+        shown.stdout.replace("maxIntervalSeconds: 30", "maxIntervalSeconds: 60"),
+      );
+      assert.match(changed.stdout, /^updated acme-http at revision 5$/m);
       const deleted = yield* run(["delete", "acme-http"]);
       assert.strictEqual(deleted.code, 0);
       const gone = yield* run(["get", "acme-http"]);

@@ -3,11 +3,12 @@ import { createServer, request, type IncomingHttpHeaders, type RequestListener, 
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { readFileSync } from "node:fs";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
-import { type AckTimeout, Outbox, type OutboxFull, type OutboxPiece } from "../../src/actors/ports/outbox.ts";
+import { type AckTimeout, Outbox, type OutboxFull, type RecordSpans } from "../../src/actors/ports/outbox.ts";
 import type { Dataset } from "../../src/domain/dataset.ts";
 import type { Limits } from "../../src/domain/limits.ts";
 import { makePair, type Pair } from "../../src/domain/partition.ts";
 import { type Ingest, makeIngest } from "../../src/forwarder/ingest.ts";
+import { type Piece, piecesOf } from "../support/world.ts";
 
 export const defaultLimits: Limits = (
   JSON.parse(readFileSync(new URL("../../config/default.json", import.meta.url), "utf8")) as { limits: Limits }
@@ -37,17 +38,17 @@ export const twoCustomers = jobSetOf(
 
 /** Keeps what was written, and answers what the test tells it to. */
 export class ScriptedOutbox {
-  readonly writes: Array<{ readonly pieces: ReadonlyArray<OutboxPiece>; readonly key: string | undefined }> = [];
+  readonly writes: Array<{ readonly pieces: ReadonlyArray<Piece>; readonly key: string | undefined }> = [];
   /** The same, in the door's own memory. */
-  readonly taken: Array<ReadonlyArray<OutboxPiece>> = [];
+  readonly taken: Array<RecordSpans> = [];
   answer: Effect.Effect<void, OutboxFull | AckTimeout> = Effect.void;
 
   readonly service = Outbox.of({
-    write: (pieces, key) =>
+    write: (spans, key) =>
       Effect.suspend(() => {
-        this.taken.push(pieces);
+        this.taken.push(spans);
         // Copied: after the ack the door may use the memory again.
-        this.writes.push({ pieces: pieces.map((piece) => ({ ...piece, data: Buffer.from(piece.data) })), key });
+        this.writes.push({ pieces: piecesOf(spans), key });
         return this.answer;
       }),
     bytes: () => 0,
@@ -98,6 +99,7 @@ export const openDoor = Effect.fnUntraced(function* (
       served: () => jobs.set,
       onChange: (adopt) => adopt(jobs.set),
       atRevision: () => Effect.succeed(undefined),
+      absence: () => Effect.succeed("forgotten" as const),
     }),
   );
   const ingest = yield* makeIngest({ limits: { ...defaultLimits, ...limits }, datasets: catalogue }).pipe(

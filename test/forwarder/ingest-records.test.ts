@@ -3,6 +3,7 @@ import { Deferred, Effect, Fiber } from "effect";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { AckTimeout } from "../../src/actors/ports/outbox.ts";
 import { eventually, jobSetOf, openDoor } from "./door-world.ts";
+import { piecesOf } from "../support/world.ts";
 
 const acme = { "spillway-customer": "acme" };
 const lines = (...records: ReadonlyArray<string | Buffer>): Buffer =>
@@ -256,7 +257,7 @@ describe("records at the door", () => {
       yield* Deferred.succeed(durable, undefined);
       for (const fiber of held) assert.strictEqual((yield* Fiber.join(fiber)).status, 503);
       for (let n = 10; n < 16; n++) yield* post("/v1/ingest/logs", bodyOf(n), acme);
-      const texts = heldWrites.map((pieces) => Buffer.concat(pieces.map(({ data }) => data)).toString());
+      const texts = heldWrites.map((spans) => Buffer.concat(piecesOf(spans).map(({ data }) => data)).toString());
       assert.sameMembers(texts, [1, 2, 3].map(bodyOf));
       assert.strictEqual(ingest.inFlightBytes(), 0);
     }).pipe(Effect.scoped),

@@ -10,6 +10,7 @@ import { startFaultProxy } from "../support/fault-proxy.ts";
 import { linesByPair, oneTo, readWholeLog } from "../support/nats-log.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import {
+  spansOf,
   layerNats,
   layerOutboxFor,
   layerStores,
@@ -68,7 +69,8 @@ describeNats("log", (startNats) => {
           const outbox = yield* Outbox;
           assert.deepStrictEqual(yield* log.read(0, 1, readBytes), []);
           const startMillis = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-          for (let i = 0; i < 50; i++) yield* outbox.write([pieceOf(i % 2 === 0 ? a! : b!, [`${i}`])], undefined);
+          for (let i = 0; i < 50; i++)
+            yield* outbox.write(spansOf([pieceOf(i % 2 === 0 ? a! : b!, [`${i}`])]), undefined);
           const endMillis = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
           const messages = yield* log.read(0, 1, readBytes);
           assert.deepStrictEqual(
@@ -131,7 +133,7 @@ describeNats("log", (startNats) => {
           const log = yield* Log;
           const outbox = yield* Outbox;
           const record = Array.from({ length: 8 }, () => noise(12_500)).join("");
-          for (let i = 0; i < 12; i++) yield* outbox.write([pieceOf(a!, [record])], undefined);
+          for (let i = 0; i < 12; i++) yield* outbox.write(spansOf([pieceOf(a!, [record])]), undefined);
           const size = (yield* log.describe(0)).bytes / 12;
           // JetStream sends whole messages and ends after the one that passes the limit.
           assert.deepStrictEqual(
@@ -180,11 +182,11 @@ describeNats("log", (startNats) => {
           const log = yield* Log;
           const outbox = yield* Outbox;
           const { publish } = yield* Nats;
-          yield* outbox.write([pieceOf(a!, ["before"])], undefined);
+          yield* outbox.write(spansOf([pieceOf(a!, ["before"])]), undefined);
           for (const subject of ["log.000._mux", `log.000.${a!.key}`]) {
             yield* Effect.promise(() => publish.request(subject, crypto.getRandomValues(new Uint8Array(200))));
           }
-          yield* outbox.write([pieceOf(a!, ["after"])], undefined);
+          yield* outbox.write(spansOf([pieceOf(a!, ["after"])]), undefined);
           const messages = yield* log.read(0, 1, readBytes);
           assert.deepStrictEqual(
             messages.map(({ chunks }) => chunks.length),
@@ -238,7 +240,7 @@ describeNats("log", (startNats) => {
         Effect.gen(function* () {
           const outbox = yield* Outbox;
           const record = Array.from({ length: 8 }, () => noise(60_000)).join("");
-          for (let i = 0; i < 6; i++) yield* outbox.write([pieceOf(a!, [record])], undefined);
+          for (let i = 0; i < 6; i++) yield* outbox.write(spansOf([pieceOf(a!, [record])]), undefined);
           const all: DirectGetRequest = {
             stream: "LOG_000",
             sequence: 1,

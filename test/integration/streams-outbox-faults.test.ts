@@ -8,7 +8,7 @@ import { assertExact, largeRequest, withOutbox } from "../support/nats-outbox.ts
 import { startSpawnedNats } from "../support/nats-spawned.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import { observeWrites } from "../support/nats-write-observer.ts";
-import { pairsOf, someJobs, until } from "../support/world.ts";
+import { spansOf, pairsOf, someJobs, until } from "../support/world.ts";
 
 describeNats("outbox under faults", (startNats) => {
   it.live("stores once, in order, what it sends again because acknowledgements were lost", () =>
@@ -30,7 +30,7 @@ describeNats("outbox under faults", (startNats) => {
           ]) {
             proxy.set({ holdAnswers: true });
             const before = seen.answered;
-            const writing = yield* Effect.forkChild(outbox.write(request(), undefined));
+            const writing = yield* Effect.forkChild(outbox.write(spansOf(request()), undefined));
             // It has landed, and nobody has told the outbox, which sends it again: into the same silence.
             yield* until("stored and repeated", () => seen.answered >= before + 2);
             assert.isAbove(outbox.bytes(), 0);
@@ -38,7 +38,7 @@ describeNats("outbox under faults", (startNats) => {
             proxy.set({ holdAnswers: false });
             yield* Fiber.join(writing);
           }
-          yield* outbox.write([lines.next(pairs[0]!, 1)], undefined);
+          yield* outbox.write(spansOf([lines.next(pairs[0]!, 1)]), undefined);
           assert.isAbove(seen.writes, 6);
           yield* assertExact(1, lines);
         }),
@@ -63,7 +63,10 @@ describeNats("outbox under faults", (startNats) => {
             i % 4 === 3 ? largeRequest(lines, pairs) : [lines.next(pairs[i % 4]!, 3)],
           );
           const writing = yield* Effect.forkChild(
-            Effect.forEach(requests, (pieces) => outbox.write(pieces, undefined), { concurrency: 6, discard: true }),
+            Effect.forEach(requests, (pieces) => outbox.write(spansOf(pieces), undefined), {
+              concurrency: 6,
+              discard: true,
+            }),
           );
           yield* until("some were repeated", () => seen.answered >= 4);
           proxy.set({ latencyMillis: 0 });
@@ -88,17 +91,17 @@ describeNats("outbox under faults", (startNats) => {
           { url: nats.url, jobs, partitions: 1, limits },
           Effect.gen(function* () {
             const outbox = yield* Outbox;
-            yield* outbox.write([lines.next(pairs[0]!, 1)], undefined);
+            yield* outbox.write(spansOf([lines.next(pairs[0]!, 1)]), undefined);
             yield* Effect.promise(() => nats.pause());
-            const first = yield* outbox.write([lines.next(pairs[0]!, 1)], undefined).pipe(Effect.flip);
+            const first = yield* outbox.write(spansOf([lines.next(pairs[0]!, 1)]), undefined).pipe(Effect.flip);
             assert.strictEqual(first._tag, "AckTimeout");
-            const second = yield* outbox.write(largeRequest(lines, pairs), undefined).pipe(Effect.flip);
+            const second = yield* outbox.write(spansOf(largeRequest(lines, pairs)), undefined).pipe(Effect.flip);
             assert.strictEqual(second._tag, "AckTimeout");
             assert.isAbove(outbox.bytes(), 270_000);
-            const third = yield* outbox.write(largeRequest(refused, pairs), undefined).pipe(Effect.flip);
+            const third = yield* outbox.write(spansOf(largeRequest(refused, pairs)), undefined).pipe(Effect.flip);
             assert.strictEqual(third._tag, "OutboxFull");
             // What fits still gets in.
-            const fourth = yield* outbox.write([lines.next(pairs[1]!, 1)], undefined).pipe(Effect.flip);
+            const fourth = yield* outbox.write(spansOf([lines.next(pairs[1]!, 1)]), undefined).pipe(Effect.flip);
             assert.strictEqual(fourth._tag, "AckTimeout");
             yield* Effect.promise(() => nats.resume());
             yield* until("everything is stored", () => outbox.bytes() === 0);
@@ -124,7 +127,10 @@ describe("outbox under faults, spawned nats-server", () => {
           const producer = { on: true };
           const produce = Effect.gen(function* () {
             for (let i = 0; producer.on; i++) {
-              yield* outbox.write(i % 5 === 0 ? largeRequest(lines, pairs) : [lines.next(pairs[i % 6]!, 2)], undefined);
+              yield* outbox.write(
+                spansOf(i % 5 === 0 ? largeRequest(lines, pairs) : [lines.next(pairs[i % 6]!, 2)]),
+                undefined,
+              );
               written += 1;
             }
           });

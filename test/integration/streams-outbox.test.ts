@@ -8,7 +8,7 @@ import { readWholeLog } from "../support/nats-log.ts";
 import { assertExact, assertStoredOnce, largeRequest, withOutbox } from "../support/nats-outbox.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import { observeWrites } from "../support/nats-write-observer.ts";
-import { pairsOf, pieceOf, someJobs } from "../support/world.ts";
+import { spansOf, pairsOf, pieceOf, someJobs } from "../support/world.ts";
 
 describeNats("outbox", (startNats) => {
   it.live("has one write in flight per partition, and makes few messages of many small requests", () =>
@@ -26,7 +26,7 @@ describeNats("outbox", (startNats) => {
             lines.next(pairs[i % 40]!, 1),
             lines.next(pairs[(i * 7) % 40]!, 2),
           ]);
-          yield* Effect.forEach(requests, (pieces) => outbox.write(pieces, undefined), {
+          yield* Effect.forEach(requests, (pieces) => outbox.write(spansOf(pieces), undefined), {
             concurrency: 300,
             discard: true,
           });
@@ -58,9 +58,9 @@ describeNats("outbox", (startNats) => {
           { url, jobs, partitions: 2, ...(limits === undefined ? {} : { limits }) },
           Effect.gen(function* () {
             const outbox = yield* Outbox;
-            yield* outbox.write(small, "small");
-            yield* outbox.write(large, "large");
-            yield* outbox.write(spread, "spread");
+            yield* outbox.write(spansOf(small), "small");
+            yield* outbox.write(spansOf(large), "large");
+            yield* outbox.write(spansOf(spread), "spread");
             // Before the next message says what is absent there are several of them.
             for (const [pieces, key] of [
               [small, "small"],
@@ -68,9 +68,11 @@ describeNats("outbox", (startNats) => {
               [spread, "spread"],
               [small, "small"],
             ] as const) {
-              yield* outbox.write(pieces, key);
+              yield* outbox.write(spansOf(pieces), key);
             }
-            yield* Effect.forEach(pairs, (pair) => outbox.write([lines.next(pair, 1)], undefined), { discard: true });
+            yield* Effect.forEach(pairs, (pair) => outbox.write(spansOf([lines.next(pair, 1)]), undefined), {
+              discard: true,
+            });
             assert.strictEqual(outbox.bytes(), 0);
             yield* assertStoredOnce(2, lines);
           }),
@@ -92,9 +94,9 @@ describeNats("outbox", (startNats) => {
         { url, jobs, partitions: 1, limits: { chunkRecordsMax: 1, requestAckMillisMax: 5_000 } },
         Effect.gen(function* () {
           const outbox = yield* Outbox;
-          yield* outbox.write(pieces, "key");
-          yield* outbox.write(pieces, "key");
-          yield* outbox.write([lines.next(pair!, 1)], undefined);
+          yield* outbox.write(spansOf(pieces), "key");
+          yield* outbox.write(spansOf(pieces), "key");
+          yield* outbox.write(spansOf([lines.next(pair!, 1)]), undefined);
           assert.strictEqual(outbox.bytes(), 0);
           yield* assertStoredOnce(1, lines);
         }),
@@ -114,7 +116,7 @@ describeNats("outbox", (startNats) => {
           const stranger = pieceOf(makePair("stranger", "http_requests", 1), ["{}"]);
           for (const pieces of [[stranger], [pieceOf(pair!, ["{}"]), stranger]]) {
             for (const key of [undefined, "key"]) {
-              const refusal = yield* outbox.write(pieces, key).pipe(Effect.flip);
+              const refusal = yield* outbox.write(spansOf(pieces), key).pipe(Effect.flip);
               assert.strictEqual(refusal._tag, "OutboxFull");
             }
           }

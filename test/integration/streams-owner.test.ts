@@ -12,6 +12,7 @@ import { WrittenLines } from "../support/nats-lines.ts";
 import { linesOf } from "../support/nats-log.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import {
+  spansOf,
   layerNats,
   layerOutboxFor,
   layerOwner,
@@ -76,7 +77,7 @@ const produce = Effect.fnUntraced(function* (jobs: JobSet, written: WrittenLines
   const pairs = pairsOf(jobs);
   for (let i = 0; !stop(); i++) {
     yield* outbox.write(
-      [written.next(pairs[i % pairs.length]!, 1 + (i % 40)), written.next(pairs[(i * 5) % pairs.length]!, 3)],
+      spansOf([written.next(pairs[i % pairs.length]!, 1 + (i % 40)), written.next(pairs[(i * 5) % pairs.length]!, 3)]),
       undefined,
     );
     if (i % 10 === 0) yield* Effect.sleep(5);
@@ -97,7 +98,10 @@ describeNats("owner", (startNats) => {
           const owner = yield* Owner;
           yield* until("all partitions are owned", () => owner.owned().size === partitions);
           for (const pair of pairsOf(jobs)) {
-            yield* outbox.write([written.next(pair, 700), written.next(pair, 700), written.next(pair, 5)], undefined);
+            yield* outbox.write(
+              spansOf([written.next(pair, 700), written.next(pair, 700), written.next(pair, 5)]),
+              undefined,
+            );
           }
           yield* until("everything is delivered", () => destinations.deliveredRecords() === written.records());
           const books = [...owner.owned().values()].flatMap(({ state }) =>
@@ -148,9 +152,13 @@ describeNats("owner", (startNats) => {
         yield* Effect.gen(function* () {
           const owner = yield* Owner;
           for (let round = 0; round < 10; round++) {
-            yield* Effect.forEach(pairsOf(jobs), (pair) => outbox.write([written.next(pair, 300, 1_000)], undefined), {
-              concurrency: 4,
-            });
+            yield* Effect.forEach(
+              pairsOf(jobs),
+              (pair) => outbox.write(spansOf([written.next(pair, 300, 1_000)]), undefined),
+              {
+                concurrency: 4,
+              },
+            );
           }
           const healthy = () =>
             destinations

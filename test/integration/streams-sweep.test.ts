@@ -9,6 +9,7 @@ import { WrittenLines } from "../support/nats-lines.ts";
 import { readWholeLog } from "../support/nats-log.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import {
+  spansOf,
   layerNats,
   layerOutboxFor,
   layerOwner,
@@ -55,9 +56,9 @@ describeNats("sweep", (startNats) => {
         const outbox = yield* Outbox;
         // Three of these fit into a batch, so that most of the time one is open; then the log's time passes.
         for (let round = 0; round < 2; round++) {
-          for (let i = 0; i < 25; i++) yield* outbox.write([written.next(slow!, 60)], undefined);
+          for (let i = 0; i < 25; i++) yield* outbox.write(spansOf([written.next(slow!, 60)]), undefined);
           yield* Effect.sleep(1_100);
-          yield* outbox.write([written.next(other!, 1)], undefined);
+          yield* outbox.write(spansOf([written.next(other!, 1)]), undefined);
         }
         const owner = layerOwner(jobs, 1, destinations, "me", { bufferClosedBatchesMax: 2 }).pipe(
           Layer.provide(layerNats(url, "me")),

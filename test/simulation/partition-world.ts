@@ -93,6 +93,7 @@ export class PartitionWorld {
       served: () => this.jobs,
       onChange: (adopt) => Effect.suspend(() => (this.adopters.add(adopt), adopt(this.jobs))),
       atRevision: (id, revision) => Effect.succeed(this.history.get(`${id} ${revision}`)),
+      absence: () => Effect.succeed("forgotten"),
     });
     return Owner.layer(options).pipe(
       Layer.provide(BufferActors.layer(options).pipe(Layer.provide(this.store.layer(dice, life)))),

@@ -5,6 +5,8 @@ import type { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
 import type { Own, ReferenceLog } from "./reference-batches.ts";
 
+const strangers = Buffer.from("not of this chunk\n");
+
 /** A partition's log in memory. What it holds is the truth that a simulation checks everything else against. */
 export class ScriptedLog {
   readonly incarnation = "2024-11-14T00:00:00Z";
@@ -33,12 +35,15 @@ export class ScriptedLog {
 
   /** A chunk of lines that no other chunk holds. */
   chunk(pairKey: string, records: number, encoding: Chunk["encoding"]): Chunk {
-    const from = this.written.get(pairKey) ?? 0;
-    this.written.set(pairKey, from + records);
-    const lines = Array.from({ length: records }, (_, i) => `${pairKey} ${String(from + i).padStart(6, "0")}\n`);
+    const before = this.written.get(pairKey) ?? 0;
+    this.written.set(pairKey, before + records);
+    const lines = Array.from({ length: records }, (_, i) => `${pairKey} ${String(before + i).padStart(6, "0")}\n`);
     const raw = Buffer.from(lines.join(""));
-    const data = encoding === "raw" ? raw : gzipSync(raw, { level: 1 });
-    const chunk: Chunk = { pairKey, records, bytes: raw.length, encoding, data };
+    const stored = encoding === "raw" ? raw : gzipSync(raw, { level: 1 });
+    // Between the bytes of others, as in the body of a mux message.
+    const data = Buffer.concat([strangers, stored, strangers]);
+    const [from, to] = [strangers.length, strangers.length + stored.length];
+    const chunk: Chunk = { pairKey, records, bytes: raw.length, encoding, data, from, to };
     this.raw.set(chunk, raw);
     return chunk;
   }

@@ -17,7 +17,7 @@ const live = Effect.fnUntraced(function* (world: PartitionWorld, owner: Owner["S
 });
 
 /** Runs what may wait for the clock, with the clock going. */
-const inTime = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+export const inTime = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(effect);
   for (let i = 0; fiber.pollUnsafe() === undefined; i++) {
     if (i > 6_000) assert.fail("it does not end in ten minutes");
@@ -26,7 +26,7 @@ const inTime = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E,
   return yield* Fiber.join(fiber);
 });
 
-const begin = Effect.fnUntraced(function* (world: PartitionWorld, life: Life) {
+export const begin = Effect.fnUntraced(function* (world: PartitionWorld, life: Life) {
   const scope = yield* Scope.make();
   const owner = yield* Layer.build(Layer.fresh(world.owner(life))).pipe(
     Scope.provide(scope),
@@ -37,7 +37,7 @@ const begin = Effect.fnUntraced(function* (world: PartitionWorld, life: Life) {
 
 type Running = Effect.Success<ReturnType<typeof begin>>;
 
-const end = ({ life, scope }: Running) =>
+export const end = ({ life, scope }: Running) =>
   Effect.suspend(() => {
     life.isDead = true;
     return inTime(Scope.close(scope, Exit.void));
@@ -71,7 +71,7 @@ const liveAndDie = Effect.fnUntraced(function* (world: PartitionWorld, lives: nu
   if (before !== undefined) yield* end(before);
 });
 
-const isSettled = ({ log, checkpoints, jobs }: PartitionWorld, owner: Owner["Service"]): boolean => {
+export const isSettled = ({ log, checkpoints, jobs }: PartitionWorld, owner: Owner["Service"]): boolean => {
   const owned = owner.owned().get(0);
   if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined)
     return false;

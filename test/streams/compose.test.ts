@@ -1,35 +1,53 @@
 import { assert, describe, it } from "@effect/vitest";
 import { gunzipSync } from "node:zlib";
 import { ContinuityWatch } from "../../src/actors/partition/continuity.ts";
-import type { Writer } from "../../src/actors/ports/log.ts";
+import type { Chunk, Writer } from "../../src/actors/ports/log.ts";
 import { makePair } from "../../src/domain/partition.ts";
 import type { StreamMessage } from "../../src/streams/atomic-batch.ts";
 import { decode } from "../../src/streams/chunk.ts";
 import { compose, compress, Numbering } from "../../src/streams/compose.ts";
-import type { Gathered, Planned } from "../../src/streams/gather.ts";
+import type { Planned } from "../../src/streams/gather.ts";
 import { pairKeyOf } from "../../src/streams/subjects.ts";
 
-const gathered = (customer: string, lines: ReadonlyArray<string>): Gathered => {
-  const data = lines.map((line) => Buffer.from(`${line}\n`));
+/** One message, as the outbox plans it: `raw` a copy, or a view of somebody's body. */
+const planned = (
+  kind: Planned["kind"],
+  chunks: ReadonlyArray<readonly [customer: string, ...lines: ReadonlyArray<string>]>,
+  copied: boolean,
+): Planned => {
+  const raws = chunks.map(([, ...lines]) => Buffer.from(lines.map((line) => `${line}\n`).join("")));
   return {
-    pair: makePair(customer, "x", 8),
-    data,
-    records: lines.length,
-    bytes: data.reduce((sum, { length }) => sum + length, 0),
-    latches: [],
+    kind,
+    pairs: chunks.map(([customer]) => makePair(customer, "x", 8)),
+    records: chunks.map(([, ...lines]) => lines.length),
+    bytes: raws.map(({ length }) => length),
+    raw: Buffer.concat(raws),
+    copied,
   };
 };
 
-const plan: ReadonlyArray<Planned> = [
-  { kind: "plain", chunk: gathered("a", ["a1", "a2", "a3"]) },
-  { kind: "mux", chunks: [gathered("b", ["b1"]), gathered("c", ["c1", "c2"])] },
-  { kind: "plain", chunk: gathered("d", ["d1"]) },
+/** Made anew for every write: a copy's memory is given back when it is compressed. */
+const planOf = (): ReadonlyArray<Planned> => [
+  planned("plain", [["a", "a1", "a2", "a3"]], false),
+  planned(
+    "mux",
+    [
+      ["b", "b1"],
+      ["c", "c1", "c2"],
+    ],
+    true,
+  ),
+  planned("plain", [["d", "d1"]], false),
 ];
 
-const composed = async (numbering: Numbering, key?: string, firstMessage = 0) =>
-  compose(3, plan, await compress(plan), numbering, 42, key === undefined ? undefined : { key, firstMessage });
+const composed = async (numbering: Numbering, key?: string, firstMessage = 0) => {
+  const plan = planOf();
+  const bodies = await compress(plan);
+  return compose(3, plan, bodies, numbering, 42, key === undefined ? undefined : { key, firstMessage });
+};
 
 const decoded = ({ data, subject }: StreamMessage) => decode(data, pairKeyOf(subject));
+const contentOf = ({ data, from, to }: Chunk) => data.subarray(from, to);
 const writersOf = (messages: ReadonlyArray<StreamMessage>): ReadonlyArray<Writer> =>
   messages.map((each) => decoded(each).writer);
 
@@ -58,9 +76,9 @@ describe("compose", () => {
     );
     const [first, second] = messages.map(decoded);
     assert.strictEqual(first!.jobSet, 42);
-    assert.strictEqual(gunzipSync(first!.chunks[0]!.data).toString(), "a1\na2\na3\n");
+    assert.strictEqual(gunzipSync(contentOf(first!.chunks[0]!)).toString(), "a1\na2\na3\n");
     assert.deepStrictEqual(
-      second!.chunks.map(({ data, pairKey, records }) => [pairKey, records, Buffer.from(data).toString()]),
+      second!.chunks.map((chunk) => [chunk.pairKey, chunk.records, contentOf(chunk).toString()]),
       [
         ["b.x", 1, "b1\n"],
         ["c.x", 2, "c1\nc2\n"],

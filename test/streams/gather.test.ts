@@ -1,106 +1,58 @@
 import { assert, describe, it } from "@effect/vitest";
 import * as fc from "fast-check";
-import type { OutboxPiece } from "../../src/actors/ports/outbox.ts";
-import { makePair } from "../../src/domain/partition.ts";
-import { Gather, type Gathered, type GatherLimits, type Latch, type Planned } from "../../src/streams/gather.ts";
-
-const pairs = ["a", "b", "c", "d", "e"].map((customer) => makePair(customer, "x", 1));
-
-/** Small enough that a few pieces reach every limit; any combination that `contradictions` would allow. */
-const limitSets: fc.Arbitrary<GatherLimits> = fc
-  .record({
-    chunkRecordsMax: fc.integer({ min: 1, max: 20 }),
-    chunkRawBytesMax: fc.integer({ min: 10, max: 200 }),
-    plainShare: fc.double({ min: 0, max: 1, noNaN: true }),
-    muxRawBytesMax: fc.integer({ min: 10, max: 400 }),
-    outboxWriteBytesMax: fc.integer({ min: 10, max: 1_000 }),
-    outboxWriteMessagesMax: fc.integer({ min: 1, max: 6 }),
-  })
-  .map(({ plainShare, ...rest }) => ({
-    ...rest,
-    plainChunkRawBytesMin: Math.floor(plainShare * rest.chunkRawBytesMax),
-  }));
-
-/** One request: pieces of some pairs. A piece is one or more records; a record may be larger than a chunk should be. */
-const requests = fc.array(
-  fc.array(
-    fc.record({
-      pair: fc.constantFrom(...pairs),
-      records: fc.integer({ min: 1, max: 8 }),
-      bytes: fc.integer({ min: 2, max: 60 }),
-    }),
-    { minLength: 1, maxLength: 8 },
-  ),
-  { maxLength: 12 },
-);
-
-const chunksOf = (message: Planned): ReadonlyArray<Gathered> =>
-  message.kind === "plain" ? [message.chunk] : message.chunks;
-const bytesOf = (message: Planned) => chunksOf(message).reduce((sum, { bytes }) => sum + bytes, 0);
-
-/** Adds requests as the outbox does; `done` counts how often each request was told that it landed. */
-const gatherAll = (gather: Gather, all: ReadonlyArray<ReadonlyArray<OutboxPiece>>) => {
-  const done = all.map(() => 0);
-  const latches = all.map((pieces, i): Latch => {
-    const latch = { remaining: 1, done: () => void (done[i]! += 1) };
-    for (const piece of pieces) gather.add(piece, latch);
-    countDown(latch);
-    return latch;
-  });
-  return { done, latches };
-};
-
-const countDown = (latch: Latch) => {
-  latch.remaining -= 1;
-  if (latch.remaining === 0) latch.done();
-};
-
-/** Takes writes until nothing is left; the bound makes a `take` that gives nothing a failure, not a hang. */
-const takeAll = (gather: Gather): ReadonlyArray<ReadonlyArray<Planned>> => {
-  const writes: Array<ReadonlyArray<Planned>> = [];
-  while (!gather.isEmpty()) {
-    assert.isBelow(writes.length, 1_000, "take() makes no progress");
-    writes.push(gather.take());
-  }
-  return writes;
-};
-
-/** Numbered pieces, so that order and completeness show in the bytes themselves. */
-const pieceOf = (
-  { bytes, pair, records }: { pair: (typeof pairs)[number]; records: number; bytes: number },
-  i: number,
-) => ({
-  pair,
-  records,
-  data: Buffer.from(`${String(i).padStart(Math.max(bytes, 5) - 1, "0")}\n`),
-});
-
-const cases = fc.tuple(limitSets, requests).map(([limits, all]) => {
-  let i = 0;
-  return { limits, all: all.map((pieces) => pieces.map((piece) => pieceOf(piece, i++))) };
-});
+import type { Pair } from "../../src/domain/partition.ts";
+import { Gather, type Latch, type Plan, releaseRaw } from "../../src/streams/gather.ts";
+import { limits as defaults, type Piece, spansOf } from "../support/world.ts";
+import {
+  assertComplete,
+  assertWithinLimits,
+  cases,
+  countDown,
+  gatherable,
+  gatherAll,
+  messagesOf,
+  pairs,
+  pieceOf,
+  scatteredSpansOf,
+  sum,
+  takeAll,
+} from "./gather-world.ts";
 
 describe("Gather", () => {
-  it("gives every piece out once, in order per pair, across all writes", () => {
+  it("gives every span out once, in order per pair, across all writes", () => {
     fc.assert(
       fc.property(cases, ({ all, limits }) => {
         const gather = new Gather(limits);
         gatherAll(gather, all);
-        const given = takeAll(gather).flat().flatMap(chunksOf);
-        for (const pair of pairs) {
-          const expected = all.flat().filter((piece) => piece.pair === pair);
-          const own = given.filter((chunk) => chunk.pair === pair);
-          assert.deepStrictEqual(
-            own.flatMap(({ data }) => data),
-            expected.map(({ data }) => data),
-          );
-          assert.strictEqual(
-            own.reduce((sum, { records }) => sum + records, 0),
-            expected.reduce((sum, { records }) => sum + records, 0),
-          );
-        }
+        assertComplete(all, takeAll(gather));
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it("does so when requests come between the writes, whose memory is used again", () => {
+    fc.assert(
+      fc.property(cases, fc.infiniteStream(fc.boolean()), ({ all, limits }, writeNow) => {
+        const gather = new Gather(limits);
+        const writes: Array<Plan> = [];
+        const write = () => {
+          const plan = gather.take();
+          // As after compression: what is looked at later is what was there then.
+          writes.push({
+            ...plan,
+            messages: plan.messages.map((message) => ({ ...message, raw: Buffer.from(message.raw) })),
+          });
+          plan.messages.forEach(releaseRaw);
+        };
+        for (const spans of all) {
+          gatherAll(gather, [spans]);
+          if (writeNow.next().value) write();
+        }
+        while (!gather.isEmpty()) write();
+        assertComplete(all, writes);
+        for (const plan of writes) assertWithinLimits(plan, limits);
+      }),
+      { numRuns: 300 },
     );
   });
 
@@ -109,49 +61,35 @@ describe("Gather", () => {
       fc.property(cases, ({ all, limits }) => {
         const gather = new Gather(limits);
         gatherAll(gather, all);
-        for (const write of takeAll(gather)) {
-          assert.isAtMost(write.length, limits.outboxWriteMessagesMax);
-          assert.isAtLeast(write.length, 1);
-          const chunks = write.flatMap(chunksOf);
-          const total = chunks.reduce((sum, { bytes }) => sum + bytes, 0);
-          assert.isTrue(
-            total <= limits.outboxWriteBytesMax || chunks.length === 1,
-            `${total} bytes in ${chunks.length} chunks`,
-          );
-          for (const { bytes, data, records } of chunks) {
-            assert.strictEqual(
-              bytes,
-              data.reduce((sum, each) => sum + each.length, 0),
-            );
-            assert.isTrue((records <= limits.chunkRecordsMax && bytes <= limits.chunkRawBytesMax) || data.length === 1);
-          }
-          for (const message of write) {
-            if (message.kind === "plain") continue;
-            assert.isTrue(bytesOf(message) <= limits.muxRawBytesMax || message.chunks.length === 1);
-            assert.strictEqual(new Set(message.chunks.map(({ pair }) => pair.key)).size, message.chunks.length);
-            for (const { bytes } of message.chunks) assert.isBelow(bytes, limits.plainChunkRawBytesMin);
-          }
-        }
+        for (const plan of takeAll(gather)) assertWithinLimits(plan, limits);
       }),
-      { numRuns: 500 },
+      { numRuns: 2_000 },
     );
   });
 
-  it("tells each request exactly once that it landed, and not before its last chunk did", () => {
+  it("tells each request exactly once that it landed, and not before its last span did", () => {
     fc.assert(
       fc.property(cases, ({ all, limits }) => {
         const gather = new Gather(limits);
         const { done, latches } = gatherAll(gather, all);
         assert.isTrue(done.every((times) => times === 0));
-        const open = latches.map((latch) => latch.remaining);
-        for (const chunk of takeAll(gather).flat().flatMap(chunksOf)) {
-          assert.strictEqual(new Set(chunk.latches).size, chunk.latches.length);
-          for (const latch of chunk.latches) {
-            const i = latches.indexOf(latch);
-            assert.strictEqual(done[i], 0);
-            countDown(latch);
-            open[i]! -= 1;
-            assert.strictEqual(done[i], open[i] === 0 ? 1 : 0);
+        const left = all.map(({ bytes }) => bytes);
+        for (const plan of takeAll(gather)) {
+          // Spans are taken in the order of the requests.
+          let bytes = sum(plan.messages.map(({ raw }) => raw.length));
+          for (let i = 0; i < left.length; i++) {
+            const taken = Math.min(bytes, left[i]!);
+            left[i]! -= taken;
+            bytes -= taken;
+          }
+          const before = [...done];
+          assert.strictEqual(new Set(plan.latches).size, plan.latches.length);
+          for (const latch of plan.latches) assert.include(latches, latch);
+          plan.latches.forEach(countDown);
+          for (const [i, times] of done.entries()) {
+            assert.isAtMost(times, 1);
+            assert.strictEqual(times, left[i] === 0 ? 1 : 0);
+            if (times > before[i]!) assert.include(plan.latches, latches[i]);
           }
         }
         assert.isTrue(done.every((times) => times === 1));
@@ -159,23 +97,133 @@ describe("Gather", () => {
       { numRuns: 500 },
     );
   });
+});
 
-  it("sends many small requests as few messages: that is what waiting for the write in flight is for", () => {
-    const gather = new Gather({
-      chunkRecordsMax: 1_000,
-      chunkRawBytesMax: 524_288,
-      plainChunkRawBytesMin: 65_536,
-      muxRawBytesMax: 4_194_304,
-      outboxWriteBytesMax: 16_777_216,
-      outboxWriteMessagesMax: 256,
-    });
-    const all = Array.from({ length: 5_000 }, (_, i) => [pieceOf({ pair: pairs[i % 5]!, records: 1, bytes: 20 }, i)]);
+describe("Gather: latches", () => {
+  it("waits for every gather that a request has spans in: one for each partition", () => {
+    const gathers = [new Gather(defaults), new Gather(defaults)] as const;
+    let done = 0;
+    const latch: Latch = { remaining: 1, done: () => void (done += 1) };
+    const spans = spansOf(pairs.map((pair, i) => pieceOf({ pair, records: 1, bytes: 20 }, i)));
+    for (let i = 0; i < pairs.length; i++) gathers[i % 2]!.add(spans, i, latch);
+    countDown(latch);
+    assert.deepStrictEqual([latch.remaining, done], [2, 0]);
+    gathers[1].take().latches.forEach(countDown);
+    assert.strictEqual(done, 0);
+    gathers[0].take().latches.forEach(countDown);
+    assert.deepStrictEqual([latch.remaining, done], [0, 1]);
+  });
+});
+
+describe("Gather: what waiting for the write in flight is for", () => {
+  it("sends many small requests as few messages", () => {
+    const gather = new Gather(defaults);
+    const all = Array.from({ length: 5_000 }, (_, i) =>
+      spansOf([pieceOf({ pair: pairs[i % 5]!, records: 1, bytes: 20 }, i)]),
+    );
     gatherAll(gather, all);
     const writes = takeAll(gather);
     assert.deepStrictEqual(
-      writes.map((write) => write.map(({ kind }) => kind)),
+      writes.map(({ messages }) => messages.map(({ kind }) => kind)),
       [["mux"]],
     );
-    assert.strictEqual(chunksOf(writes[0]![0]!).length, 5);
+    assert.strictEqual(writes[0]!.messages[0]!.pairs.length, 5);
+  });
+
+  it("makes one chunk of what a pair has scattered over the bodies of several requests", () => {
+    const gather = new Gather(defaults);
+    let n = 0;
+    const all = gatherable(
+      Array.from({ length: 30 }, () =>
+        Array.from({ length: 20 }, (_, i) => pieceOf({ pair: pairs[i % 5]!, records: 2, bytes: 30 }, n++)),
+      ),
+    );
+    const { done } = gatherAll(gather, all);
+    const writes = takeAll(gather);
+    assert.deepStrictEqual(
+      messagesOf(writes).map(({ copied, kind, records }) => [kind, copied, records]),
+      [["mux", true, pairs.map(() => 240)]],
+    );
+    assertComplete(all, writes);
+    writes[0]!.latches.forEach(countDown);
+    assert.isTrue(done.every((times) => times === 1));
+  });
+
+  it("copies nothing where a chunk is one span of one body", () => {
+    const gather = new Gather(defaults);
+    const spans = scatteredSpansOf(
+      [0, 1, 0].map((pair, i) => pieceOf({ pair: pairs[pair]!, records: 1_000, bytes: 70_000 }, i)),
+    );
+    gatherAll(gather, [spans]);
+    const messages = messagesOf(takeAll(gather));
+    assert.deepStrictEqual(
+      messages.map(({ copied, kind, pairs: [pair] }) => [kind, copied, pair!.customer]),
+      ["a", "a", "b"].map((customer) => ["plain", false, customer]),
+    );
+    for (const { raw } of messages) assert.strictEqual(raw.buffer, spans.body.buffer);
+  });
+});
+
+describe("Gather: more than one write may have", () => {
+  it("gives a long backlog out write by write, each as large as it may be", () => {
+    const limits = { ...defaults, outboxWriteBytesMax: 1_000_000 };
+    const gather = new Gather(limits);
+    let n = 0;
+    const all = gatherable(
+      Array.from({ length: 1_000 }, () =>
+        Array.from({ length: 10 }, (_, i) => pieceOf({ pair: pairs[(i * 3) % 5]!, records: 1, bytes: 1_000 }, n++)),
+      ),
+    );
+    const { done, latches } = gatherAll(gather, all);
+    const writes = takeAll(gather);
+    assert.deepStrictEqual(
+      writes.map(({ messages }) => sum(messages.map(({ raw }) => raw.length))),
+      Array.from({ length: 10 }, () => 1_000_000),
+    );
+    assertComplete(all, writes);
+    assert.deepStrictEqual(
+      writes.flatMap((plan) => plan.latches),
+      latches,
+    );
+    for (const [i, { latches: landed }] of writes.entries()) {
+      landed.forEach(countDown);
+      assert.strictEqual(sum(done), (i + 1) * 100);
+    }
+  });
+
+  it("sends what fits in one write as one write, however many chunks fill up on the way", () => {
+    const gather = new Gather(defaults);
+    const [pair] = pairs as [Pair];
+    const pieces = Array.from({ length: 240 }, (_, i) => pieceOf({ pair, records: 1_000, bytes: 65_600 }, i));
+    gatherAll(gather, gatherable([pieces]));
+    assert.deepStrictEqual(
+      takeAll(gather).map(({ messages }) => messages.length),
+      [240],
+    );
+  });
+
+  it("never makes more messages than an atomic batch takes, whatever one request is made of", () => {
+    const limits = { ...defaults, outboxWriteMessagesMax: 1_000, outboxWriteBytesMax: Number.MAX_SAFE_INTEGER };
+    const [a, b, c] = pairs as [Pair, Pair, Pair];
+    const empty = (pair: Pair, records: number): Piece => ({
+      pair,
+      records,
+      data: Buffer.from("{}\n".repeat(records)),
+    });
+    // Chunks that are full of the smallest records there are, and then a large one.
+    const turn = [empty(a, 1), empty(b, 1), empty(a, 1_000), empty(b, 1)];
+    for (let turns = 490; turns < 502; turns++) {
+      for (const tail of [
+        [],
+        [empty(a, 1_000), empty(c, 1)],
+        [empty(a, 1), empty(b, 1), empty(a, 1_000), empty(c, 1)],
+      ]) {
+        const gather = new Gather(limits);
+        const large = pieceOf({ pair: a, records: 1, bytes: 70_000 }, 0);
+        const pieces = [empty(c, 1), ...Array.from({ length: turns }, () => turn).flat(), ...tail, large];
+        gatherAll(gather, [spansOf(pieces)]);
+        for (const { messages } of takeAll(gather)) assert.isAtMost(messages.length, 1_000);
+      }
+    }
   });
 });

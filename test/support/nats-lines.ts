@@ -1,12 +1,11 @@
-import type { OutboxPiece } from "../../src/actors/ports/outbox.ts";
 import type { Pair } from "../../src/domain/partition.ts";
-import { pieceOf } from "./world.ts";
+import { type Piece, pieceOf } from "./world.ts";
 
 /** Numbered lines per pair, and what was handed out: loss, repetition and disorder all show in the lines themselves. */
 export class WrittenLines {
   private readonly written = new Map<string, Array<string>>();
 
-  next(pair: Pair, count: number, padding = 0): OutboxPiece {
+  next(pair: Pair, count: number, padding = 0): Piece {
     const own = this.written.get(pair.key) ?? [];
     this.written.set(pair.key, own);
     const x = "x".repeat(padding);

@@ -17,10 +17,11 @@ export const readWholeLog = Effect.fnUntraced(function* (partition: number) {
 export const linesByPair = (messages: ReadonlyArray<LogMessage>): ReadonlyMap<string, ReadonlyArray<string>> => {
   const lines = new Map<string, Array<string>>();
   for (const { chunks } of messages) {
-    for (const { data, encoding, pairKey } of chunks) {
+    for (const { data, encoding, from, pairKey, to } of chunks) {
+      const part = data.subarray(from, to);
       const own = lines.get(pairKey) ?? [];
       lines.set(pairKey, own);
-      own.push(...linesOf(encoding === "gzip" ? gunzipSync(data) : data));
+      own.push(...linesOf(encoding === "gzip" ? gunzipSync(part) : part));
     }
   }
   return lines;

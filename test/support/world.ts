@@ -6,7 +6,7 @@ import { Owner } from "../../src/actors/owner.ts";
 import { Destinations, type PushRequest } from "../../src/actors/ports/destinations.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
 import { Log } from "../../src/actors/ports/log.ts";
-import type { OutboxPiece } from "../../src/actors/ports/outbox.ts";
+import type { RecordSpans } from "../../src/actors/ports/outbox.ts";
 import type { Limits } from "../../src/domain/limits.ts";
 import { makePair, type Pair } from "../../src/domain/partition.ts";
 import { PushJob, type StoredJob } from "../../src/domain/push-job.ts";
@@ -96,13 +96,38 @@ export const layerJobsOf = (set: JobSet) =>
     served: () => set,
     onChange: (adopt) => adopt(set),
     atRevision: () => Effect.succeed(undefined),
+    absence: () => Effect.succeed("forgotten" as const),
   });
 
-export const pieceOf = (pair: Pair, lines: ReadonlyArray<string>): OutboxPiece => ({
+/** Records of one pair, newline-terminated. */
+export interface Piece {
+  readonly pair: Pair;
+  readonly data: Buffer;
+  readonly records: number;
+}
+
+export const pieceOf = (pair: Pair, lines: ReadonlyArray<string>): Piece => ({
   pair,
   data: Buffer.from(lines.map((line) => `${line}\n`).join("")),
   records: lines.length,
 });
+
+/** The pieces as one body, a span for each. */
+export const spansOf = (pieces: ReadonlyArray<Piece>): RecordSpans => {
+  const stops = pieces.reduce<Array<number>>((all, { data }) => [...all, (all.at(-1) ?? 0) + data.length], []);
+  return {
+    body: Buffer.concat(pieces.map(({ data }) => data)),
+    pairs: pieces.map(({ pair }) => pair),
+    starts: [0, ...stops.slice(0, -1)],
+    stops,
+    records: pieces.map(({ records }) => records),
+    bytes: stops.at(-1) ?? 0,
+  };
+};
+
+/** What the spans hold, each by itself and copied. */
+export const piecesOf = ({ body, pairs, records, starts, stops }: RecordSpans): ReadonlyArray<Piece> =>
+  pairs.map((pair, i) => ({ pair, records: records[i]!, data: Buffer.from(body.subarray(starts[i], stops[i])) }));
 
 // --- destinations ---
 

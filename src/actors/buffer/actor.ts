@@ -10,8 +10,9 @@ import {
 import type { Destinations } from "../ports/destinations.ts";
 import { clockFrom } from "../runtime/effect-clock.ts";
 import type { Buffer } from "./buffer.ts";
-import { type BufferEmitted, type BufferInput, bufferMachine } from "./machine.ts";
-import { closeDestination, makePushLogic, type PushOptions, type Running } from "./push.ts";
+import { type BufferInput, bufferMachine } from "./machine.ts";
+import type { PushInput, PushReport } from "../../domain/push-attempt.ts";
+import { cancelPush, closeDestination, makeStartPush, type PushOptions, type Running } from "./push.ts";
 import { restoreSnapshot } from "./snapshot.ts";
 
 export interface BufferActorsOptions extends PushOptions {
@@ -38,12 +39,11 @@ const restartMillis = { first: 100, max: 30_000 };
 
 const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptions) {
   const running = new Map<string, Running>();
-  // Provided once for the process: `provide` per buffer would cost 13 KB and 70 µs each.
-  const machine = bufferMachine.provide({ actors: { pushBatch: yield* makePushLogic(options, running) } });
   const context = yield* Effect.context();
   const clock = clockFrom(context);
   const scope = yield* Effect.scope;
   const runFork = Effect.runForkWith(context);
+  const machine = withShell(running, yield* makeStartPush(options), context);
   const input = (job: string): BufferInput => ({
     job,
     retryBaseMillis: options.retryBaseMillis,
@@ -64,15 +64,6 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       });
       // Without an error observer XState rethrows on the next tick and kills the process.
       ref.subscribe({ error: (cause) => void runFork(Effect.forkIn(crashed(each, cause), scope)) });
-      ref.on("*", (fact) => {
-        try {
-          react(each, fact, context, (effect) => void runFork(effect));
-        } catch (cause) {
-          // What a listener throws XState rethrows globally: a defect of this buffer would end the node.
-          ref.stop();
-          runFork(Effect.forkIn(crashed(each, cause), scope));
-        }
-      });
       buffer.actor = {
         send: (event) => ref.send(event),
         delivery: () => ref.getSnapshot().value.delivery,
@@ -87,6 +78,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
   const crashed = Effect.fnUntraced(function* (each: Running, cause: unknown) {
     const { buffer } = each;
     buffer.actor = undefined;
+    cancelPush(each);
     buffer.crashes += 1;
     const delay = Math.min(restartMillis.max, restartMillis.first * 2 ** Math.min(buffer.crashes - 1, 16));
     yield* Metric.update(bufferCrashesTotal, 1);
@@ -107,6 +99,8 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
     running.delete(buffer.jobId);
     buffer.actor?.stop();
     buffer.actor = undefined;
+    // XState runs no exit actions when an actor is stopped.
+    cancelPush(each);
     yield* closeDestination(each);
   });
 
@@ -116,7 +110,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
 
   return BufferActors.of({
     start: Effect.fnUntraced(function* (buffer, incarnation, saved, revised) {
-      const each: Running = { buffer, incarnation, open: undefined };
+      const each: Running = { buffer, incarnation, open: undefined, push: undefined };
       running.set(buffer.jobId, each);
       yield* launch(each, saved, revised);
     }),
@@ -124,44 +118,49 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
   });
 });
 
-/** The machine states facts; here they become the buffer's state, metrics and one log line per push. */
-const react = (
-  each: Running,
-  fact: BufferEmitted,
+/**
+ * Fills the machine's holes: what it decides becomes pushes, the buffer's state, metrics and one log line per push.
+ * Provided once for the process: `provide` per buffer would cost 13 KB and 70 µs each. What throws in here crashes the
+ * actor that it was done for, and nothing else.
+ */
+const withShell = (
+  running: ReadonlyMap<string, Running>,
+  startPush: (each: Running, input: PushInput) => void,
   context: Context.Context<never>,
-  run: (effect: Effect.Effect<void>) => void,
-): void => {
-  const { buffer } = each;
-  switch (fact.type) {
-    case "push.finished":
-      buffer.finished(fact.answer);
-      measure(each, fact, context);
-      return run(report(each, fact));
-    case "batch.settled":
-      return buffer.settle(fact.batch);
-    case "batch.abandoned":
-      if (fact.ambiguous) {
-        run(
-          Effect.logWarning("A batch is cut anew under a new revision; the destination may hold it already.", {
-            job: buffer.jobId,
-            first: fact.batch.first,
-            last: fact.batch.last,
-          }),
-        );
-      }
-      return;
-    case "revision.adoptable":
-      buffer.adoptNewest();
-      return run(closeDestination(each));
-    case "buffer.drained":
-      return;
-  }
+): typeof bufferMachine => {
+  const runFork = Effect.runForkWith(context);
+  const of = (job: string): Running => {
+    const each = running.get(job);
+    if (each === undefined) throw new Error(`${job}: an actor without a buffer`);
+    return each;
+  };
+  return bufferMachine.provide({
+    actions: {
+      startPush: (_, input) => startPush(of(input.job), input),
+      cancelPush: ({ context: { job } }) => cancelPush(of(job)),
+      reportPush: ({ context: { job } }, report) => {
+        const each = of(job);
+        each.buffer.finished(report.answer);
+        measure(each, report, context);
+        runFork(logPush(each, report));
+      },
+      reportSettled: ({ context: { job } }, { batch }) => of(job).buffer.settle(batch),
+      reportAbandoned: ({ context: { job } }, { ambiguous, batch: { first, last } }) => {
+        if (!ambiguous) return;
+        const text = "A batch is cut anew under a new revision; the destination may hold it already.";
+        runFork(Effect.logWarning(text, { job, first, last }));
+      },
+      reportAdoptable: ({ context: { job } }) => {
+        const each = of(job);
+        each.buffer.adoptNewest();
+        runFork(closeDestination(each));
+      },
+    },
+  });
 };
 
-type PushFinished = Extract<BufferEmitted, { type: "push.finished" }>;
-
 /** Without an effect each: there are thousands of pushes a second. */
-const measure = ({ buffer }: Running, { answer, batch }: PushFinished, context: Context.Context<never>): void => {
+const measure = ({ buffer }: Running, { answer, batch }: PushReport, context: Context.Context<never>): void => {
   const { kind } = buffer.effective.job.destination;
   pushesOf(kind, answer.outcome).updateUnsafe(1, context);
   pushSecondsTo(kind).updateUnsafe(answer.durationMillis / 1_000, context);
@@ -171,10 +170,7 @@ const measure = ({ buffer }: Running, { answer, batch }: PushFinished, context: 
 };
 
 /** One canonical line per push. */
-const report = (
-  { buffer }: Running,
-  { answer, attempt, batch, nextDelayMillis }: PushFinished,
-): Effect.Effect<void> => {
+const logPush = ({ buffer }: Running, { answer, attempt, batch, nextDelayMillis }: PushReport): Effect.Effect<void> => {
   const { job } = buffer.effective;
   const { outcome } = answer;
   const line = {

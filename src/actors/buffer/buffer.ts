@@ -5,7 +5,8 @@ import { emptyBooks } from "../../domain/books.ts";
 import { pairKey } from "../../domain/partition.ts";
 import type { StoredJob } from "../../domain/push-job.ts";
 import { Ledger } from "./ledger.ts";
-import type { BufferEvent, PushAnswer } from "./machine.ts";
+import type { BufferEvent } from "./machine.ts";
+import type { PushAnswer } from "../../domain/push-attempt.ts";
 import { saveSnapshot } from "./snapshot.ts";
 import { type ClosedBatch, Window, type WindowBounds } from "./window.ts";
 import type { BufferContext } from "./machine.ts";
@@ -139,12 +140,12 @@ export class Buffer {
     if (sequence <= this.cursor) return true;
     if (!this.window.hasRoom()) return false;
     this.pendingSinceMillis ??= millis;
-    const deadline = this.window.deadlineMillis();
-    const wasEmpty = this.window.isEmpty();
+    const before = this.window.openFirst();
     const ended = this.window.append(sequence, millis, chunk);
-    const opened = this.window.deadlineMillis();
-    if (opened !== undefined && opened !== deadline) this.host.watchDeadline(this);
-    if (ended || wasEmpty) this.pump();
+    const opened = this.window.openFirst();
+    if (opened === before && !ended) return true;
+    if (opened !== undefined && opened !== before) this.host.watchDeadline(this);
+    this.pump();
     return true;
   }
 

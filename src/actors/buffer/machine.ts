@@ -1,7 +1,7 @@
-import { assign, emit, enqueueActions, fromPromise, setup } from "xstate";
+import { assign, setup } from "xstate";
 import type { BatchRef } from "../../domain/batch.ts";
-import type { PushOutcome } from "../../domain/push-outcome.ts";
 import { retryDelayMillis } from "../../domain/retry-policy.ts";
+import type { PushAnswer, PushInput, PushReport } from "../../domain/push-attempt.ts";
 
 /**
  * A buffer's decisions, pure: which batch is pushed when, and what follows from an outcome. Records never come here:
@@ -49,40 +49,11 @@ export type BufferEvent =
   | { readonly type: "job.revised" }
   /** After a restore: timers and pushes begin again. */
   | { readonly type: "buffer.resumed"; readonly nowMillis: number }
+  /** The push that `startPush` began has an outcome. One of another attempt is ignored. */
+  | { readonly type: "push.answered"; readonly attempt: number; readonly answer: PushAnswer }
+  /** A defect in the code that pushes, not an outcome: the actor crashes, and its shell starts it again. */
+  | { readonly type: "push.died"; readonly attempt: number; readonly cause: unknown }
   | { readonly type: "buffer.drain" };
-
-/** Facts for the shell. The machine itself neither counts nor logs. */
-export type BufferEmitted =
-  | {
-      readonly type: "push.finished";
-      readonly batch: BatchRef;
-      readonly attempt: number;
-      readonly answer: PushAnswer;
-      readonly nextDelayMillis: number;
-    }
-  | { readonly type: "batch.settled"; readonly batch: BatchRef }
-  /** The batch will be cut anew under the new revision. It may have been delivered when `ambiguous`. */
-  | { readonly type: "batch.abandoned"; readonly batch: BatchRef; readonly ambiguous: boolean }
-  /** Nothing of the old revision is left: the new one may take effect. */
-  | { readonly type: "revision.adoptable" }
-  | { readonly type: "buffer.drained" };
-
-export interface PushInput {
-  readonly job: string;
-  readonly batch: BatchRef;
-  /** 1-based. */
-  readonly attempt: number;
-}
-
-/** The outcome, with the time and the jitter that the machine may not ask for itself. */
-export interface PushAnswer {
-  readonly outcome: PushOutcome;
-  readonly nowMillis: number;
-  /** Uniform in [0, 1). */
-  readonly jitter: number;
-  readonly durationMillis: number;
-  readonly bodyBytes: number;
-}
 
 const settled = {
   batch: null,
@@ -98,18 +69,18 @@ export const bufferMachine = setup({
     input: {} as BufferInput,
     context: {} as BufferContext,
     events: {} as BufferEvent,
-    emitted: {} as BufferEmitted,
     tags: {} as "quiescent",
-  },
-  actors: {
-    // A typed hole, filled with `machine.provide`. Running the bare machine fails loudly.
-    pushBatch: fromPromise<PushAnswer, PushInput>(() => Promise.reject(new Error("pushBatch is not provided"))),
   },
   delays: {
     backoff: ({ context }) => context.backoffMillis,
   },
   guards: {
+    /** Of a push that was given up: its answer is nobody's any more. */
+    isStale: ({ context }, { attempt }: { readonly attempt: number }) => attempt !== context.failures + 1,
     isDelivered: (_, { answer }: { readonly answer: PushAnswer }) => answer.outcome._tag === "Delivered",
+    /** And no newer revision waits: the common case, first and short. */
+    isDeliveredAsNewest: ({ context }, { answer }: { readonly answer: PushAnswer }) =>
+      answer.outcome._tag === "Delivered" && !context.revised,
     /** A definitive failure, or enough ambiguous ones: repairing a dead destination must work at once. */
     mayRecut: ({ context }) =>
       context.revised && (!context.ambiguous || context.failuresSinceRevised >= context.oldRevisionAttemptsMax),
@@ -119,6 +90,21 @@ export const bufferMachine = setup({
       (!mayHaveLanded(context, answer) || context.failuresSinceRevised + 1 >= context.oldRevisionAttemptsMax),
   },
   actions: {
+    // Holes, filled with `machine.provide`: what the shell does, or is told. Actions and not emitted facts, for one
+    // that throws crashes its own actor and nothing else. The bare machine does nothing.
+    startPush: (_args, _input: PushInput) => {},
+    /** On every way out of `pushing`: interrupts the push unless it has answered. */
+    cancelPush: () => {},
+    reportPush: (_args, _report: PushReport) => {},
+    reportSettled: (_args, _settled: { readonly batch: BatchRef }) => {},
+    /** The batch will be cut anew under the new revision. It may have been delivered when `ambiguous`. */
+    reportAbandoned: (_args, _abandoned: { readonly batch: BatchRef; readonly ambiguous: boolean }) => {},
+    /** Nothing of the old revision is left: the new one may take effect. */
+    reportAdoptable: () => {},
+    reportDrained: () => {},
+    crash: (_, { cause }: { readonly cause: unknown }) => {
+      throw cause;
+    },
     claim: assign((_, { batch }: { readonly batch: BatchRef }) => ({ batch })),
     settle: assign(settled),
     defer: assign(({ context }, { answer }: { readonly answer: PushAnswer }) => {
@@ -132,33 +118,14 @@ export const bufferMachine = setup({
       };
     }),
     remember: assign({ revised: true, failuresSinceRevised: 0 }),
-    /** A batch is done: a newer revision, if one waits, takes effect before the next. */
-    adoptRevision: enqueueActions(({ context, enqueue }) => {
-      if (!context.revised) return;
-      enqueue.assign({ revised: false });
-      enqueue.emit({ type: "revision.adoptable" as const });
-    }),
+    /** A batch is done: the newer revision that waits takes effect before the next. */
+    adoptRevision: assign({ revised: false }),
     /** The process may have died with the attempt in flight. */
     doubt: assign({ ambiguous: true }),
     /** What is left of the delay: a restored actor does not get its timers back. */
     resumeBackoff: assign(({ context }, { nowMillis }: { readonly nowMillis: number }) => ({
       backoffMillis: Math.max(0, Math.min(context.backoffMillis, context.retryAtMillis - nowMillis)),
     })),
-    reportPush: emit(({ context }, { answer }: { readonly answer: PushAnswer }) => ({
-      type: "push.finished" as const,
-      batch: context.batch!,
-      attempt: context.failures + 1,
-      answer,
-      nextDelayMillis: answer.outcome._tag === "Delivered" ? 0 : delayAfter(context, answer),
-    })),
-    reportSettled: emit(({ context }) => ({ type: "batch.settled" as const, batch: context.batch! })),
-    reportAbandoned: emit(({ context }, { ambiguous }: { readonly ambiguous: boolean }) => ({
-      type: "batch.abandoned" as const,
-      batch: context.batch!,
-      ambiguous,
-    })),
-    reportAdoptable: emit({ type: "revision.adoptable" as const }),
-    reportDrained: emit({ type: "buffer.drained" as const }),
   },
 }).createMachine({
   id: "buffer",
@@ -192,47 +159,63 @@ export const bufferMachine = setup({
           },
         },
         pushing: {
-          invoke: {
-            src: "pushBatch",
-            input: ({ context }) => ({
-              job: context.job,
-              batch: context.batch!,
-              attempt: context.failures + 1,
-            }),
-            onDone: [
+          entry: {
+            type: "startPush",
+            params: ({ context }) => ({ job: context.job, batch: context.batch!, attempt: context.failures + 1 }),
+          },
+          exit: "cancelPush",
+          on: {
+            "push.answered": [
+              { guard: { type: "isStale", params: ({ event }) => event } },
               {
-                guard: { type: "isDelivered", params: ({ event }) => ({ answer: event.output }) },
+                guard: { type: "isDeliveredAsNewest", params: ({ event }) => event },
                 target: "idle",
                 actions: [
-                  { type: "reportPush", params: ({ event }) => ({ answer: event.output }) },
-                  "reportSettled",
+                  { type: "reportPush", params: ({ context, event }) => pushReport(context, event.answer) },
+                  { type: "reportSettled", params: ({ context }) => ({ batch: context.batch! }) },
                   "settle",
-                  "adoptRevision",
                 ],
               },
               {
-                guard: { type: "mayRecutAfter", params: ({ event }) => ({ answer: event.output }) },
+                guard: { type: "isDelivered", params: ({ event }) => event },
                 target: "idle",
                 actions: [
-                  { type: "reportPush", params: ({ event }) => ({ answer: event.output }) },
+                  { type: "reportPush", params: ({ context, event }) => pushReport(context, event.answer) },
+                  { type: "reportSettled", params: ({ context }) => ({ batch: context.batch! }) },
+                  "settle",
+                  "adoptRevision",
+                  "reportAdoptable",
+                ],
+              },
+              {
+                guard: { type: "mayRecutAfter", params: ({ event }) => event },
+                target: "idle",
+                actions: [
+                  { type: "reportPush", params: ({ context, event }) => pushReport(context, event.answer) },
                   {
                     type: "reportAbandoned",
-                    params: ({ context, event }) => ({ ambiguous: mayHaveLanded(context, event.output) }),
+                    params: ({ context, event }) => ({
+                      batch: context.batch!,
+                      ambiguous: mayHaveLanded(context, event.answer),
+                    }),
                   },
                   "settle",
                   "adoptRevision",
+                  "reportAdoptable",
                 ],
               },
               {
                 target: "backingOff",
                 actions: [
-                  { type: "reportPush", params: ({ event }) => ({ answer: event.output }) },
-                  { type: "defer", params: ({ event }) => ({ answer: event.output }) },
+                  { type: "reportPush", params: ({ context, event }) => pushReport(context, event.answer) },
+                  { type: "defer", params: ({ event }) => event },
                 ],
               },
             ],
-          },
-          on: {
+            "push.died": [
+              { guard: { type: "isStale", params: ({ event }) => event } },
+              { actions: { type: "crash", params: ({ event }) => event } },
+            ],
             "job.revised": { actions: "remember" },
             // A push begun by a process that died may have landed; it is begun again, with the same id.
             "buffer.resumed": { target: "pushing", reenter: true, actions: "doubt" },
@@ -258,9 +241,13 @@ export const bufferMachine = setup({
               guard: "mayRecut",
               target: "idle",
               actions: [
-                { type: "reportAbandoned", params: ({ context }) => ({ ambiguous: context.ambiguous }) },
+                {
+                  type: "reportAbandoned",
+                  params: ({ context }) => ({ batch: context.batch!, ambiguous: context.ambiguous }),
+                },
                 "settle",
                 "adoptRevision",
+                "reportAdoptable",
               ],
             },
             // Not yet: one more attempt under the old revision, at once, for the settings may be repaired.
@@ -276,6 +263,13 @@ export const bufferMachine = setup({
 
 const mayHaveLanded = (context: BufferContext, { outcome }: PushAnswer): boolean =>
   context.ambiguous || (outcome._tag === "Deferred" && outcome.ambiguous);
+
+const pushReport = (context: BufferContext, answer: PushAnswer): PushReport => ({
+  batch: context.batch!,
+  attempt: context.failures + 1,
+  answer,
+  nextDelayMillis: delayAfter(context, answer),
+});
 
 const delayAfter = (context: BufferContext, { jitter, outcome }: PushAnswer): number => {
   const policy = { baseMillis: context.retryBaseMillis, maxMillis: context.retryMillisMax };

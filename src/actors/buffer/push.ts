@@ -1,12 +1,12 @@
 import { Clock, Effect, Exit, type Fiber, Random, Scope } from "effect";
-import { createHash } from "node:crypto";
-import { fromPromise, type PromiseActorLogic } from "xstate";
+import { hash } from "node:crypto";
 import { batchId } from "../../domain/batch.ts";
 import type { PushOutcome } from "../../domain/push-outcome.ts";
-import { Destinations, type OpenDestination } from "../ports/destinations.ts";
+import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
 import { Places } from "../runtime/places.ts";
 import type { Buffer } from "./buffer.ts";
-import type { PushAnswer, PushInput } from "./machine.ts";
+import type { BufferEvent } from "./machine.ts";
+import type { PushAnswer, PushInput } from "../../domain/push-attempt.ts";
 import type { ClosedBatch } from "./window.ts";
 
 /** A buffer that this node runs, and what its pushes need. */
@@ -17,6 +17,8 @@ export interface Running {
   open:
     | { readonly revision: number; readonly destination: OpenDestination; readonly scope: Scope.Closeable }
     | undefined;
+  /** The attempt that has no answer yet. */
+  push: Push | undefined;
 }
 
 export interface PushOptions {
@@ -30,20 +32,28 @@ export const closeDestination = (each: Running): Effect.Effect<void> => {
   return open === undefined ? Effect.void : Scope.close(open.scope, Exit.void);
 };
 
+/** Gives the attempt up: its request is interrupted, and what it still answers is nobody's. */
+export const cancelPush = (each: Running): void => {
+  const { push } = each;
+  if (push === undefined) return;
+  each.push = undefined;
+  push.given = true;
+  push.stopWaiting();
+  push.fiber?.interruptUnsafe();
+};
+
 /**
- * Fills the machine's hole: find the batch, open the destination, wait for a place, push. Callbacks up to the
- * destination's own effect, because ten thousand batches may close in the same second: what stands in the queue holds
- * neither a fiber nor an encoded body.
+ * Fills the machine's hole `startPush`: find the batch, open the destination, wait for a place, push, and tell the
+ * actor what came of it. Callbacks up to the destination's own effect, because ten thousand batches may close in the
+ * same second: what stands in the queue holds neither a fiber nor an encoded body.
  */
-export const makePushLogic = Effect.fnUntraced(function* (
+export const makeStartPush = Effect.fnUntraced(function* (
   options: PushOptions,
-  running: ReadonlyMap<string, Running>,
-): Effect.fn.Return<PromiseActorLogic<PushAnswer, PushInput>, never, Destinations> {
+): Effect.fn.Return<(each: Running, input: PushInput) => void, never, Destinations> {
   const destinations = yield* Destinations;
   const clock = yield* Clock.Clock;
   const random = yield* Random.Random;
-  const context = yield* Effect.context();
-  const runFork = Effect.runForkWith(context);
+  const runFork = Effect.runForkWith(yield* Effect.context());
   const places = new Places(options.pushesInFlightMax);
   const hosts = new Map<string, Places>();
   const placesAt = (host: string): Places => {
@@ -54,33 +64,38 @@ export const makePushLogic = Effect.fnUntraced(function* (
 
   const attempt = (push: Push, destination: OpenDestination): void => {
     const host = placesAt(destination.host);
-    // The host's place is taken first: pushes that wait for a slow host must not hold the node's places.
-    host.enter(() => {
-      places.enter(() => {
-        if (push.given) {
-          places.leave();
-          host.leave();
-          return;
-        }
-        const started = clock.currentTimeMillisUnsafe();
+    const leave = (): void => {
+      places.leave();
+      host.leave();
+    };
+    const begin = (): void => {
+      if (push.given) return leave();
+      const startedMillis = clock.currentTimeMillisUnsafe();
+      let bodyBytes: number;
+      try {
         const request = requestOf(push);
+        bodyBytes = request.bodyBytes;
         push.fiber = runFork(destination.push(request));
-        push.fiber.addObserver((exit) => {
-          places.leave();
-          host.leave();
-          if (push.given) return;
-          if (Exit.isFailure(exit)) return push.die(exit.cause);
-          const nowMillis = clock.currentTimeMillisUnsafe();
-          push.answer({
-            outcome: exit.value,
-            nowMillis,
-            jitter: random.nextDoubleUnsafe(),
-            durationMillis: nowMillis - started,
-            bodyBytes: request.bodyBytes,
-          });
+      } catch (cause) {
+        // Whoever left the place that this push got must not pay for its defect.
+        push.die(cause);
+        return leave();
+      }
+      push.fiber.addObserver((exit) => {
+        leave();
+        if (Exit.isFailure(exit)) return push.die(exit.cause);
+        const nowMillis = clock.currentTimeMillisUnsafe();
+        push.answer({
+          outcome: exit.value,
+          nowMillis,
+          jitter: random.nextDoubleUnsafe(),
+          durationMillis: nowMillis - startedMillis,
+          bodyBytes,
         });
       });
-    });
+    };
+    // The host's place is taken first: pushes that wait for a slow host must not hold the node's places.
+    host.enter(() => places.enter(begin));
   };
 
   const open = (push: Push): void => {
@@ -100,27 +115,23 @@ export const makePushLogic = Effect.fnUntraced(function* (
     });
   };
 
-  return fromPromise<PushAnswer, PushInput>(
-    ({ input, signal }) =>
-      new Promise((resolve, reject) => {
-        const each = running.get(input.job);
-        if (each === undefined) throw new Error(`${input.job}: pushed without a buffer`);
-        const push = new Push(each, input, resolve, reject);
-        const cancel = withHead(each.buffer, (head) => {
-          if (push.given) return;
-          if (head.ref.first === input.batch.first && head.ref.last === input.batch.last) {
-            push.head = head;
-            open(push);
-          } else {
-            push.die(new Error(`${input.job}: the window's oldest batch is not the one to push`));
-          }
-        });
-        signal.addEventListener("abort", () => {
-          cancel();
-          push.giveUp();
-        });
-      }),
-  );
+  return (each, input) => {
+    const push = new Push(each, input);
+    each.push = push;
+    const use = (head: ClosedBatch): void => {
+      if (push.given) return;
+      if (head.ref.first === input.batch.first && head.ref.last === input.batch.last) {
+        push.head = head;
+        open(push);
+      } else {
+        push.die(new Error(`${input.job}: the window's oldest batch is not the one to push`));
+      }
+    };
+    // After a restart the batch may still have to be read again.
+    const head = each.buffer.window.head();
+    if (head === undefined) push.stopWaiting = each.buffer.awaitHead(use);
+    else use(head);
+  };
 });
 
 /** One attempt, from the machine's order to the answer. */
@@ -129,52 +140,44 @@ class Push {
   readonly input: PushInput;
   head: ClosedBatch | undefined;
   fiber: Fiber.Fiber<PushOutcome> | undefined;
+  stopWaiting: () => void = nothingToStop;
   /** Answered or given up: nobody listens any more. */
   given = false;
-  private readonly resolve: (answer: PushAnswer) => void;
-  private readonly reject: (cause: unknown) => void;
 
-  constructor(
-    each: Running,
-    input: PushInput,
-    resolve: (answer: PushAnswer) => void,
-    reject: (cause: unknown) => void,
-  ) {
+  constructor(each: Running, input: PushInput) {
     this.each = each;
     this.input = input;
-    this.resolve = resolve;
-    this.reject = reject;
   }
 
   answer(answer: PushAnswer): void {
-    this.given = true;
-    this.resolve(answer);
+    this.tell({ type: "push.answered", attempt: this.input.attempt, answer });
   }
 
   /** A defect: the actor crashes, and its supervisor starts it again. */
   die(cause: unknown): void {
-    this.given = true;
-    this.reject(cause);
+    this.tell({ type: "push.died", attempt: this.input.attempt, cause });
   }
 
-  giveUp(): void {
+  private tell(event: BufferEvent): void {
+    if (this.given) return;
     this.given = true;
-    this.fiber?.interruptUnsafe();
+    this.each.push = undefined;
+    this.each.buffer.actor?.send(event);
   }
 }
 
-/** Encoded when there is a place, not before: a queue of batches must not be a queue of bodies. */
-const requestOf = ({ each, head, input }: Push) => {
-  const id = batchId(each.incarnation, input.job, input.batch);
-  const hex = createHash("sha256").update(id).digest("hex").slice(0, 8);
-  const { body, bodyBytes } = head!.parts.encode();
-  return { batch: input.batch, batchId: id, hex, attempt: input.attempt, body, bodyBytes };
-};
+const nothingToStop = (): void => {};
 
-/** The oldest complete batch; after a restart it may still have to be read again. Answers how to stop waiting. */
-const withHead = (buffer: Buffer, use: (head: ClosedBatch) => void): (() => void) => {
-  const head = buffer.window.head();
-  if (head === undefined) return buffer.awaitHead(use);
-  use(head);
-  return () => {};
+/** Encoded when there is a place, not before: a queue of batches must not be a queue of bodies. */
+const requestOf = ({ each, head, input }: Push): PushRequest => {
+  const id = batchId(each.incarnation, input.job, input.batch);
+  const { body, bodyBytes } = head!.parts.encode();
+  return {
+    batch: input.batch,
+    batchId: id,
+    hex: hash("sha256", id, "hex").slice(0, 8),
+    attempt: input.attempt,
+    body,
+    bodyBytes,
+  };
 };

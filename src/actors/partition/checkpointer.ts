@@ -106,7 +106,10 @@ export const checkpoint = Effect.fnUntraced(function* (
   }
   state.scan = scan;
   state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
-  for (const buffer of leaving) state.leaving.delete(buffer.jobId);
+  for (const buffer of leaving) {
+    // Another job of that name may have been dismissed meanwhile.
+    if (state.leaving.get(buffer.jobId) === buffer) state.leaving.delete(buffer.jobId);
+  }
   if (!state.mayPush) {
     state.mayPush = true;
     for (const buffer of state.buffers.values()) buffer.pump();

@@ -74,7 +74,7 @@ const pass = Effect.fnUntraced(function* (state: PartitionState, ready: Readonly
         break;
       }
       fed = feed(state, sweep, message) || fed;
-      bytes += message.chunks.reduce((sum, { data }) => sum + data.length, 0);
+      bytes += message.chunks.reduce((sum, { from, to }) => sum + to - from, 0);
     }
   }
   for (const member of sweep.byPair.all()) leave(sweep, member, sweep.position);

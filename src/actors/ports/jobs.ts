@@ -18,6 +18,12 @@ export interface JobSet {
 
 export const emptyJobSet: JobSet = { number: 0, byId: new Map(), pairs: new Map(), byPair: new Map() };
 
+/**
+ * Why a job is in no set. `removed`: the store holds the marker of its removal. `stored`: it is there and not served
+ * (yet). `forgotten`: the store has no trace of it. `unknown`: the store does not answer.
+ */
+export type JobAbsence = "removed" | "stored" | "forgotten" | "unknown";
+
 /** What forwarders and owners ask about push jobs. */
 export class Jobs extends Context.Service<
   Jobs,
@@ -33,5 +39,7 @@ export class Jobs extends Context.Service<
      * The job as it was at a revision, for a batch that must be finished under it; undefined when history forgot it.
      */
     readonly atRevision: (id: string, revision: number) => Effect.Effect<StoredJob | undefined>;
+    /** Asks the store itself: that a job is missing from a set does not say that anybody removed it. */
+    readonly absence: (id: string) => Effect.Effect<JobAbsence>;
   }
 >()("spillway/actors/ports/Jobs") {}

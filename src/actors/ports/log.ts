@@ -12,7 +12,10 @@ export interface Writer {
   readonly recordsBefore: number;
 }
 
-/** A chunk inside a message. `data` is one gzip member (plain) or raw records (mux); either is newline-terminated. */
+/**
+ * A chunk inside a message: `data[from, to)` is one gzip member (plain) or raw records (mux); either is
+ * newline-terminated. Not a view of its own: a message of ten thousand customers has a thousand chunks.
+ */
 export interface Chunk {
   /** `customer.dataset`. */
   readonly pairKey: string;
@@ -20,7 +23,9 @@ export interface Chunk {
   /** Uncompressed. */
   readonly bytes: number;
   readonly encoding: "gzip" | "raw";
-  readonly data: Uint8Array;
+  readonly data: Buffer;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** One message of a partition's log, decoded. A tick has no writer and no chunks. */

@@ -1,12 +1,20 @@
 import { Context, type Effect, Schema } from "effect";
 import type { Pair } from "../../domain/partition.ts";
 
-/** Consecutive records of one pair, newline-terminated, as they came. The outbox groups pieces into chunks. */
-export interface OutboxPiece {
-  readonly pair: Pair;
+/**
+ * Records of one body on their way into the log, as columns: a body of a thousand customers has a thousand spans, and
+ * an object for each would cost more than its records. Span `i` is `body[starts[i], stops[i])`: `records[i]`
+ * consecutive records of `pairs[i]`, newline-terminated.
+ */
+export interface RecordSpans {
   /** Not copied and not changed before the write is durable: the caller must not reuse the memory. */
-  readonly data: Uint8Array;
-  readonly records: number;
+  readonly body: Buffer;
+  readonly pairs: ReadonlyArray<Pair>;
+  readonly starts: ReadonlyArray<number>;
+  readonly stops: ReadonlyArray<number>;
+  readonly records: ReadonlyArray<number>;
+  /** Of all spans. */
+  readonly bytes: number;
 }
 
 /** The outbox holds as many bytes as it may: the producer is asked to come again. Nothing was taken. */
@@ -27,13 +35,13 @@ export class Outbox extends Context.Service<
   Outbox,
   {
     /**
-     * Completes once every piece is durable in the log. Interrupting the caller does not recall what was taken.
+     * Completes once every record is durable in the log. Interrupting the caller does not recall what was taken.
      *
-     * A keyed write forms its own messages; the same key with the same pieces within two minutes is a no-op that
+     * A keyed write forms its own messages; the same key with the same spans within two minutes is a no-op that
      * succeeds.
      */
     readonly write: (
-      pieces: ReadonlyArray<OutboxPiece>,
+      spans: RecordSpans,
       idempotencyKey: string | undefined,
     ) => Effect.Effect<void, OutboxFull | AckTimeout>;
     readonly bytes: () => number;

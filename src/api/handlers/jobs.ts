@@ -19,7 +19,7 @@ export const JobsHandlers = HttpApiBuilder.group(
       const expected = yield* expectedRevision(request.headers["if-match"], request.headers["if-none-match"]);
       const input = withId(id, yield* readJson(request));
       if (Result.isFailure(input)) return yield* invalid([input.failure]);
-      const { created, ...shown } = yield* admin.put(id, input.success, expected).pipe(
+      const written = yield* admin.put(id, input.success, expected).pipe(
         Effect.catchTags({
           InvalidJob: ({ problems }) => invalid(problems),
           JobConflict: (conflict) => conflicting(id, expected, conflict),
@@ -27,7 +27,10 @@ export const JobsHandlers = HttpApiBuilder.group(
         }),
       );
       // Two success schemas differ in status alone, which a value does not carry: answered by hand.
-      return HttpServerResponse.jsonUnsafe(shown, { status: created ? 201 : 200, headers: { etag: tagOf(shown) } });
+      return HttpServerResponse.jsonUnsafe(written, {
+        status: written.change === "created" ? 201 : 200,
+        headers: { etag: tagOf(written) },
+      });
     });
 
     const remove = Effect.fn("api.deleteJob")(function* (id: string, ifMatch: string | undefined) {

@@ -3,7 +3,7 @@ import { Argument, Command } from "effect/cli";
 import { describeAnswer, openClient } from "../client.ts";
 import { failed } from "../command-failure.ts";
 import { connectionTo, jsonFlag, urlFlag } from "../connection.ts";
-import { jobPath, type ShownJob } from "./shown-job.ts";
+import { jobPath, type WrittenJob } from "./shown-job.ts";
 
 export const put = Command.make(
   "put",
@@ -18,7 +18,7 @@ export const put = Command.make(
     // The YAML parser is loaded by the one command that needs it.
     const { readJobs } = yield* Effect.promise(() => import("./read-jobs.ts"));
     const inputs = yield* readJobs(flags.file);
-    const stored: Array<ShownJob> = [];
+    const stored: Array<WrittenJob> = [];
     let refused = 0;
     for (const input of inputs) {
       const answer = yield* client.ask({
@@ -32,12 +32,9 @@ export const put = Command.make(
         yield* Console.error(`${input.id}: ${describeAnswer(answer, connection)}`);
         continue;
       }
-      const shown = answer.body as ShownJob;
-      stored.push(shown);
-      if (!flags.json)
-        yield* Console.log(
-          `${answer.status === 201 ? "created" : "updated"} ${input.id} at revision ${shown.revision}`,
-        );
+      const written = answer.body as WrittenJob;
+      stored.push(written);
+      if (!flags.json) yield* Console.log(`${written.change} ${input.id} at revision ${written.revision}`);
     }
     if (flags.json) yield* Console.log(JSON.stringify({ jobs: stored, refused }));
     if (refused > 0) return yield* failed(`${refused} of ${inputs.length} push jobs were not stored`);

@@ -24,14 +24,14 @@ export const batch: BatchRef = {
 
 export const nowMillis = 1_732_000_000_000;
 
-/** The invoked push has answered. */
+/** What the push in flight answers; `eventOf` puts its attempt in. */
 const answered = (outcome: PushOutcome) => ({
-  type: "xstate.done.actor.0.buffer.delivery.pushing",
-  actorId: "0.buffer.delivery.pushing",
-  output: { outcome, nowMillis, jitter: 0.5, durationMillis: 20, bodyBytes: 99 },
+  type: "push.answered" as const,
+  attempt: 1,
+  answer: { outcome, nowMillis, jitter: 0.5, durationMillis: 20, bodyBytes: 99 },
 });
 
-/** Everything that can happen to a buffer, its timer and the answers of its invoked push included. */
+/** Everything that can happen to a buffer, its timer and the answers of its push included. */
 export const alphabet = {
   "window.filled": { type: "window.filled" },
   "window.dropped": { type: "window.dropped" },
@@ -46,11 +46,18 @@ export const alphabet = {
   "Deferred, definite": answered(deferred("throttled", "429", { status: 429, ambiguous: false })),
   "Deferred, ambiguous": answered(deferred("timeout", "no answer")),
   Rejected: answered(rejected("forbidden", "403", 403)),
+  "stale answer": { ...answered(delivered(200)), attempt: 0 },
+  "push.died": { type: "push.died", attempt: 1, cause: "a defect" },
 } as const;
 
 export type EventName = keyof typeof alphabet;
 export const eventNames = Object.keys(alphabet) as ReadonlyArray<EventName>;
-export const eventOf = (name: EventName) => alphabet[name] as unknown as BufferEvent;
+/** @param failures failed attempts so far: an answer is one of the attempt in flight, but for the stale one */
+export const eventOf = (name: EventName, failures: number): BufferEvent => {
+  const event = alphabet[name];
+  const isOfPush = "attempt" in event && event.attempt > 0;
+  return (isOfPush ? { ...event, attempt: failures + 1 } : event) as unknown as BufferEvent;
+};
 
 /** What holds in every state of a buffer, by the numbers of SPEC.md. Answers the broken ones. */
 export const brokenInvariants = ({ context, value }: BufferSnapshot): ReadonlyArray<string> => {

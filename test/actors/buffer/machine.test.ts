@@ -19,14 +19,14 @@ import { restingStates, type RestingState, transitionTable } from "./transition-
 const walk = (machine: typeof bufferMachine) =>
   getShortestPaths(machine, {
     input,
-    events: eventNames.map(eventOf),
+    events: ({ context }: BufferSnapshot) => eventNames.map((name) => eventOf(name, context.failures)),
     limit: 20_000,
     // Counters have no bound; the shape of the behaviour has.
     stopWhen: ({ context }: BufferSnapshot) => context.failures > 3,
   });
 
 const next = (snapshot: BufferSnapshot, name: EventName): BufferSnapshot =>
-  transition(bufferMachine, snapshot, eventOf(name))[0];
+  transition(bufferMachine, snapshot, eventOf(name, snapshot.context.failures))[0];
 
 const after = (...names: ReadonlyArray<EventName>): BufferSnapshot =>
   names.reduce(next, initialTransition(bufferMachine, input)[0]);
@@ -200,25 +200,47 @@ describe("buffer machine", () => {
     }
   });
 
-  it("tells the shell what happened, once and in order", () => {
-    const facts: Array<string> = [];
-    const actor = createActor(bufferMachine, { input, snapshot: at.pushing as Snapshot<unknown> as never });
-    actor.subscribe({ error: () => undefined });
-    actor.on("*", ({ type }) => facts.push(type));
+  it("tells the shell what to do and what happened, once and in order", () => {
+    const told: Array<string> = [];
+    const actor = createActor(
+      bufferMachine.provide({
+        actions: {
+          startPush: (_, { attempt }) => told.push(`start ${attempt}`),
+          cancelPush: () => told.push("cancel"),
+          reportPush: (_, { attempt, answer }) => told.push(`${attempt} ${answer.outcome._tag}`),
+          reportSettled: (_, { batch: { first, last } }) => told.push(`settled ${first}-${last}`),
+          reportAbandoned: (_, { ambiguous }) => told.push(`abandoned ${ambiguous}`),
+          reportAdoptable: () => told.push("adoptable"),
+          reportDrained: () => told.push("drained"),
+        },
+      }),
+      { input, snapshot: at.pushing as Snapshot<unknown> as never },
+    );
     actor.start();
-    actor.send({ type: "job.revised" });
-    actor.send(eventOf("Deferred, ambiguous"));
-    actor.send(eventOf("after backoff"));
-    actor.send(eventOf("Delivered"));
-    actor.send({ type: "buffer.drain" });
+    const send = (name: EventName) => actor.send(eventOf(name, actor.getSnapshot().context.failures));
+    const names = ["job.revised", "Deferred, ambiguous", "after backoff", "stale answer", "Delivered"] as const;
+    for (const name of names) send(name);
+    for (const name of ["batch.closed", "job.revised", "Rejected", "batch.closed", "buffer.drain"] as const) send(name);
     actor.stop();
-    assert.deepStrictEqual(facts, [
-      "push.finished",
-      "push.finished",
-      "batch.settled",
-      "revision.adoptable",
-      "buffer.drained",
-    ]);
+    const expected = [
+      ["cancel", "1 Deferred", "start 2"],
+      ["cancel", "2 Delivered", "settled 3-9", "adoptable"],
+      ["start 1", "cancel", "1 Rejected", "abandoned false", "adoptable"],
+      ["start 1", "cancel", "drained"],
+    ];
+    assert.deepStrictEqual(told, expected.flat());
+  });
+
+  it("crashes its own actor when the push dies of a defect, unless that push was given up", () => {
+    let crash: unknown;
+    const actor = createActor(bufferMachine, { input, snapshot: at.pushing as Snapshot<unknown> as never });
+    actor.subscribe({ error: (cause) => (crash = cause) });
+    actor.start();
+    actor.send({ type: "push.died", attempt: 2, cause: "of another attempt" });
+    assert.strictEqual(actor.getSnapshot().status, "active");
+    actor.send({ type: "push.died", attempt: 1, cause: "a defect" });
+    assert.strictEqual(actor.getSnapshot().status, "error");
+    assert.strictEqual(crash, "a defect");
   });
 
   describe("the walk catches", () => {
@@ -244,11 +266,10 @@ describe("buffer machine", () => {
     const inputs: Array<unknown> = [];
     let snapshot = at.idle;
     for (const name of ["batch.closed", "Deferred, definite", "after backoff", "Rejected", "after backoff"] as const) {
-      const [following, actions] = transition(bufferMachine, snapshot, eventOf(name));
+      const [following, actions] = transition(bufferMachine, snapshot, eventOf(name, snapshot.context.failures));
       snapshot = following;
-      for (const action of actions) {
-        if (action.type === "xstate.spawnChild")
-          inputs.push((action.params as unknown as { readonly input: unknown }).input);
+      for (const { params, type } of actions as ReadonlyArray<{ type: string; params: unknown }>) {
+        if (type === "startPush") inputs.push(params);
       }
     }
     assert.deepStrictEqual(

@@ -19,6 +19,8 @@ export const transitionTable: Record<RestingState, Record<EventName, RestingStat
     "Deferred, definite": "idle",
     "Deferred, ambiguous": "idle",
     Rejected: "idle",
+    "stale answer": "idle",
+    "push.died": "idle",
   },
   filling: {
     "window.filled": "filling",
@@ -34,6 +36,8 @@ export const transitionTable: Record<RestingState, Record<EventName, RestingStat
     "Deferred, definite": "filling",
     "Deferred, ambiguous": "filling",
     Rejected: "filling",
+    "stale answer": "filling",
+    "push.died": "filling",
   },
   pushing: {
     "window.filled": "pushing",
@@ -49,6 +53,8 @@ export const transitionTable: Record<RestingState, Record<EventName, RestingStat
     "Deferred, definite": "backingOff",
     "Deferred, ambiguous": "backingOff",
     Rejected: "backingOff",
+    "stale answer": "pushing",
+    "push.died": "pushing",
   },
   backingOff: {
     "window.filled": "backingOff",
@@ -65,6 +71,8 @@ export const transitionTable: Record<RestingState, Record<EventName, RestingStat
     "Deferred, definite": "backingOff",
     "Deferred, ambiguous": "backingOff",
     Rejected: "backingOff",
+    "stale answer": "backingOff",
+    "push.died": "backingOff",
   },
   draining: {
     "window.filled": "draining",
@@ -80,6 +88,8 @@ export const transitionTable: Record<RestingState, Record<EventName, RestingStat
     "Deferred, definite": "draining",
     "Deferred, ambiguous": "draining",
     Rejected: "draining",
+    "stale answer": "draining",
+    "push.died": "draining",
   },
 };
 

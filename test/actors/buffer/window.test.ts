@@ -21,18 +21,20 @@ interface Case {
 
 const roomy: WindowBounds = { bytesMax: Number.MAX_SAFE_INTEGER, closedBatchesMax: Number.MAX_SAFE_INTEGER };
 
-const lines = (sequence: number, records: number, bytes: number): Uint8Array => {
+const strangers = Buffer.from("another's\n");
+
+const lines = (sequence: number, records: number, bytes: number): Buffer => {
   const line = `${sequence} `.padEnd(Math.max(4, bytes), "x");
   return Buffer.from(`${line}\n`.repeat(records));
 };
 
-const chunkOf = (raw: Uint8Array, records: number, encoding: Chunk["encoding"]): Chunk => ({
-  pairKey: "a.x",
-  records,
-  bytes: raw.length,
-  encoding,
-  data: encoding === "raw" ? raw : gzipSync(raw, { level: 1 }),
-});
+/** In the midst of other chunks' bytes, as in a mux message. */
+const chunkOf = (raw: Uint8Array, records: number, encoding: Chunk["encoding"]): Chunk => {
+  const stored = encoding === "raw" ? raw : gzipSync(raw, { level: 1 });
+  const data = Buffer.concat([strangers, stored, strangers]);
+  const [from, to] = [strangers.length, strangers.length + stored.length];
+  return { pairKey: "a.x", records, bytes: raw.length, encoding, data, from, to };
+};
 
 /** A log as JetStream could hold it: times go on, or stand still, or jump far. */
 const recordedLog = fc
@@ -221,10 +223,21 @@ describe("batch parts", () => {
     fc.assert(
       fc.property(manyChunks, (sizes) => {
         const raws = sizes.map(({ bytes, records }, i) => lines(i, records, bytes));
-        const parts = new BatchParts();
-        for (const [i, { encoding, records }] of sizes.entries()) parts.add(chunkOf(raws[i]!, records, encoding));
+        const chunks = sizes.map(({ encoding, records }, i) => chunkOf(raws[i]!, records, encoding));
+        const parts = new BatchParts(7, 1_000);
+        for (const [i, chunk] of chunks.entries()) parts.add(7 + 2 * i, 1_000 + 3 * i, chunk);
         const encoded = parts.encode();
         const content = Buffer.concat(raws);
+        const last = sizes.length - 1;
+        assert.deepStrictEqual(parts.ref("size"), {
+          first: 7,
+          last: 7 + 2 * last,
+          records: chunks.reduce((sum, { records }) => sum + records, 0),
+          bytes: content.length,
+          startMillis: 1_000,
+          endMillis: 1_000 + 3 * last,
+          closedBy: "size",
+        });
         const body = Buffer.concat(encoded.body);
         assert.isTrue(gunzipSync(body).equals(content));
         assert.strictEqual(encoded.bodyBytes, body.length);
@@ -239,23 +252,25 @@ describe("batch parts", () => {
   });
 
   it("encodes once: every attempt sends the same bytes", () => {
-    const parts = new BatchParts();
-    for (const encoding of ["raw", "gzip", "raw", "raw"] as const) parts.add(chunkOf(lines(1, 3, 50), 3, encoding));
+    const parts = new BatchParts(1, 0);
+    for (const encoding of ["raw", "gzip", "raw", "raw"] as const) {
+      parts.add(1, 0, chunkOf(lines(1, 3, 50), 3, encoding));
+    }
     const first = parts.encode();
-    const held = parts.bytes;
+    const held = parts.heldBytes;
     const again = parts.encode();
     assert.deepStrictEqual(again, first);
     assert.strictEqual(first.body.length, 3);
-    assert.strictEqual(parts.bytes, held);
+    assert.strictEqual(parts.heldBytes, held);
     assert.strictEqual(held, first.bodyBytes);
   });
 
   it("keeps its records when the memory of others is used again", () => {
-    const some = new BatchParts();
-    const others = new BatchParts();
+    const some = new BatchParts(1, 0);
+    const others = new BatchParts(1, 0);
     for (let i = 0; i < 50; i++) {
-      some.add(chunkOf(lines(1_000 + i, 2, 300), 2, "raw"));
-      others.add(chunkOf(lines(2_000 + i, 2, 300), 2, "raw"));
+      some.add(i, 0, chunkOf(lines(1_000 + i, 2, 300), 2, "raw"));
+      others.add(i, 0, chunkOf(lines(2_000 + i, 2, 300), 2, "raw"));
       if (i % 7 === 0) others.encode();
     }
     const text = gunzipSync(Buffer.concat(some.encode().body)).toString();
@@ -269,11 +284,11 @@ describe("batch parts", () => {
   });
 
   it("keeps no view of the message that a raw chunk came in", () => {
-    const raw = lines(1, 1, 20);
-    const parts = new BatchParts();
-    parts.add(chunkOf(raw, 1, "raw"));
-    const text = Buffer.from(raw).toString();
-    raw.fill(0);
+    const chunk = chunkOf(lines(1, 1, 20), 1, "raw");
+    const parts = new BatchParts(1, 0);
+    parts.add(1, 0, chunk);
+    const text = lines(1, 1, 20).toString();
+    chunk.data.fill(0);
     assert.strictEqual(gunzipSync(Buffer.concat(parts.encode().body)).toString(), text);
   });
 });

@@ -57,6 +57,7 @@ const own = Effect.fnUntraced(function* (world: {
       served: () => set,
       onChange: () => Effect.void,
       atRevision: () => Effect.succeed(undefined),
+      absence: () => Effect.succeed("forgotten" as const),
     }),
     Layer.succeed(BufferActors, { start: () => Effect.void, stop: () => Effect.void }),
     quiet,

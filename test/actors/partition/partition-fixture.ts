@@ -14,6 +14,8 @@ export const chunkOf = (customer: string, records: number): Chunk => ({
   bytes: records * 10,
   encoding: "raw",
   data: globalThis.Buffer.from("123456789\n".repeat(records)),
+  from: 0,
+  to: records * 10,
 });
 
 /** One message per entry, numbered from 1. */

@@ -1,0 +1,74 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect } from "effect";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { applyJobsFile } from "../../src/control/apply-jobs.ts";
+import { JobStore } from "../../src/streams/job-store.ts";
+import { job, onNode } from "../support/job-nodes.ts";
+
+const withFile = <A, E, R>(
+  use: (write: (jobs: ReadonlyArray<object>) => Effect.Effect<string>) => Effect.Effect<A, E, R>,
+) =>
+  Effect.acquireUseRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-jobs-"))),
+    (directory) =>
+      use((jobs) =>
+        Effect.promise(async () => {
+          const path = join(directory, "jobs.json");
+          await writeFile(path, JSON.stringify({ jobs }, null, 1));
+          return path;
+        }),
+      ),
+    (directory) => Effect.promise(() => rm(directory, { recursive: true })),
+  );
+
+describe("a jobs file, applied", () => {
+  it.live("stores what differs and removes nothing", () =>
+    onNode(
+      withFile((write) =>
+        Effect.gen(function* () {
+          const store = yield* JobStore;
+          const first = yield* applyJobsFile(yield* write([job("a"), job("b"), job("c")]));
+          assert.deepInclude(first, { added: 3, changed: 0, unchanged: 0, notInFile: 0 });
+          yield* store.awaitServed(first.revision);
+          const path = yield* write([job("a"), job("b", { enabled: false }), job("d")]);
+          assert.deepInclude(yield* applyJobsFile(path), { added: 1, changed: 1, unchanged: 1, notInFile: 1 });
+          assert.deepInclude(yield* applyJobsFile(path), {
+            added: 0,
+            changed: 0,
+            unchanged: 3,
+            notInFile: 1,
+            revision: 0,
+          });
+          assert.deepStrictEqual(
+            (yield* store.list).map((each) => each.job.id as string),
+            ["a", "b", "c", "d"],
+          );
+        }),
+      ),
+    ),
+  );
+
+  it.live("stores nothing when one job cannot be", () =>
+    onNode(
+      withFile((write) =>
+        Effect.gen(function* () {
+          const store = yield* JobStore;
+          yield* store.put(job("a"));
+          const secretive = job("c", {
+            destination: { kind: "http", url: "https://h/", headers: { K: "[redacted]" } },
+          });
+          const path = yield* write([job("b"), job("a", { customer: "globex" }), secretive]);
+          const error = yield* Effect.flip(applyJobsFile(path));
+          assert.deepInclude(error, { _tag: "JobsFileError" });
+          const lines = error.message.replaceAll(path, "F").split("\n");
+          assert.lengthOf(lines, 2);
+          assert.match(lines[0] ?? "", /^F:20:16: jobs\[1\]\.customer: cannot change/);
+          assert.match(lines[1] ?? "", /^F:\d+:\d+: jobs\[2\]\.destination\.headers\.K: is \[redacted\]/);
+          assert.lengthOf(yield* store.list, 1);
+        }),
+      ),
+    ),
+  );
+});

@@ -1,0 +1,55 @@
+import { jetstream } from "@nats-io/jetstream";
+import { assert } from "@effect/vitest";
+import { Effect, Layer } from "effect";
+import { inject } from "vitest";
+import type { Jobs } from "../../src/actors/ports/jobs.ts";
+import { PushJob } from "../../src/domain/push-job.ts";
+import { type JobStore, layerJobs } from "../../src/streams/job-store.ts";
+import { attempt, Nats } from "../../src/streams/nats.ts";
+import { startNats } from "./nats-server.ts";
+
+/** A push job to a file. */
+export const job = (id: string, changes: object = {}): PushJob =>
+  PushJob.make({
+    id,
+    customer: "acme",
+    dataset: "http_requests",
+    enabled: true,
+    destination: { kind: "file", path: `/out/${id}` },
+    batch: { maxBytes: 5_000_000, maxRecords: 100_000, maxIntervalSeconds: 30 },
+    ...changes,
+  } as never);
+
+/** The job store of one node. */
+export const node = (url: string, jobsMax = 20_000) =>
+  layerJobs({ partitions: 8, replicas: 1, jobsMax }).pipe(
+    Layer.provideMerge(Nats.layer({ servers: url, name: "test" })),
+  );
+
+/** A nats-server of its own for as long as the scope lives. */
+export const server = Effect.acquireRelease(
+  Effect.promise(() => startNats(inject("natsServer"))),
+  (nats) => Effect.promise(() => nats[Symbol.asyncDispose]()),
+);
+
+/** One node against a nats-server of its own. */
+export const onNode = <A, E>(test: Effect.Effect<A, E, JobStore | Jobs | Nats>) =>
+  Effect.flatMap(server, ({ url }) => test.pipe(Effect.provide(node(url)))).pipe(Effect.scoped);
+
+/** Polls until it is so. @returns how many millis that took */
+export const until = Effect.fnUntraced(function* (isSo: () => boolean, deadlineMillis: number) {
+  const start = performance.now();
+  while (!isSo()) {
+    if (performance.now() - start > deadlineMillis) assert.fail(`not so after ${deadlineMillis} ms`);
+    yield* Effect.sleep(10);
+  }
+  return performance.now() - start;
+});
+
+/** A write past our own code, as another tool would do it. */
+export const foreignPut = Effect.fnUntraced(function* (id: string, data: Uint8Array | string) {
+  const { control } = yield* Nats;
+  return yield* attempt("kv", () => jetstream(control).publish(`$KV.jobs.${id}`, data)).pipe(
+    Effect.map(({ seq }) => seq),
+  );
+});
