@@ -2,7 +2,7 @@ import { cpus, totalmem } from "node:os";
 import { number } from "../../demo/progress.ts";
 import { barsOf } from "./bars.ts";
 import { type Measurement, measureRun, type Run } from "./measure.ts";
-import { parseThroughputOptions, throughputHelp, type ThroughputOptions } from "./options.ts";
+import { defaultRecords, parseThroughputOptions, throughputHelp, type ThroughputOptions } from "./options.ts";
 
 export { throughputHelp };
 
@@ -35,10 +35,11 @@ const measureAll = async (
   const medians: Array<Measurement> = [];
   for (const customers of options.customers) {
     const bodies = customers > 100 ? "mixed bodies" : "one customer a body";
-    say(`\n${number(options.records)} records, ${number(customers)} customers, ${bodies}, ${options.runs} runs`);
+    const records = options.records ?? defaultRecords(customers);
+    say(`\n${number(records)} records, ${number(customers)} customers, ${bodies}, ${options.runs} runs`);
     const runs: Array<Run> = [];
     for (let run = 1; run <= options.runs; run++) {
-      const measured = await measureRun({ ...options, customers, signal });
+      const measured = await measureRun({ ...options, records, customers, signal });
       runs.push(measured);
       say(`  ${run}: ${describe(measured)}`);
     }

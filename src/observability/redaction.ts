@@ -22,17 +22,30 @@ const redactAt = (value: unknown, depth: number): unknown => {
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (Array.isArray(value)) return value.slice(0, itemsMax).map((item) => redactAt(item, depth + 1));
   if ("toJSON" in value && typeof value.toJSON === "function") return redactAt(value.toJSON(), depth + 1);
-  return Object.fromEntries(
-    Object.entries(value)
-      .slice(0, itemsMax)
-      .map(([key, item]) => [key, isSecretName(key) ? mark : redactAt(item, depth + 1)]),
-  );
+  const redacted: Record<string, unknown> = {};
+  for (const key of Object.keys(value).slice(0, itemsMax)) {
+    const item = (value as Record<string, unknown>)[key];
+    // A plain assignment to this name would set the prototype.
+    if (key === "__proto__") continue;
+    redacted[key] = isSecretName(key) ? mark : redactAt(item, depth + 1);
+  }
+  return redacted;
 };
 
 const secretName =
   /^(?:authorization|proxy-authorization|cookie|set-cookie|headers|pass|pwd|.*(?:token|secret|passw|credential|api[-_]?key|access[-_]?key|private[-_]?key|signature))/i;
 
-const isSecretName = (key: string): boolean => secretName.test(key);
+/** Nearly all names are those of the code's own fields, the same few in each line. */
+const namesKnown = new Map<string, boolean>();
+const namesKnownMax = 1_000;
+
+const isSecretName = (key: string): boolean => {
+  const known = namesKnown.get(key);
+  if (known !== undefined) return known;
+  const secret = secretName.test(key);
+  if (namesKnown.size < namesKnownMax) namesKnown.set(key, secret);
+  return secret;
+};
 
 /** Each replacement below needs one of these: nearly all texts have none, and there are thousands of lines a second. */
 const suspicious = /:\/\/|bearer|basic|AKIA|ASIA|token|secret|password|api_?key/i;
