@@ -46,6 +46,7 @@ export const saveSnapshot = (delivery: string, context: BufferContext): Saved | 
  * row's cursor instead of crashing the node: the attempt number is lost, no record is.
  *
  * @param pending whether the row has records that may have been pushed before the crash without a trace
+ * @param revised whether a newer revision waits: then so may records that the row does not know of
  */
 export const restoreSnapshot = (
   saved: unknown,
@@ -59,7 +60,7 @@ export const restoreSnapshot = (
     batch: null,
     failures: 0,
     failuresSinceRevised: 0,
-    ambiguous: pending,
+    ambiguous: pending || revised,
     retryAtMillis: 0,
     backoffMillis: 0,
     revised,

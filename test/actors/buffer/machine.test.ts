@@ -186,6 +186,12 @@ describe("buffer machine", () => {
     }
   });
 
+  it("doubts the first batch after a restart when the row has a backlog, or when a newer revision waits", () => {
+    const doubted = (pending: boolean, revised: boolean) =>
+      (restoreSnapshot(undefined, input, pending, revised) as BufferSnapshot).context.ambiguous;
+    assert.deepStrictEqual([doubted(false, false), doubted(true, false), doubted(false, true)], [false, true, true]);
+  });
+
   it("starts anew from a row that it cannot read, and never throws", () => {
     for (const saved of [
       null,
