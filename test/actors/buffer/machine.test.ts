@@ -187,8 +187,8 @@ describe("buffer machine", () => {
   });
 
   it("doubts the first batch after a restart when the row has a backlog, or when a newer revision waits", () => {
-    const doubted = (pending: boolean, revised: boolean) =>
-      (restoreSnapshot(undefined, input, pending, revised) as BufferSnapshot).context.ambiguous;
+    const doubted = (pending: boolean, revisionWaits: boolean) =>
+      (restoreSnapshot(undefined, input, pending, revisionWaits) as BufferSnapshot).context.ambiguous;
     assert.deepStrictEqual([doubted(false, false), doubted(true, false), doubted(false, true)], [false, true, true]);
   });
 
