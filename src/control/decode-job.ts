@@ -48,7 +48,7 @@ export const decodeJob = (
 /** The key of a path in `DecodeContext.substituted`. */
 export const pathKey = (path: ReadonlyArray<string | number>): string => JSON.stringify(path);
 
-const quotableRoots = new Set(["id", "customer", "dataset", "enabled", "batch"]);
+const quotableRoots = new Set(["id", "customer", "dataset", "enabled", "batch", "onOverload", "weight", "markLoss"]);
 const quotableSettings = new Set(["kind", "path", "region", "bucket", "pathStyle", "timeoutSeconds"]);
 
 /** An allow-list: a setting that nobody thought of is a secret. */

@@ -50,6 +50,21 @@ export const Limits = Schema.Struct({
   retryMillisMax: atLeast(1),
   oldRevisionAttemptsMax: atLeast(1),
   s3MultipartBytesMin: atLeast(5_242_880),
+  // A customer's backlog, over the partitions that one node owns.
+  backlogBytesPerCustomerMax: atLeast(1_048_576),
+  backlogAgeSecondsMax: atLeast(60),
+  backlogEasedPercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 99 })),
+  expiryPercent: Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 99 })),
+  // Buffers that cannot go on.
+  suspendedProbeMillis: atLeast(1_000),
+  unresolvedFailuresMax: atLeast(1),
+  quarantineCrashesMax: atLeast(1),
+  quarantineWindowMillis: atLeast(1_000),
+  // Dead letters.
+  deadLettersPerJobMax: atLeast(1),
+  deadLettersInRowMax: atLeast(1),
+  deadLetterBytesMax: atLeast(1_048_576),
+  deadLetterAgeSecondsMax: atLeast(60),
   // Configuration.
   jobsMax: atLeast(1),
   // The node.
@@ -77,6 +92,8 @@ const relations: ReadonlyArray<readonly [keyof Limits, keyof Limits, string]> = 
   ["messageBytesMax", "outboxWriteBytesMax", "one message must fit in a write"],
   ["requestInflatedBytesMax", "outboxBytesMax", "one request must fit in the outbox"],
   ["bufferWindowBytesMax", "windowBytesMax", "one buffer's window must fit in the node's budget"],
+  ["backlogAgeSecondsMax", "logMaxAgeSeconds", "a quota beyond the log's own age never takes effect"],
+  ["deadLettersInRowMax", "deadLettersPerJobMax", "otherwise the first never takes effect"],
   ["checkpointUrgentMillis", "checkpointMillis", "an urgent checkpoint must not wait longer than an ordinary one"],
   ["checkpointMillis", "checkpointCountMillis", "count-only changes are the least urgent"],
   ["retryBaseMillis", "retryMillisMax", "the first delay must not exceed the last"],

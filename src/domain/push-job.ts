@@ -17,6 +17,13 @@ export const batchDefaults: typeof BatchSettings.Type = {
   maxIntervalSeconds: 30,
 };
 
+/**
+ * What happens when a job's backlog is over its customer's quota: its customer's records of this dataset are refused at
+ * the door, or the oldest of the backlog is given up, with receipts.
+ */
+export const OverloadPolicy = Schema.Literals(["refuse", "shedOldest"]);
+export type OverloadPolicy = typeof OverloadPolicy.Type;
+
 /** A standing order: this customer's dataset, to that destination. Fields without a default are required. */
 export const PushJob = Schema.Struct({
   id: PushJobId,
@@ -25,6 +32,12 @@ export const PushJob = Schema.Struct({
   enabled: Schema.Boolean,
   destination: Destination,
   batch: BatchSettings,
+  /** `refuse` when absent. */
+  onOverload: Schema.optionalKey(OverloadPolicy),
+  /** Share of a destination host and of the sweep, beside that of other jobs: 1 when absent. */
+  weight: Schema.optionalKey(between(1, 100)),
+  /** Whether the destination is told of records that it will not get, by one record in their place: no when absent. */
+  markLoss: Schema.optionalKey(Schema.Boolean),
 });
 export type PushJob = typeof PushJob.Type;
 

@@ -1,6 +1,6 @@
 import { Schema } from "effect";
 import { Packr, unpack } from "msgpackr";
-import type { Receipt, Register, Row } from "../actors/ports/checkpoints.ts";
+import { type Receipt, receiptReasons, type Register, type Row } from "../actors/ports/checkpoints.ts";
 
 /** Rows, registers and receipts as bytes: msgpack, checked by a Schema on the way back. */
 
@@ -42,6 +42,26 @@ const RowSchema = Schema.Struct({
   lastSuccessMillis: Schema.UndefinedOr(Schema.Number),
   lastErrorMillis: Schema.UndefinedOr(Schema.Number),
   lastError: Schema.UndefinedOr(Schema.String),
+  evidence: Schema.optional(
+    Schema.Struct({
+      millis: Schema.Number,
+      event: Schema.String,
+      error: Schema.String,
+      firstSequence: Schema.UndefinedOr(Sequence),
+      lastSequence: Schema.UndefinedOr(Sequence),
+      crashes: Schema.Int,
+    }),
+  ),
+  lossMark: Schema.optional(
+    Schema.Struct({
+      firstSequence: Sequence,
+      lastSequence: Sequence,
+      records: Schema.Int,
+      bytes: Schema.Int,
+      reason: Schema.Literals(receiptReasons),
+      millis: Schema.Number,
+    }),
+  ),
 });
 
 const ReceiptSchema = Schema.Struct({
@@ -52,7 +72,7 @@ const ReceiptSchema = Schema.Struct({
   lastSequence: Sequence,
   records: Schema.Int,
   bytes: Schema.Int,
-  reason: Schema.Literals(["expired", "shed", "deleted", "possiblyDuplicated", "logLost"]),
+  reason: Schema.Literals(receiptReasons),
   millis: Schema.Number,
 });
 

@@ -50,7 +50,10 @@ describe("limits", () => {
 
   it("are named with their unit", () => {
     for (const name of Object.keys(defaults)) {
-      assert.match(name, /(Bytes|Millis|Seconds|Records|Messages|Batches|Rows|InFlight|PerHost|Attempts|Listed|jobs)/);
+      assert.match(
+        name,
+        /(Bytes|Millis|Seconds|Records|Messages|Batches|Rows|InFlight|PerHost|Attempts|Listed|jobs|Percent|Failures|Crashes|Letters|Buffers|Residents)/,
+      );
     }
   });
 });

@@ -67,7 +67,12 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       buffer.actor = {
         send: (event) => ref.send(event),
         delivery: () => ref.getSnapshot().value.delivery,
+        flow: () => flowOf(ref.getSnapshot().value.flow),
         context: () => ref.getSnapshot().context,
+        inspect: (observer) => {
+          const subscription = ref.system.inspect(observer);
+          return () => subscription.unsubscribe();
+        },
         stop: () => void ref.stop(),
       };
       ref.start();
@@ -158,6 +163,14 @@ const withShell = (
     },
   });
 };
+
+/** A state of the flow region in one word. */
+const flowOf = (value: string | Readonly<Record<string, string | undefined>>): string =>
+  typeof value === "string"
+    ? value
+    : Object.entries(value)
+        .map(([parent, child]) => `${parent}.${child}`)
+        .join();
 
 /** Without an effect each: there are thousands of pushes a second. */
 const measure = ({ buffer }: Running, { answer, batch }: PushReport, context: Context.Context<never>): void => {

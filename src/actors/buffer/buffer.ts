@@ -1,3 +1,4 @@
+import type { InspectionEvent } from "xstate";
 import type { Chunk } from "../ports/log.ts";
 import type { Receipt, Row } from "../ports/checkpoints.ts";
 import type { BatchRef } from "../../domain/batch.ts";
@@ -15,7 +16,11 @@ import type { BufferContext } from "./machine.ts";
 export interface ActorHandle {
   readonly send: (event: BufferEvent) => void;
   readonly delivery: () => string;
+  /** `live`, `backpressured`, `overloaded.refuse` or `overloaded.shedOldest`. */
+  readonly flow: () => string;
   readonly context: () => BufferContext;
+  /** Attaches an observer at run time, in the XState inspector's terms. Answers how to take it off again. */
+  readonly inspect: (observer: (event: InspectionEvent) => void) => () => void;
   readonly stop: () => void;
 }
 

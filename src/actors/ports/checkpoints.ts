@@ -24,7 +24,53 @@ export interface Row {
   readonly lastSuccessMillis: number | undefined;
   readonly lastErrorMillis: number | undefined;
   readonly lastError: string | undefined;
+  /** Why the buffer was quarantined. */
+  readonly evidence?: CrashEvidence | undefined;
+  /** What the destination is to be told, in the first batch after `cursor`. */
+  readonly lossMark?: LossMark | undefined;
 }
+
+/** What is known of the crash by which a buffer was quarantined. */
+export interface CrashEvidence {
+  readonly millis: number;
+  /** The event during which it crashed, or what was being done. */
+  readonly event: string;
+  /** One line, no credential, no record. */
+  readonly error: string;
+  /** The chunk range in the balance, when there was one. */
+  readonly firstSequence: number | undefined;
+  readonly lastSequence: number | undefined;
+  /** Crashes within the window that led to this. */
+  readonly crashes: number;
+}
+
+/** Records that a destination will not get, told to it in their place. */
+export interface LossMark {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly reason: ReceiptReason;
+  readonly millis: number;
+}
+
+/**
+ * `expired`: retention was over. `shed`: the backlog was over its quota. `skipped`: a person moved the cursor.
+ * `deleted`: the job is gone. `deadLettered`: the destination refused these records. `logLost`: the log is another one.
+ * `possiblyDuplicated`: nothing is missing, but the range may have been delivered twice. `refused`: the door turned
+ * records away because of this job's backlog; its range is empty.
+ */
+export const receiptReasons = [
+  "expired",
+  "shed",
+  "skipped",
+  "deleted",
+  "deadLettered",
+  "refused",
+  "possiblyDuplicated",
+  "logLost",
+] as const;
+export type ReceiptReason = (typeof receiptReasons)[number];
 
 /** The account of records that were accepted and not delivered. */
 export interface Receipt {
@@ -35,7 +81,7 @@ export interface Receipt {
   readonly lastSequence: number;
   readonly records: number;
   readonly bytes: number;
-  readonly reason: "expired" | "shed" | "deleted" | "possiblyDuplicated" | "logLost";
+  readonly reason: ReceiptReason;
   readonly millis: number;
 }
 

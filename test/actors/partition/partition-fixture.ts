@@ -109,6 +109,8 @@ export const addBuffer = (
   buffer.actor = {
     send: () => undefined,
     delivery: () => "idle",
+    flow: () => "live",
+    inspect: () => () => undefined,
     context: () => ({ batch: null }) as never,
     stop: () => undefined,
   };
