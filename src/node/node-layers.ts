@@ -1,16 +1,19 @@
 import { Effect, Layer } from "effect";
+import { layerNodeAdmission } from "../actors/admission/admission.ts";
 import { BufferActors } from "../actors/buffer/actor.ts";
 import { Owner } from "../actors/owner.ts";
 import { Log } from "../actors/ports/log.ts";
 import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
 import type { Limits } from "../domain/limits.ts";
+import { layerBacklogs } from "../streams/backlog-reports.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
 import { layerJobs } from "../streams/job-store.ts";
 import { layerLog } from "../streams/log.ts";
 import { layerOutbox } from "../streams/outbox.ts";
 import { reconcileTopology } from "../streams/topology.ts";
 import { WriteHints } from "../streams/write-hints.ts";
+import { readNode } from "./read-node.ts";
 
 export interface NodeLayerOptions {
   readonly nodeName: string;
@@ -58,12 +61,16 @@ export const layerNode = (options: NodeLayerOptions) => {
     multipartBytesMin: limits.s3MultipartBytesMin,
     connectionsPerHostMax: limits.pushesPerHostMax,
   });
+  const backlogs = layerBacklogs({ partitions });
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Owner.layer(shared).pipe(
     Layer.provide(BufferActors.layer(limits).pipe(Layer.provide(destinations))),
     Layer.provide(checkpoints),
   );
+  const admission = Layer.unwrap(Effect.map(readNode, (node) => layerNodeAdmission({ ...limits, ...node(limits) })));
   return Layer.mergeAll(owner, layerOutbox(shared)).pipe(
+    Layer.provideMerge(admission),
+    Layer.provideMerge(backlogs),
     Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),
     Layer.provideMerge(topology),
   );

@@ -53,6 +53,10 @@ export class PartitionState {
   readonly deadlines = new Deadlines();
   readonly checkpointWanted = new Signal();
   readonly sweepWanted = new Signal();
+  /** Forwarders are to hear at once what has changed. */
+  readonly reportWanted = new Signal();
+  /** Pairs whose records are refused at the door, for their backlog is over its quota. */
+  refusing: ReadonlySet<string> = new Set();
   /** Written with the next checkpoint. */
   receipts: Array<Receipt> = [];
   /** Buffers of deleted jobs whose last row is not written yet. */
