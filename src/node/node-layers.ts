@@ -1,7 +1,9 @@
 import { Effect, Layer } from "effect";
 import { layerNodeAdmission } from "../actors/admission/admission.ts";
 import { BufferActors } from "../actors/buffer/actor.ts";
+import { DeadLetterWriter } from "../actors/buffer/dead-letter-writer.ts";
 import { Owner } from "../actors/owner.ts";
+import { DeadLettersFull } from "../actors/ports/dead-letters.ts";
 import { Log } from "../actors/ports/log.ts";
 import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
@@ -62,9 +64,12 @@ export const layerNode = (options: NodeLayerOptions) => {
     connectionsPerHostMax: limits.pushesPerHostMax,
   });
   const backlogs = layerBacklogs({ partitions });
+  const letters = Layer.succeed(DeadLetterWriter, {
+    write: () => Effect.fail(new DeadLettersFull({ detail: "dead letters cannot be stored yet" })),
+  });
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Owner.layer(shared).pipe(
-    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide(destinations))),
+    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, letters]))),
     Layer.provide(checkpoints),
   );
   const admission = Layer.unwrap(Effect.map(readNode, (node) => layerNodeAdmission({ ...limits, ...node(limits) })));
