@@ -43,7 +43,8 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
   const now = () => clock.currentTimeMillisUnsafe();
   const actor = yield* startActor(options);
   const state = () => actor.getSnapshot().value;
-  const newcomers = new Newcomers(options, now());
+  const startedMillis = now();
+  const newcomers = new Newcomers(options, startedMillis);
   const creations = new DecayingSum(creationSeconds, now());
   const pace = () => creationPace(options, state());
   const tokens = new Tokens(
@@ -67,6 +68,7 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
     };
     actor.send({ type: "reading", shares, nowMillis });
     newcomers.keepOnly(jobs.served().pairs);
+    if (nowMillis - startedMillis > options.newcomerSeconds * 1_000) configuredAtStart = new Map();
     const after = state();
     if (after === before) return;
     if (after === "surging" || after === "closed") newcomers.surgeBegan(nowMillis);
