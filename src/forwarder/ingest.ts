@@ -178,7 +178,7 @@ class Exchange {
     else this.refuse(Cause.hasInterruptsOnly(exit.cause) ? cutShort : internalError);
   }
 
-  /** Everything that was accepted is durable, which may be nothing: neither the outbox nor anybody else looks at the body again. */
+  /** What was accepted, if anything, is durable: neither the outbox nor anybody else looks at the body again. */
   private receive(body: Buffer, sorted: Sorted): void {
     const { door, metrics } = this.parts;
     const { refusals } = sorted;

@@ -117,13 +117,18 @@ export interface World {
 /** A real node:http server with the door behind `/v1/ingest/`, on a free port, with a scripted outbox. */
 export const openDoor = Effect.fnUntraced(function* (
   limits: Partial<Limits> = {},
-  options: { readonly checkContinue?: boolean; readonly admission?: NodeAdmission["Service"] } = {},
+  options: {
+    readonly checkContinue?: boolean;
+    readonly admission?: NodeAdmission["Service"];
+    /** Instead of the scripted one. */
+    readonly outbox?: Outbox["Service"];
+  } = {},
 ): Effect.fn.Return<World, never, Scope.Scope> {
   const outbox = new ScriptedOutbox();
   const backlogs = new ScriptedBacklogs();
   const jobs = { set: twoCustomers };
   const ports = Layer.mergeAll(
-    Layer.succeed(Outbox, outbox.service),
+    Layer.succeed(Outbox, options.outbox ?? outbox.service),
     Layer.succeed(Backlogs, backlogs.service),
     Layer.succeed(NodeAdmission, options.admission ?? openAdmission),
     Layer.succeed(Jobs, {

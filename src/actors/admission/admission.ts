@@ -33,9 +33,8 @@ const sampleMillis = 500;
 const creationSeconds = 5;
 
 /** Samples what the node has left, lets the machine decide, and answers the questions of those who want more. */
-export const layerNodeAdmission = (
-  options: NodeAdmissionOptions,
-): Layer.Layer<NodeAdmission, never, Backlogs | Jobs> => Layer.effect(NodeAdmission, makeNodeAdmission(options));
+export const layerNodeAdmission = (options: NodeAdmissionOptions): Layer.Layer<NodeAdmission, never, Backlogs | Jobs> =>
+  Layer.effect(NodeAdmission, makeNodeAdmission(options));
 
 export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmissionOptions) {
   const clock = yield* Clock.Clock;
@@ -47,11 +46,7 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
   const newcomers = new Newcomers(options, startedMillis);
   const creations = new DecayingSum(creationSeconds, now());
   const pace = () => creationPace(options, state());
-  const tokens = new Tokens(
-    pace,
-    () => (state() === "closed" ? 0 : options.newBuffersBurstMax),
-    now(),
-  );
+  const tokens = new Tokens(pace, () => (state() === "closed" ? 0 : options.newBuffersBurstMax), now());
   let configuredAtStart: ReadonlyMap<string, unknown> | undefined;
   let residents = { count: () => 0, max: Number.MAX_SAFE_INTEGER };
 

@@ -27,11 +27,12 @@ const judge = Effect.fnUntraced(function* (
   for (const state of states) noteRefused(state);
 });
 
-const factsOf = ({ actor, ledger, newest: { job }, pendingSinceMillis }: Buffer): BacklogFacts => ({
+const factsOf = ({ actor, ledger, live, newest: { job }, pendingSinceMillis }: Buffer): BacklogFacts => ({
   customer: job.customer,
   policy: job.onOverload ?? "refuse",
   pendingBytes: ledger.pendingBytes,
   pendingSinceMillis,
+  live,
   flow: actor?.flow(),
 });
 

@@ -13,19 +13,22 @@ export interface BacklogFacts {
   readonly pendingBytes: number;
   /** JetStream time of its oldest record, epoch millis; undefined without a backlog, or when it is not known. */
   readonly pendingSinceMillis: number | undefined;
+  /** Fed by the reader, and so within what one window may hold. */
+  readonly live: boolean;
   /** `overloaded.refuse`, `overloaded.shedOldest` or anything else; undefined while its actor restarts. */
   readonly flow: string | undefined;
 }
 
 export type QuotaEvent =
-  { readonly type: "backlog.exceeded"; readonly policy: OverloadPolicy } | { readonly type: "backlog.eased" };
+  | { readonly type: "backlog.exceeded"; readonly policy: OverloadPolicy }
+  | { readonly type: "backlog.eased" };
 
 /**
  * What each buffer is to be told of its customer's backlog, over all partitions of this node. Judged anew each time, so
  * that a buffer that has restarted meanwhile is told again.
  *
- * Over the quota in bytes, a customer's largest backlogs are over it, as many as it takes; in age, each that is too
- * old. So one dead destination does not stop its owner's other datasets. A backlog that is over its quota stays so
+ * Over the quota in bytes, a customer's largest lagging backlogs are over it, as many as it takes; in age, each that is
+ * too old. So one dead destination does not stop its owner's other datasets. A backlog that is over its quota stays so
  * until it is well below it.
  */
 export const judgeBacklogs = (
@@ -57,7 +60,7 @@ export const judgeBacklogs = (
 const exceeded = ({ flow, policy }: BacklogFacts): QuotaEvent | undefined =>
   flow === `overloaded.${policy}` ? undefined : { type: "backlog.exceeded", policy };
 
-/** Per customer over its quota: its largest backlogs, until the rest of them is within it. */
+/** Per customer over its quota: its largest lagging backlogs, until the rest is within it or in windows. */
 const largestOf = (
   backlogs: ReadonlyArray<BacklogFacts>,
   bytesByCustomer: ReadonlyMap<string, number>,
@@ -69,7 +72,7 @@ const largestOf = (
   }
   if (over.size === 0) return new Set();
   const found = new Set<BacklogFacts>();
-  const candidates = backlogs.filter(({ customer, pendingBytes }) => pendingBytes > 0 && over.has(customer));
+  const candidates = backlogs.filter((each) => !each.live && each.pendingBytes > 0 && over.has(each.customer));
   for (const facts of candidates.toSorted((a, b) => b.pendingBytes - a.pendingBytes)) {
     const left = over.get(facts.customer)!;
     if (left <= backlogBytesPerCustomerMax) continue;

@@ -16,13 +16,13 @@ export class NodeAdmission extends Context.Service<
     readonly state: () => AdmissionState;
     /** Asked before a buffer that never existed becomes resident; a true answer spends a token. Others need not ask. */
     readonly mayCreate: () => boolean;
-    /** A pair of the served set has records at the door. Whoever does so for the first time is a newcomer for a while. */
+    /** A pair of the served set has records at the door. Who has for the first time is a newcomer for a while. */
     readonly see: (pair: Pair) => void;
     /** False while the node is surging or closed and the pair is a newcomer without a share left. Call `see` before. */
     readonly mayPublish: (pair: Pair) => boolean;
     /** These were let in: newcomers' bytes are taken off their share. */
     readonly published: (spans: RecordSpans) => void;
-    /** Tells from where the number of resident buffers is to be read, and its bound; a later call replaces an earlier. */
+    /** Where the number of resident buffers is to be read, and its bound; a later call replaces an earlier. */
     readonly watchResidents: (count: () => number, residentsMax: number) => void;
   }
 >()("spillway/actors/ports/NodeAdmission") {}

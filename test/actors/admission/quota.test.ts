@@ -10,6 +10,7 @@ const backlog = (over: Partial<BacklogFacts> = {}): BacklogFacts => ({
   policy: "refuse",
   pendingBytes: 100,
   pendingSinceMillis: nowMillis - 1_000,
+  live: false,
   flow: "backpressured",
   ...over,
 });
@@ -44,6 +45,11 @@ describe("the quota of backlogs", () => {
     assert.deepStrictEqual(judge(backlog({ ...old, pendingBytes: 0 })), [""]);
   });
 
+  it("takes no backlog in bytes that a window holds: a batch may be larger than the quota; in age it does", () => {
+    assert.deepStrictEqual(judge(backlog({ pendingBytes: 5_000, live: true, flow: "live" })), [""]);
+    assert.deepStrictEqual(judge(backlog({ live: true, flow: "live", pendingSinceMillis: 0 })), ["refuse"]);
+  });
+
   it("tells nobody twice, and tells a changed policy", () => {
     const over = { pendingBytes: 2_000 };
     assert.deepStrictEqual(judge(backlog({ ...over, flow: "overloaded.refuse" })), [""]);
@@ -63,7 +69,9 @@ describe("the quota of backlogs", () => {
     assert.deepStrictEqual(judge(backlog({ ...overloaded, pendingBytes: 800 })), ["eased"]);
     assert.deepStrictEqual(judge(backlog({ ...overloaded, pendingSinceMillis: nowMillis - 80_001 })), [""]);
     assert.deepStrictEqual(judge(backlog({ ...overloaded, pendingSinceMillis: nowMillis - 80_000 })), ["eased"]);
-    assert.deepStrictEqual(judge(backlog({ ...overloaded, pendingBytes: 0, pendingSinceMillis: undefined })), ["eased"]);
+    assert.deepStrictEqual(judge(backlog({ ...overloaded, pendingBytes: 0, pendingSinceMillis: undefined })), [
+      "eased",
+    ]);
   });
 
   it("never touches a customer that is within its quota, whatever the others hold", () => {
@@ -73,6 +81,7 @@ describe("the quota of backlogs", () => {
         policy: fc.constantFrom("refuse" as const, "shedOldest" as const),
         pendingBytes: fc.nat(3_000),
         pendingSinceMillis: fc.option(fc.integer({ min: 0, max: nowMillis }), { nil: undefined }),
+        live: fc.boolean(),
         flow: fc.constantFrom("live", "backpressured", "overloaded.refuse", "overloaded.shedOldest", undefined),
       }),
     );
