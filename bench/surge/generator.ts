@@ -1,6 +1,6 @@
 /**
- * A process of its own: sends mixed bodies of a range of customers at a steady rate, and writes the time of sending into
- * every record. Arguments: first customer, number of customers, records per body, whether to send again what was
+ * A process of its own: sends mixed bodies of a range of customers at a steady rate, and writes the time of sending
+ * into every record. Arguments: first customer, number of customers, records per body, whether to send again what was
  * refused as a whole.
  */
 import { Agent, request as httpRequest } from "node:http";

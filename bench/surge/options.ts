@@ -18,8 +18,8 @@ export interface SurgeOptions {
 
 export const surgeHelp = `npm run bench -- surge [options]
 
-${configured} configured customers at a steady rate; then 40 times as many come with them: first without push jobs (a), then
-newly configured (b). What do the first ones notice? Each run has a node of its own.
+${configured} configured customers at a steady rate; then 40 times as many come with them: first without push jobs (a),
+then newly configured (b). What do the first ones notice? Each run has a node of its own.
 
   --runs N          runs of which the medians are told (default 3)
   --seconds N       length of a phase (default 20)
@@ -31,8 +31,8 @@ newly configured (b). What do the first ones notice? Each run has a node of its 
   --help            this text
 
 Exit code 1 when a bar is missed: configured customers lose nothing and none of their records is refused, p99 lag < 1.5
-times that of the calm, resident buffers within their limit, control reads p99 < 250 ms, and everything drained and back to
-open without a restart.
+times that of the calm, resident buffers within their limit, control reads p99 < 250 ms, and everything drained and
+back to open without a restart.
 `;
 
 /** The options, or what is wrong with them. */
