@@ -75,7 +75,7 @@ const describe = (
 const startEmbedded = (settings: Settings): Effect.Effect<EmbeddedServer, NodeStartError, Scope.Scope> =>
   startEmbeddedServer({
     dataDirectory: settings.dataDirectory,
-    fileStoreBytesMax: fileStoreBytes({ partitions: settings.partitions, logBytesMax: settings.limits.logBytesMax }),
+    fileStoreBytesMax: fileStoreBytes({ ...settings.limits, partitions: settings.partitions }),
     messageBytesMax: settings.limits.messageBytesMax,
   }).pipe(
     Effect.tap(({ url, version }) => Effect.logInfo("nats-server runs.", { url, version })),

@@ -29,6 +29,8 @@ export const topologyOf = (partitions: number, over: Partial<TopologyOptions> = 
   logBytesMax: 268_435_456,
   logMaxAgeSeconds: limits.logMaxAgeSeconds,
   messageBytesMax: limits.messageBytesMax,
+  deadLetterBytesMax: limits.deadLetterBytesMax,
+  deadLetterAgeSecondsMax: limits.deadLetterAgeSecondsMax,
   ...over,
 });
 
