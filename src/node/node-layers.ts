@@ -2,10 +2,12 @@ import { Effect, Layer } from "effect";
 import { BufferActors } from "../actors/buffer/actor.ts";
 import { Owner } from "../actors/owner.ts";
 import { Log } from "../actors/ports/log.ts";
+import { Replays } from "../actors/replay/replays.ts";
 import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
 import type { Limits } from "../domain/limits.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
+import { layerDeadLetters } from "../streams/dead-letters.ts";
 import { layerJobs } from "../streams/job-store.ts";
 import { layerLog } from "../streams/log.ts";
 import { layerOutbox } from "../streams/outbox.ts";
@@ -63,7 +65,9 @@ export const layerNode = (options: NodeLayerOptions) => {
     Layer.provide(BufferActors.layer(limits).pipe(Layer.provide(destinations))),
     Layer.provide(checkpoints),
   );
-  return Layer.mergeAll(owner, layerOutbox(shared)).pipe(
+  const deadLetters = layerDeadLetters({ ...limits, timeoutMillis: checkpointAnswerMillis });
+  const replays = Replays.layer(shared).pipe(Layer.provideMerge(owner), Layer.provideMerge(destinations));
+  return Layer.mergeAll(replays, layerOutbox(shared), deadLetters).pipe(
     Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),
     Layer.provideMerge(topology),
   );

@@ -137,7 +137,7 @@ const locate = Effect.fnUntraced(function* (
         before += chunk.records;
       }
     }
-    if (messages.length === 0) yield* refuseToGuess(partition, next);
+    if (messages.length === 0) return yield* refuseToGuess(partition, next);
   }
   return yield* gone(`the batch has ${before} records in the log, and record ${index} was asked for`);
 });
