@@ -1,6 +1,6 @@
 import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
-import { LetterPageReport, LetterReplay, LettersReplay, ShownLetter } from "./dead-letters-port.ts";
+import { LetterPageReport, LetterReplay, LettersReplay, ShownLetter } from "./dead-letter-reports.ts";
 import { BadRequest, NotFound, Unavailable } from "./failures.ts";
 
 /** Most letters in one page. */

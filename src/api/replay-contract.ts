@@ -1,7 +1,7 @@
 import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { BadRequest, Conflict, NotFound, Unavailable } from "./failures.ts";
-import { ReplayInput, ReplayShown } from "./replays-port.ts";
+import { ReplayInput, ReplayShown } from "./replay-reports.ts";
 
 const id = { id: Schema.String };
 

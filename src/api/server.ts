@@ -83,7 +83,9 @@ const routedHandler = Effect.gen(function* () {
   const scope = yield* Effect.scope;
   const documentation = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(DocumentedApi));
   const routes = Layer.mergeAll(
-    HttpApiBuilder.layer(SpillwayApi).pipe(Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers, DeadLettersHandlers, ReplaysHandlers])),
+    HttpApiBuilder.layer(SpillwayApi).pipe(
+      Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers, DeadLettersHandlers, ReplaysHandlers]),
+    ),
     HttpRouter.add("GET", openapiPath, documentation),
   ).pipe(Layer.provide(NodeHttpServer.layerHttpServices));
   const app = yield* HttpRouter.toHttpEffect(routes);

@@ -3,13 +3,8 @@ import { replayLetter, type LetterOutcome } from "../actors/replay/replay-letter
 import { DeadLetters, type DeadLettersUnavailable, type StoredLetter } from "../actors/ports/dead-letters.ts";
 import { Destinations } from "../actors/ports/destinations.ts";
 import { Jobs } from "../actors/ports/jobs.ts";
-import {
-  DeadLettersAdmin,
-  type LetterId,
-  LetterNotFound,
-  type LetterReplay,
-  type LetterSummary,
-} from "../api/dead-letters-port.ts";
+import type { LetterReplay, LetterSummary } from "../api/dead-letter-reports.ts";
+import { DeadLettersAdmin, type LetterId, LetterNotFound } from "../api/dead-letters-port.ts";
 import { ApiUnavailable } from "../api/ports.ts";
 import { isId } from "../domain/ids.ts";
 
@@ -44,9 +39,9 @@ export const makeDeadLettersAdmin = Effect.fnUntraced(function* (options: { read
   /** Removed only when it was delivered: a crash in between pushes it again, under the same id. */
   const again = Effect.fnUntraced(function* (stored: StoredLetter) {
     const job = yield* jobOf(stored.letter.job);
-    const outcome = yield* lane.withPermit(replayLetter(job, stored)).pipe(
-      Effect.provideService(Destinations, destinations),
-    );
+    const outcome = yield* lane
+      .withPermit(replayLetter(job, stored))
+      .pipe(Effect.provideService(Destinations, destinations));
     if (outcome.delivered) yield* letters.remove(stored.position).pipe(Effect.mapError(unavailable));
     return outcome;
   });

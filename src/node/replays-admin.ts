@@ -2,7 +2,8 @@ import { DateTime, Effect, Option } from "effect";
 import type { ReplayBound, ReplayRefused } from "../actors/replay/replay-range.ts";
 import { Replays } from "../actors/replay/replays.ts";
 import { ApiUnavailable } from "../api/ports.ts";
-import { type ReplayBoundInput, type ReplayInput, ReplayNotStarted, ReplaysAdmin } from "../api/replays-port.ts";
+import type { ReplayBoundInput, ReplayInput } from "../api/replay-reports.ts";
+import { ReplayNotStarted, ReplaysAdmin } from "../api/replays-port.ts";
 import { isId } from "../domain/ids.ts";
 
 /** Replays for the API: times and sequences read on the way in. */

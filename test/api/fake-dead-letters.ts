@@ -1,11 +1,6 @@
 import { Effect, Layer } from "effect";
-import {
-  DeadLettersAdmin,
-  type LetterId,
-  LetterNotFound,
-  type LetterReplay,
-  type ShownLetter,
-} from "../../src/api/dead-letters-port.ts";
+import type { LetterReplay, LetterSummary, ShownLetter } from "../../src/api/dead-letter-reports.ts";
+import { DeadLettersAdmin, type LetterId, LetterNotFound } from "../../src/api/dead-letters-port.ts";
 
 /** Dead letters in memory, in the order in which they were put. */
 export class FakeDeadLetters {
@@ -62,7 +57,7 @@ export class FakeDeadLetters {
             (job === undefined || letter.job === job) &&
             (customer === undefined || letter.customer === customer),
         );
-        const letters = all.slice(0, limit).map(({ record: _, ...summary }) => summary);
+        const letters = all.slice(0, limit).map(summaryOf);
         return all.length > limit ? { letters, next: letters.at(-1)!.sequence } : { letters };
       }),
     get: (id) => this.find(id),
@@ -83,6 +78,11 @@ export class FakeDeadLetters {
       }),
   });
 }
+
+const summaryOf = (letter: ShownLetter): LetterSummary => {
+  const { record: _record, ...summary } = letter;
+  return summary;
+};
 
 const isOf = (letter: ShownLetter, { index, job, sequence }: LetterId): boolean =>
   letter.job === job && letter.sequence === sequence && letter.index === index;

@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect";
-import { type ReplayInput, ReplayNotStarted, ReplaysAdmin, type ReplayShown } from "../../src/api/replays-port.ts";
+import type { ReplayInput, ReplayShown } from "../../src/api/replay-reports.ts";
+import { type ReplayNotStarted, ReplaysAdmin } from "../../src/api/replays-port.ts";
 
 /** Replays that go one step further each time that they are looked at. */
 export class FakeReplays {

@@ -26,8 +26,8 @@ export const sliceRecords = (body: ReadonlyArray<Uint8Array>, from: number, to: 
 };
 
 /**
- * The same, member by member: others get their turn in between, compression runs in the thread pool, and what is held is
- * the compressed slice and one member. For batches that may have 100 MB.
+ * The same, member by member: others get their turn in between, compression runs in the thread pool, and what is held
+ * is the compressed slice and one member. For batches that may have 100 MB.
  */
 export const sliceRecordsInSteps = (
   body: ReadonlyArray<Uint8Array>,

@@ -67,5 +67,8 @@ const endOf = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer
         : undefined;
     return { sequence, warning };
   }
-  return { sequence: state.position, warning: `The range ends at ${state.position}: that is where the log is read up to.` };
+  return {
+    sequence: state.position,
+    warning: `The range ends at ${state.position}: that is where the log is read up to.`,
+  };
 });

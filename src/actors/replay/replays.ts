@@ -47,9 +47,8 @@ export class Replays extends Context.Service<
     readonly cancel: (id: string) => Effect.Effect<ReplayReport | undefined>;
   }
 >()("spillway/actors/replay/Replays") {
-  static readonly layer = (
-    options: ReplaysOptions,
-  ): Layer.Layer<Replays, never, Owner | Jobs | Log | Destinations> => Layer.effect(Replays, makeReplays(options));
+  static readonly layer = (options: ReplaysOptions): Layer.Layer<Replays, never, Owner | Jobs | Log | Destinations> =>
+    Layer.effect(Replays, makeReplays(options));
 }
 
 const makeReplays = Effect.fnUntraced(function* (
@@ -61,7 +60,6 @@ const makeReplays = Effect.fnUntraced(function* (
   const fibers = yield* FiberMap.make<string, void, never>();
   const known = new Map<string, ReplayProgress>();
   const pace = new Pace(options.replayBytesPerSecondMax);
-  const isRunning = ({ state }: ReplayProgress) => state === "running";
 
   const admit = (name: string): ReplayRefused | undefined => {
     const before = known.get(name);
@@ -104,6 +102,8 @@ const makeReplays = Effect.fnUntraced(function* (
     }),
   });
 });
+
+const isRunning = ({ state }: ReplayProgress): boolean => state === "running";
 
 const refused = (reason: ReplayRefused["reason"], detail: string) => new ReplayRefused({ reason, detail });
 

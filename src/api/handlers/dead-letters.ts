@@ -25,7 +25,8 @@ export const DeadLettersHandlers = HttpApiBuilder.group(
           Effect.mapError(unavailable),
         ),
       replayDeadLetter: ({ params }) => admin.replay(params).pipe(Effect.catchTags(failures)),
-      replayDeadLetters: ({ params, query }) => admin.replayAll(params.job, query.after).pipe(Effect.catchTags(failures)),
+      replayDeadLetters: ({ params, query }) =>
+        admin.replayAll(params.job, query.after).pipe(Effect.catchTags(failures)),
     });
   }),
 );
