@@ -39,6 +39,7 @@ export const makeDeadLettersAdmin = Effect.fnUntraced(function* (options: { read
   /** Removed only when it was delivered: a crash in between pushes it again, under the same id. */
   const again = Effect.fnUntraced(function* (stored: StoredLetter) {
     const job = yield* jobOf(stored.letter.job);
+    if (!job.enabled) return disabled;
     const outcome = yield* lane
       .withPermit(replayLetter(job, stored))
       .pipe(Effect.provideService(Destinations, destinations));
@@ -85,6 +86,12 @@ export const makeDeadLettersAdmin = Effect.fnUntraced(function* (options: { read
     }),
   });
 });
+
+const disabled: LetterOutcome = {
+  delivered: false,
+  blocked: true,
+  detail: "the push job is disabled: enable it, then replay",
+};
 
 const unavailable = ({ detail }: DeadLettersUnavailable) =>
   new ApiUnavailable({ detail: `The dead letters cannot be read: ${detail}` });

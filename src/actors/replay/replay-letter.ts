@@ -26,7 +26,8 @@ export const replayLetter = Effect.fn("replay.letter")(function* (
     Effect.flatMap(destinations.open(job), (destination) => pushOnce(destination, letterBatch(stored), 1)),
   );
   if (outcome._tag === "Delivered") return { delivered: true, blocked: false, detail: "" };
-  const blocked = outcome._tag === "Deferred" || outcome.reason !== "data";
+  // A conflict is about this letter's own object name.
+  const blocked = outcome._tag === "Deferred" || (outcome.reason !== "data" && outcome.reason !== "conflict");
   return { delivered: false, blocked, detail: `${outcome.reason}: ${outcome.detail}` };
 });
 
