@@ -1,4 +1,6 @@
 import { Context, Effect, Layer, type Scope } from "effect";
+import type { QuotaLimits } from "./admission/quota.ts";
+import { quotaLoop } from "./admission/quota-loop.ts";
 import { BufferActors } from "./buffer/actor.ts";
 import type { Buffer } from "./buffer/buffer.ts";
 import { Checkpoints } from "./ports/checkpoints.ts";
@@ -6,7 +8,7 @@ import { type JobSet, Jobs } from "./ports/jobs.ts";
 import { Log } from "./ports/log.ts";
 import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
-export interface OwnerOptions extends OwnOptions {
+export interface OwnerOptions extends OwnOptions, QuotaLimits {
   readonly windowBytesMax: number;
   /** False on a node without the owner role: it runs no buffers. */
   readonly owns: boolean;
@@ -59,6 +61,7 @@ const makeOwner = (
       { discard: true },
     );
     yield* Effect.forkScoped(keepBudget(owned, options.windowBytesMax));
+    yield* Effect.forkScoped(quotaLoop(owned, options));
 
     const drain = Effect.suspend(() =>
       Effect.forEach([...owned.values()], (each) => each.drain, { concurrency: "unbounded", discard: true }),

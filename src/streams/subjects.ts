@@ -13,8 +13,12 @@ export const controlStream = (partition: number): string => `CTL_${partitionName
 export const controlSubjects = (partition: number): string => `ctl.${partitionName(partition)}.>`;
 export const registerSubject = (partition: number): string => `ctl.${partitionName(partition)}.register`;
 export const rowSubject = (partition: number, job: string): string => `ctl.${partitionName(partition)}.job.${job}`;
-export const receiptSubject = (partition: number, job: string, sequence: number): string =>
-  `ctl.${partitionName(partition)}.receipt.${job}.${sequence}`;
+export const receiptSubject = (partition: number, job: string, sequence: number, reason: string): string =>
+  `ctl.${partitionName(partition)}.receipt.${job}.${sequence}.${reason}`;
+
+/** Core NATS, not stored: what the owner of a partition tells forwarders. */
+export const backlogSubject = (partition: number): string => `spillway.backlog.${partitionName(partition)}`;
+export const backlogSubjects = "spillway.backlog.*";
 
 /** All dead letters of all partitions: they are few, and bounded together. */
 export const deadStream = "DEAD";

@@ -206,12 +206,20 @@ describeNats("dead letters", (startNats) => {
             writer.write({
               partition: 0,
               incarnation,
-              job,
-              batch: { first: 1, last: lastSequence },
+              job: job.id,
+              customer: job.customer,
+              dataset: job.dataset,
+              batch: {
+                first: 1,
+                last: lastSequence,
+                records: 80,
+                bytes: 1,
+                startMillis: 0,
+                endMillis: 0,
+                closedBy: "time",
+              },
               index,
-              reason: "data",
-              detail: "422",
-              status: 422,
+              refusal: { reason: "data", detail: "422", status: 422 },
               isDuplicate: () => false,
             }),
           ).pipe(Effect.provide(DeadLetterWriter.layer(limits)));
@@ -223,7 +231,7 @@ describeNats("dead letters", (startNats) => {
         assert.strictEqual(letters.length, 1);
         const { index, record, sequence } = letters[0]!.letter;
         assert.strictEqual(Buffer.from(record).toString(), lines("b1")[17]);
-        assert.deepStrictEqual([sequence, index], [kept.sequence, kept.index]);
+        assert.deepStrictEqual([sequence, index], [lastSequence, 17]);
         assert.strictEqual(kept.bytes, record.length + 1);
       });
       yield* prepareStreams(1).pipe(

@@ -1,41 +1,22 @@
 import { Clock, Context, Effect, Layer, Random, Result, Schema } from "effect";
 import { gunzipSync } from "node:zlib";
-import type { BatchRef } from "../../domain/batch.ts";
+import type { Tally } from "../../domain/books.ts";
 import { pairKey } from "../../domain/partition.ts";
-import type { PushJob } from "../../domain/push-job.ts";
+import type { DeadLetterInput } from "../../domain/push-attempt.ts";
 import { retryDelayMillis } from "../../domain/retry-policy.ts";
 import { DeadLetters, type DeadLettersFull } from "../ports/dead-letters.ts";
 import { type Chunk, Log, LogUnavailable } from "../ports/log.ts";
 import { recordAt } from "./slice-records.ts";
 
-/** Which record of a batch is to be kept, and why no destination takes it. */
-export interface DeadLetterInput {
+/** What a dead letter is taken from. */
+export interface LetterSource extends DeadLetterInput {
+  readonly customer: string;
+  readonly dataset: string;
   readonly partition: number;
   /** The LOG's. */
   readonly incarnation: string;
-  readonly job: Pick<PushJob, "id" | "customer" | "dataset">;
-  readonly batch: Pick<BatchRef, "first" | "last">;
-  /** 0-based, among the records of the batch. */
-  readonly index: number;
-  /** The outcome of the push of this record alone. */
-  readonly reason: string;
-  readonly detail: string;
-  readonly status: number | undefined;
   /** Whether the message repeats an earlier one: its records are not in the batch. */
   readonly isDuplicate: (sequence: number) => boolean;
-}
-
-/** Where a record of a batch is in the log. */
-export interface RecordPlace {
-  readonly sequence: number;
-  /** 0-based, among this job's records of that message. */
-  readonly index: number;
-}
-
-export interface KeptRecord extends RecordPlace {
-  /** What leaves the backlog with it: one record, its newline included. */
-  readonly records: 1;
-  readonly bytes: number;
 }
 
 /** The log does not hold the record any more, or not readably: there is nothing that could be kept. */
@@ -58,8 +39,10 @@ export class DeadLetterWriter extends Context.Service<
     /**
      * Completes once the letter is durable. The same record again is a success that changes nothing, so a crash before
      * the cursor has passed it is harmless. Waits for log and store as long as it is not interrupted.
+     *
+     * @returns what leaves the backlog with it: one record, its newline included in the bytes
      */
-    readonly write: (input: DeadLetterInput) => Effect.Effect<KeptRecord, DeadLettersFull | RecordGone>;
+    readonly write: (source: LetterSource) => Effect.Effect<Tally, DeadLettersFull | RecordGone>;
   }
 >()("spillway/actors/buffer/DeadLetterWriter") {
   static readonly layer = (options: DeadLetterWriterOptions): Layer.Layer<DeadLetterWriter, never, Log | DeadLetters> =>
@@ -68,7 +51,7 @@ export class DeadLetterWriter extends Context.Service<
       Effect.gen(function* () {
         const context = yield* Effect.context<Log | DeadLetters>();
         return DeadLetterWriter.of({
-          write: (input) => patiently(input, writeOnce(input, options)).pipe(Effect.provideContext(context)),
+          write: (source) => patiently(source, writeOnce(source, options)).pipe(Effect.provideContext(context)),
         });
       }),
     );
@@ -78,7 +61,7 @@ type Unavailable = { readonly _tag: "LogUnavailable" | "DeadLettersUnavailable";
 
 /** Again and again while something does not answer; every other failure is the caller's. */
 const patiently = Effect.fnUntraced(function* <A, E, R>(
-  { index, job }: DeadLetterInput,
+  { index, job }: LetterSource,
   attempt: Effect.Effect<A, E | Unavailable, R>,
 ): Effect.fn.Return<A, Exclude<E, Unavailable>, R> {
   for (let number = 1; ; number++) {
@@ -89,7 +72,7 @@ const patiently = Effect.fnUntraced(function* <A, E, R>(
     const delayMillis = retryDelayMillis(patience, number, yield* Random.next, patience.baseMillis);
     const { detail } = failure;
     yield* Effect.logWarning("A dead letter is not stored yet; it is tried again.", {
-      job: job.id,
+      job,
       index,
       attempt: number,
       delayMillis,
@@ -102,26 +85,34 @@ const patiently = Effect.fnUntraced(function* <A, E, R>(
 const isUnavailable = (error: unknown): error is Unavailable =>
   ["LogUnavailable", "DeadLettersUnavailable"].includes((error as Unavailable)._tag);
 
-const writeOnce = Effect.fnUntraced(function* (input: DeadLetterInput, options: DeadLetterWriterOptions) {
+const writeOnce = Effect.fnUntraced(function* (source: LetterSource, options: DeadLetterWriterOptions) {
   const letters = yield* DeadLetters;
-  const found = yield* locate(input, options);
-  const record = yield* recordOf(found.chunk, found.index);
-  const { customer, dataset, id } = input.job;
-  const { detail, incarnation, partition, reason, status } = input;
-  const { index, sequence } = found;
+  const { chunk, index, sequence } = yield* locate(source, options);
+  const record = yield* recordOf(chunk, index);
+  const { customer, dataset, incarnation, job, partition, refusal } = source;
+  const { detail, reason } = refusal;
+  const status = refusal.status ?? undefined;
   const millis = yield* Clock.currentTimeMillis;
-  const letter = { job: id, customer, dataset, sequence, index, incarnation, reason, detail, status, millis, record };
+  const letter = { job, customer, dataset, sequence, index, incarnation, reason, detail, status, millis, record };
   yield* letters.put(partition, letter);
-  return { sequence, index, records: 1, bytes: record.length + 1 } satisfies KeptRecord;
+  return { records: 1, bytes: record.length + 1 } satisfies Tally;
 });
+
+/** Where a record of a batch is in the log. */
+interface LocatedRecord {
+  readonly sequence: number;
+  readonly chunk: Chunk;
+  /** 0-based, in the chunk: a message has at most one of a pair. */
+  readonly index: number;
+}
 
 /** Reads the batch's range of the log up to the message that holds the record: the chunk, and the index in it. */
 const locate = Effect.fnUntraced(function* (
-  { batch, index, isDuplicate, job, partition }: DeadLetterInput,
+  { batch, customer, dataset, index, isDuplicate, partition }: LetterSource,
   { readBytesMax }: DeadLetterWriterOptions,
-): Effect.fn.Return<RecordPlace & { readonly chunk: Chunk }, LogUnavailable | RecordGone, Log> {
+): Effect.fn.Return<LocatedRecord, LogUnavailable | RecordGone, Log> {
   const log = yield* Log;
-  const key = pairKey(job.customer, job.dataset);
+  const key = pairKey(customer, dataset);
   let before = 0;
   for (let next = batch.first; next <= batch.last;) {
     const messages = yield* log.read(partition, next, readBytesMax);

@@ -4,6 +4,7 @@ import { BufferActors } from "../buffer/actor.ts";
 import { Checkpoints, type CheckpointUnavailable, Fenced, type Row } from "../ports/checkpoints.ts";
 import { Jobs, type JobSet } from "../ports/jobs.ts";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
+import { backlogReportLoop } from "./backlog-reporter.ts";
 import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpointer.ts";
 import { PartitionState } from "./partition-state.ts";
 import { readLoop, type ReaderOptions } from "./reader.ts";
@@ -118,6 +119,7 @@ const ownOnce = (
     yield* watched(readLoop(state, options));
     yield* watched(sweepLoop(state, options));
     yield* watched(checkpointLoop(state, options));
+    yield* watched(backlogReportLoop(state));
     return yield* Deferred.await(stopped);
   });
 

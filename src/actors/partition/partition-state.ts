@@ -53,6 +53,10 @@ export class PartitionState {
   readonly deadlines = new Deadlines();
   readonly checkpointWanted = new Signal();
   readonly sweepWanted = new Signal();
+  /** Forwarders are to hear at once what has changed. */
+  readonly reportWanted = new Signal();
+  /** Pairs whose records are refused at the door, for their backlog is over its quota. */
+  refusing: ReadonlySet<string> = new Set();
   /** Written with the next checkpoint. */
   receipts: Array<Receipt> = [];
   /** Buffers of deleted jobs whose last row is not written yet. */
@@ -81,9 +85,16 @@ export class PartitionState {
   host(bounds: WindowBounds): BufferHost {
     return {
       bounds,
+      partition: this.partition,
+      isDuplicate: (sequence) => this.continuity.isDuplicate(sequence),
       mayPush: () => this.mayPush,
       position: () => this.position,
       wantCheckpoint: () => this.checkpointWanted.raise(),
+      dirtied: () => {},
+      addReceipt: (receipt) => {
+        this.receipts.push(receipt);
+        this.checkpointWanted.raise();
+      },
       wantSweep: () => this.sweepWanted.raise(),
       // Only the reader's clock may end a live buffer's batch; the sweep has its own while it feeds one.
       watchDeadline: (buffer) => (buffer.live ? this.deadlines : this.sweepDeadlines)?.watch(buffer),
