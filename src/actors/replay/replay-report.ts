@@ -30,8 +30,7 @@ export interface ReplayReport {
   readonly nextAttemptMillis: number | null;
 }
 
-export const replayStates = ["running", "done", "failed", "cancelled"] as const;
-export type ReplayState = (typeof replayStates)[number];
+export type ReplayState = "running" | "done" | "failed" | "cancelled";
 
 /** One replay's own tally, as it goes. */
 export class ReplayProgress {

@@ -29,7 +29,9 @@ export const ReplaysHandlers = HttpApiBuilder.group(
       cancelReplay: Effect.fnUntraced(function* ({ params: { id } }) {
         const cancelled = yield* Effect.mapError(admin.cancel(id), unavailable);
         if (cancelled !== undefined) return cancelled;
-        return yield* new NotFound({ error: { code: "replay_not_found", message: `There is no replay "${id}" here.` } });
+        return yield* new NotFound({
+          error: { code: "replay_not_found", message: `There is no replay "${id}" here.` },
+        });
       }),
     });
   }),
