@@ -80,6 +80,11 @@ export const Limits = Schema.Struct({
   deadLettersInRowMax: atLeast(1),
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
+  deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  // Replays.
+  replaysMax: atLeast(1),
+  replayBytesPerSecondMax: atLeast(65_536),
+  replayAttemptsMax: atLeast(1),
   // Configuration.
   jobsMax: atLeast(1),
   // The node.
