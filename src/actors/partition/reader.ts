@@ -60,17 +60,20 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
     for (const chunk of message.chunks) {
-      for (const buffer of state.byPair.get(chunk.pairKey)) deal(buffer, message, chunk);
+      for (const buffer of state.byPair.get(chunk.pairKey)) deal(state, buffer, message, chunk);
     }
   }
   state.position = message.sequence;
+  state.windowBudget.keep();
   if (missing === 0 && (continuity === undefined || continuity._tag === "Next")) return Effect.void;
   return complain(state, message, missing, continuity);
 };
 
-const deal = (buffer: Buffer, message: LogMessage, chunk: Chunk): void => {
+const deal = (state: PartitionState, buffer: Buffer, message: LogMessage, chunk: Chunk): void => {
   buffer.count(message.sequence, message.millis, chunk);
-  if (buffer.live && !buffer.feed(message.sequence, message.millis, chunk)) buffer.lag(message.sequence - 1);
+  if (!buffer.live) return;
+  if (buffer.feed(message.sequence, message.millis, chunk)) state.windowBudget.fed(chunk, false);
+  else buffer.lag(message.sequence - 1);
 };
 
 const complain = (
