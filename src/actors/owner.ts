@@ -40,6 +40,7 @@ const makeOwner = (
     const shared = {
       ...options,
       windowBudget: new WindowBudget(options.windowBytesMax, () => buffersOf(owned)),
+      pendingBytesOf: (customer: string) => pendingBytesOf(owned, customer),
       sweepRegulator: new SweepRegulator(options.sweepBytesPerSecondMax),
     };
 
@@ -74,3 +75,10 @@ const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>
 
 const sum = (buffers: ReadonlyArray<Buffer>): number =>
   buffers.reduce((bytes, { window }) => bytes + window.bytes(), 0);
+
+/** Uncompressed bytes of a customer's backlog on this node. */
+const pendingBytesOf = (owned: ReadonlyMap<number, Owned>, customer: string): number =>
+  buffersOf(owned).reduce(
+    (bytes, { ledger, newest }) => (newest.job.customer === customer ? bytes + ledger.pendingBytes : bytes),
+    0,
+  );

@@ -8,11 +8,12 @@ import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpoi
 import { PartitionState } from "./partition-state.ts";
 import { readLoop, type ReaderOptions } from "./reader.ts";
 import { adoptJobs, type BufferOptions, rebase } from "./recover.ts";
+import { retentionLoop, type RetentionOptions } from "./retention.ts";
 import type { SweepRegulator } from "./sweep/sweep-regulator.ts";
 import { sweepLoop, type SweepOptions } from "./sweep.ts";
 import type { WindowBudget } from "../window-budget.ts";
 
-export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions {
+export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions, RetentionOptions {
   readonly drainMillisMax: number;
   /** Shared by all partitions of a node; without them a partition has no such bounds. */
   readonly windowBudget?: WindowBudget;
@@ -125,6 +126,7 @@ const ownOnce = (
     yield* watched(readLoop(state, options));
     yield* watched(sweepLoop(state, options));
     yield* watched(checkpointLoop(state, options));
+    yield* watched(retentionLoop(state, options));
     return yield* Deferred.await(stopped);
   });
 
