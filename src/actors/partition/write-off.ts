@@ -30,7 +30,7 @@ const entriesMax = 262_144;
 interface Reading {
   readonly target: WriteOffTarget;
   to: number;
-  /** JetStream time of the message at `to`, or of the one after it. */
+  /** JetStream time of its last chunk up to `to`: what is left is not older. */
   toMillis: number | undefined;
   readonly tally: RangeTally;
   /** Of the chunks after `to` up to where the reader was when this began; only summed up when something is missing. */
@@ -122,11 +122,11 @@ const countMessage = (byPair: ByPair<Reading>, { chunks, millis, sequence }: Log
     for (const reading of byPair.get(pairKey)) {
       if (sequence <= reading.tally.from) continue;
       if (sequence > reading.to) {
-        reading.toMillis ??= millis;
         reading.rest.records += records;
         reading.rest.bytes += bytes;
         continue;
       }
+      reading.toMillis = millis;
       reading.tally.add(sequence, records, bytes, entriesEach);
       const { target } = reading;
       if (target.bytes !== undefined && reading.tally.bytes >= target.bytes) reading.to = sequence;
