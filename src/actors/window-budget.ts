@@ -1,15 +1,14 @@
 import type { Buffer } from "./buffer/buffer.ts";
-import type { Chunk } from "./ports/log.ts";
+import type { Chunk, LogMessage } from "./ports/log.ts";
 
-/** The smallest run of raw records that a window takes memory for. */
-const runBytesMin = 2_048;
 /** From this share of the budget on windows are given up, down to the lower one: so that it is not done for each chunk. */
 const share = { over: 0.9, eased: 0.8, sweep: 0.5 };
 const sweepRecountMillis = 100;
 
 /**
- * The memory of all windows of a node, as one budget. What is fed is added up as an upper bound, which costs an
- * addition per chunk; only when that bound reaches the budget are the windows counted, and given up if they must be.
+ * The memory of all windows of a node, as one budget. What is fed is added up, and what leaves is not taken off: an
+ * upper bound that costs an addition per chunk. Only when it reaches the budget are the windows counted, and given up
+ * if they must be.
  * Whoever feeds calls `keep` between two messages, so the windows exceed the budget by one message at most.
  *
  * What is in the middle of a push cannot be given up.
@@ -36,13 +35,14 @@ export class WindowBudget {
     return new WindowBudget(Number.POSITIVE_INFINITY, () => []);
   }
 
-  /** A window took a chunk. */
-  fed(chunk: Chunk, isLagging: boolean): void {
-    const length = chunk.to - chunk.from;
-    // A run of raw records grows by doubling.
-    const bytes = chunk.encoding === "raw" ? runBytesMin + 2 * length : length;
-    this.heldAtMost += bytes;
-    if (isLagging) this.laggingAtMost += bytes;
+  /** Feeds a buffer and keeps account of it. False: its window is full. */
+  feed(buffer: Buffer, { millis, sequence }: LogMessage, chunk: Chunk): boolean {
+    const before = buffer.window.bytes();
+    if (!buffer.feed(sequence, millis, chunk)) return false;
+    const taken = Math.max(0, buffer.window.bytes() - before);
+    this.heldAtMost += taken;
+    if (!buffer.live) this.laggingAtMost += taken;
+    return true;
   }
 
   /** Between two messages, never within one: it makes buffers lag. */

@@ -82,9 +82,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
 
 const deal = (state: PartitionState, buffer: Buffer, message: LogMessage, chunk: Chunk): void => {
   buffer.count(message.sequence, message.millis, chunk);
-  if (!buffer.live) return;
-  if (buffer.feed(message.sequence, message.millis, chunk)) state.windowBudget.fed(chunk, false);
-  else buffer.lag(message.sequence - 1);
+  if (buffer.live && !state.windowBudget.feed(buffer, message, chunk)) buffer.lag(message.sequence - 1);
 };
 
 const complain = (

@@ -69,8 +69,7 @@ export class Pass {
     for (const chunk of isDuplicate ? [] : message.chunks) {
       for (const member of this.byPair.get(chunk.pairKey)) {
         const { buffer } = member;
-        if (isCurrent(member) && buffer.wantsSweep() && buffer.feed(message.sequence, message.millis, chunk)) {
-          this.state.windowBudget.fed(chunk, true);
+        if (isCurrent(member) && buffer.wantsSweep() && this.state.windowBudget.feed(buffer, message, chunk)) {
           onFed(buffer, chunk.to - chunk.from);
         } else {
           this.leave(member, message.sequence - 1);
