@@ -1,7 +1,7 @@
 import type { Buffer } from "./buffer/buffer.ts";
 import type { Chunk, LogMessage } from "./ports/log.ts";
 
-/** From this share of the budget on windows are given up, down to the lower one: so that it is not done for each chunk. */
+/** From one share of the budget on windows are given up, down to a lower one: so that it is not done for each chunk. */
 const share = { over: 0.9, eased: 0.8, sweep: 0.5 };
 const sweepRecountMillis = 100;
 

@@ -46,7 +46,7 @@ const world = <A, E>(
   Effect.gen(function* () {
     // The age is the owner's alone: a stream that keeps nothing for its duplicate window (two minutes) there cannot be.
     yield* prepareStreams(1, limits.logBytesMax === undefined ? {} : { logBytesMax: limits.logBytesMax });
-    const owner = layerOwner(jobs, 1, destinations, "me", { retryBaseMillis: 50, retryMillisMax: 200, ...limits }).pipe(
+    const layer = layerOwner(jobs, 1, destinations, "me", { retryBaseMillis: 50, retryMillisMax: 200, ...limits }).pipe(
       Layer.provide(layerNats(url, "me")),
       Layer.provideMerge(quiet),
     );
@@ -54,7 +54,7 @@ const world = <A, E>(
       const owner = yield* Owner;
       yield* until("the partition is owned", () => owner.owned().size === 1);
       yield* use(owner);
-    }).pipe(Effect.provide(owner));
+    }).pipe(Effect.provide(layer));
   }).pipe(
     Effect.provide(
       layerOutboxFor(jobs, 1).pipe(

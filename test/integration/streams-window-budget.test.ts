@@ -37,7 +37,7 @@ describeNats("window budget", (startNats) => {
         Effect.succeed(isHealthy(job) ? delivered(200) : deferred("server-error", "dead", { status: 503 }));
       yield* Effect.gen(function* () {
         yield* prepareStreams(1);
-        const owner = layerOwner(jobs, 1, destinations, "me", {
+        const layer = layerOwner(jobs, 1, destinations, "me", {
           windowBytesMax,
           bufferWindowBytesMax: 8_388_608,
           retryBaseMillis: 100,
@@ -73,7 +73,7 @@ describeNats("window budget", (startNats) => {
           // The eighth chunk does not fit into a batch of 2 MB; its own stays open for a minute.
           yield* until("whole batches are delivered", () => records() >= jobCount * 875, 30_000);
           assert.isAtMost(most, windowBytesMax + messageBytesMax);
-        }).pipe(Effect.provide(owner), Effect.scoped);
+        }).pipe(Effect.provide(layer), Effect.scoped);
       }).pipe(
         Effect.provide(
           layerOutboxFor(jobs, 1).pipe(

@@ -15,10 +15,10 @@ describe("a partition, whatever happens", () => {
     "delivers every chunk once per batch key, in order, in the batches of log and row, and its books balance",
     () =>
       Effect.gen(function* () {
-        const sums = { all: 0, repeated: 0, ambiguous: 0, died: 0, objects: 0 };
+        const sums = { all: 0, repeated: 0, ambiguous: 0, died: 0, objects: 0, deadLetters: 0 };
         for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
-          const { objects, pushes, receipts } = yield* simulatePartition(seed);
-          assert.deepStrictEqual(receipts, []);
+          const { deadLetters, objects, pushes } = yield* simulatePartition(seed);
+          sums.deadLetters += deadLetters;
           sums.objects += objects;
           for (const key of ["all", "repeated", "ambiguous", "died"] as const) sums[key] += pushes[key];
         }

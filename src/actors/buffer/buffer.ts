@@ -207,12 +207,14 @@ export class Buffer {
 
   /** Lets the actor see what the window has. Safe to call at any time, any number of times. */
   pump(): void {
-    const head = this.window.head();
-    if (head !== undefined && this.waitingForHead !== undefined) {
-      const resume = this.waitingForHead;
+    const awaited = this.waitingForHead === undefined ? undefined : this.window.head();
+    if (awaited !== undefined) {
+      const resume = this.waitingForHead!;
       this.waitingForHead = undefined;
-      resume(head);
+      resume(awaited);
     }
+    // Only now: a push that was waiting may have been answered at once, and its batch settled.
+    const head = this.window.head();
     const delivery = this.actor?.delivery();
     if (delivery === "bisecting") {
       if (this.rowState.anchored && this.host.mayPush()) this.actor!.send({ type: "row.written" });

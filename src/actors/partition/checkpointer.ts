@@ -111,6 +111,8 @@ export const checkpoint = Effect.fnUntraced(function* (
   }
   state.scan = scan;
   state.storedLowWater = register.lowWater;
+  // Not before: the mark of a write that did not land is no mark, and the next one may be lower.
+  state.continuity.forgetDuplicates(register.lowWater);
   state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
   for (const buffer of leaving) {
     // Another job of that name may have been dismissed meanwhile.

@@ -17,7 +17,7 @@ const doubt = { questionsMax: 6, millis: 250 };
  * lags or that judges ages by another clock answers too.
  *
  * @param until the reader's position: so far something was there once
- * @throws LogUnavailable also when replicas and leader do not come to agree
+ * Fails with LogUnavailable also when replicas and leader do not come to agree
  */
 export const confirmedRead = Effect.fnUntraced(function* (
   partition: number,

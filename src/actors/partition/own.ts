@@ -159,6 +159,7 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
   const anew = { ...claim, register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0 } };
   const state = new PartitionState(partition, anew, info.incarnation);
   state.isRebased = true;
+  state.log = info;
   return { state, rows: yield* rebase(state, claim.rows) };
 });
 

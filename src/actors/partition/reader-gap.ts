@@ -3,8 +3,8 @@ import type { PartitionState } from "./partition-state.ts";
 
 /**
  * Messages were lost before the reader came to them: nobody has counted them, but their forwarder's running numbers say
- * how many records they held. Whose these were is known when only one pair of this partition has push jobs: then each of
- * its jobs gets the loss into its books and a receipt. Uncompressed bytes are not known: 0.
+ * how many records they held. Whose these were is known when only one pair of this partition has push jobs: then each
+ * of its jobs gets the loss into its books and a receipt. Uncompressed bytes are not known: 0.
  *
  * @param before the reader's position before the gap
  * @returns whether anybody could be told

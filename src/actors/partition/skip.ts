@@ -6,7 +6,7 @@ import type { PartitionState } from "./partition-state.ts";
 import { lastSequenceBefore } from "./sequence-at.ts";
 import { writeOff, type WriteOffOptions } from "./write-off.ts";
 
-/** Where delivery shall go on: after everything that is there now, at a time (JetStream's, epoch millis), or at a sequence. */
+/** Where delivery goes on: after all that is there now, at a time (JetStream's, epoch millis), or at a sequence. */
 export type SkipTo = "now" | { readonly millis: number } | { readonly sequence: number };
 
 /** The cursor cannot be moved there, or not now; nothing was changed. */

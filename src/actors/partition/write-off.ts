@@ -157,7 +157,7 @@ const apply = (state: PartitionState, reading: Reading, until: number, millis: n
   return [receipt];
 };
 
-/** Everything that is pending but what is still there after `to`. Undefined: not known before the reader has come on. */
+/** All that is pending but what is still there after `to`. Undefined: not known before the reader has come on. */
 const countMissing = ({ accepted, rest, target }: Reading, until: number) => {
   const { countedBefore, ledger } = target.buffer;
   // Its row counts more than the reader has seen since the restart.
