@@ -35,6 +35,10 @@ export type DeferredReason =
   | "connection-reset"
   | "dns"
   | "storage-full"
+  /** Not tried: the destination's host fails, for this job or for others, and is left alone for a while. */
+  | "circuit-open"
+  /** Not tried: the destination's host has asked for a pause. */
+  | "host-paused"
   | "other";
 
 /** Closed set: a metric label. `data` concerns this batch alone; the others concern the job's settings. */
@@ -161,6 +165,10 @@ export const deferred = (
   retryAfterMillis: options.retryAfterMillis,
   ambiguous: options.ambiguous ?? true,
 });
+
+/** Whether nothing was sent at all: no attempt of the batch, only a word about when to come again. */
+export const wasNotTried = (outcome: PushOutcome): boolean =>
+  outcome._tag === "Deferred" && (outcome.reason === "circuit-open" || outcome.reason === "host-paused");
 
 export const rejected = (reason: RejectedReason, detail: string, status?: number): PushOutcome => ({
   _tag: "Rejected",
