@@ -166,10 +166,6 @@ export const deferred = (
   ambiguous: options.ambiguous ?? true,
 });
 
-/** Whether nothing was sent at all: no attempt of the batch, only a word about when to come again. */
-export const wasNotTried = (outcome: PushOutcome): boolean =>
-  outcome._tag === "Deferred" && (outcome.reason === "circuit-open" || outcome.reason === "host-paused");
-
 export const rejected = (reason: RejectedReason, detail: string, status?: number): PushOutcome => ({
   _tag: "Rejected",
   reason,

@@ -5,6 +5,7 @@ import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
 import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
+import { layerNoLetters } from "../support/scripted-letters.ts";
 import { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
 import { ScriptedCheckpoints } from "./scripted-checkpoints.ts";
@@ -96,7 +97,7 @@ export class PartitionWorld {
       absence: () => Effect.succeed("forgotten"),
     });
     return Owner.layer(options).pipe(
-      Layer.provide(BufferActors.layer(options).pipe(Layer.provide(this.store.layer(dice, life)))),
+      Layer.provide(BufferActors.layer(options).pipe(Layer.provide([this.store.layer(dice, life), layerNoLetters]))),
       Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),
     );
   }
@@ -118,6 +119,11 @@ const drawLimits = (dice: Dice) => ({
   retryBaseMillis: 50,
   retryMillisMax: dice.pick([200, 2_000]),
   oldRevisionAttemptsMax: 3,
+  suspendedProbeMillis: 5_000,
+  unresolvedFailuresMax: 5,
+  deadLettersInRowMax: 5,
+  quarantineCrashesMax: 1_000,
+  quarantineWindowMillis: 1_000,
   pushesInFlightMax: 2,
   pushesPerHostMax: 1,
   drainMillisMax: 3_000,

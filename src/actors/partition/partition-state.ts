@@ -81,9 +81,16 @@ export class PartitionState {
   host(bounds: WindowBounds): BufferHost {
     return {
       bounds,
+      partition: this.partition,
+      isDuplicate: (sequence) => this.continuity.isDuplicate(sequence),
       mayPush: () => this.mayPush,
       position: () => this.position,
       wantCheckpoint: () => this.checkpointWanted.raise(),
+      dirtied: () => {},
+      addReceipt: (receipt) => {
+        this.receipts.push(receipt);
+        this.checkpointWanted.raise();
+      },
       wantSweep: () => this.sweepWanted.raise(),
       // Only the reader's clock may end a live buffer's batch; the sweep has its own while it feeds one.
       watchDeadline: (buffer) => (buffer.live ? this.deadlines : this.sweepDeadlines)?.watch(buffer),

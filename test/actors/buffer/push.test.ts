@@ -6,12 +6,18 @@ import type { Chunk } from "../../../src/actors/ports/log.ts";
 import { Destinations, type OpenDestination, type PushRequest } from "../../../src/actors/ports/destinations.ts";
 import { PushJobId } from "../../../src/domain/ids.ts";
 import { delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
+import { layerNoLetters } from "../../support/scripted-letters.ts";
 import { jobTo } from "../../destinations/push-jobs.ts";
 
 const options = {
   retryBaseMillis: 100,
   retryMillisMax: 1_000,
   oldRevisionAttemptsMax: 2,
+  suspendedProbeMillis: 10_000,
+  unresolvedFailuresMax: 5,
+  deadLettersInRowMax: 5,
+  quarantineCrashesMax: 5,
+  quarantineWindowMillis: 60_000,
   pushesPerHostMax: 8,
 };
 
@@ -27,6 +33,10 @@ const chunk: Chunk = {
 
 const host: BufferHost = {
   bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 },
+  partition: 0,
+  isDuplicate: () => false,
+  dirtied: () => {},
+  addReceipt: () => {},
   mayPush: () => true,
   position: () => 0,
   wantCheckpoint: () => {},
@@ -55,6 +65,7 @@ const give = (buffer: JobBuffer, sequence: number): void => {
 
 const actorsOver = (push: (request: PushRequest, job: string) => Effect.Effect<PushOutcome>, pushesInFlightMax = 8) =>
   BufferActors.layer({ ...options, pushesInFlightMax }).pipe(
+    Layer.provide(layerNoLetters),
     Layer.provide(
       Layer.succeed(Destinations, {
         open: (job) =>
