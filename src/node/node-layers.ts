@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect";
 import { BufferActors } from "../actors/buffer/actor.ts";
+import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
 import { DeadLetterWriter } from "../actors/buffer/dead-letter-writer.ts";
 import { Owner } from "../actors/owner.ts";
 import { DeadLettersFull } from "../actors/ports/dead-letters.ts";
@@ -63,12 +64,13 @@ export const layerNode = (options: NodeLayerOptions) => {
   const letters = Layer.succeed(DeadLetterWriter, {
     write: () => Effect.fail(new DeadLettersFull({ detail: "dead letters cannot be stored yet" })),
   });
+  const hosts = DestinationHosts.layer(limits);
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Owner.layer(shared).pipe(
-    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, letters]))),
+    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, hosts, letters]))),
     Layer.provide(checkpoints),
   );
-  return Layer.mergeAll(owner, layerOutbox(shared)).pipe(
+  return Layer.mergeAll(owner, layerOutbox(shared), hosts).pipe(
     Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),
     Layer.provideMerge(topology),
   );

@@ -1,5 +1,12 @@
 import type { HeapItem } from "./priority-heap.ts";
-import type { DestinationHost, JobShare } from "./host.ts";
+import type { DestinationHost } from "./host.ts";
+import type { JobShare } from "./job-share.ts";
+
+/**
+ * A push holds a place among the fast until it has had no answer for `pushSlowMillis`; then one among the slow, so that
+ * destinations that hang use up nobody's places but their own kind's.
+ */
+export type Pool = "fast" | "slow";
 
 /** What a push asks the scheduler for. */
 export interface PlaceRequest {
@@ -23,13 +30,14 @@ export class PushTicket implements HeapItem {
   readonly request: PlaceRequest;
   readonly host: DestinationHost;
   readonly share: JobShare;
+  readonly isRetry: boolean;
   /** Order of arrival: breaks ties. */
   readonly number: number;
   readonly enteredMillis: number;
   /** Start tags among the jobs of its host and among all jobs of the node. */
   hostTag = 0;
   nodeTag = 0;
-  state: "waiting" | "fast" | "slow" | "done" = "waiting";
+  state: "waiting" | Pool | "done" = "waiting";
   beganMillis = 0;
   /** The host's window's round when it began. */
   round = 0;
@@ -37,13 +45,11 @@ export class PushTicket implements HeapItem {
 
   constructor(request: PlaceRequest, host: DestinationHost, share: JobShare, number: number, enteredMillis: number) {
     this.request = request;
+    this.isRetry = request.attempt > 1;
     this.host = host;
     this.share = share;
     this.number = number;
     this.enteredMillis = enteredMillis;
   }
 
-  get isRetry(): boolean {
-    return this.request.attempt > 1;
-  }
 }

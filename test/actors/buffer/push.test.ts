@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Deferred, Effect, Layer } from "effect";
+import { DestinationHosts } from "../../../src/actors/destination-host/destination-hosts.ts";
 import { BufferActors } from "../../../src/actors/buffer/actor.ts";
 import { Buffer as JobBuffer, type BufferHost } from "../../../src/actors/buffer/buffer.ts";
 import type { Chunk } from "../../../src/actors/ports/log.ts";
@@ -7,6 +8,7 @@ import { Destinations, type OpenDestination, type PushRequest } from "../../../s
 import { PushJobId } from "../../../src/domain/ids.ts";
 import { delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
 import { layerNoLetters } from "../../support/scripted-letters.ts";
+import { hostLimits } from "../../support/host-limits.ts";
 import { jobTo } from "../../destinations/push-jobs.ts";
 
 const options = {
@@ -18,7 +20,6 @@ const options = {
   deadLettersInRowMax: 5,
   quarantineCrashesMax: 5,
   quarantineWindowMillis: 60_000,
-  pushesPerHostMax: 8,
 };
 
 const chunk: Chunk = {
@@ -64,7 +65,8 @@ const give = (buffer: JobBuffer, sequence: number): void => {
 };
 
 const actorsOver = (push: (request: PushRequest, job: string) => Effect.Effect<PushOutcome>, pushesInFlightMax = 8) =>
-  BufferActors.layer({ ...options, pushesInFlightMax }).pipe(
+  BufferActors.layer(options).pipe(
+    Layer.provide(DestinationHosts.layer({ ...hostLimits, pushesInFlightMax })),
     Layer.provide(layerNoLetters),
     Layer.provide(
       Layer.succeed(Destinations, {

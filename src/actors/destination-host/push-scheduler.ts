@@ -1,0 +1,327 @@
+import type { PushOutcome } from "../../domain/push-outcome.ts";
+import { evidenceOf } from "./evidence.ts";
+import { DestinationHost, firstsInRowMax, type HostOptions, type HostReport } from "./host.ts";
+import { PriorityHeap } from "./priority-heap.ts";
+import { type PlaceRequest, type Pool, PushTicket } from "./ticket.ts";
+
+export interface SchedulerOptions extends HostOptions {
+  readonly pushesInFlightMax: number;
+  readonly slowPushesInFlightMax: number;
+  readonly pushSlowMillis: number;
+  /** `fifo` is what the fairness benchmark is compared with. */
+  readonly order: "fair" | "fifo";
+}
+
+/** What the scheduler may not ask for itself. */
+export interface SchedulerWorld {
+  readonly nowMillis: () => number;
+  /** Uniform in [0, 1). */
+  readonly jitter: () => number;
+  /** Calls `run` once after so many milliseconds. Answers how not to. */
+  readonly after: (millis: number, run: () => void) => () => void;
+}
+
+/** Longer pauses are answered, not waited for: who waits holds a batch in memory. */
+const waitMillisMax = 1_000;
+/** A host that nobody pushes to is forgotten, and so is a job that no longer comes. */
+const idleMillisMax = 300_000;
+
+/**
+ * Gives pushes their places: start-time fair queueing by bytes and weight among the jobs of a host and, where the
+ * node's own places are short, among all jobs; a window, a circuit and pauses per host. No host may hold more places
+ * than are free, or one; and whoever hangs is moved to places where only the slow are in each other's way.
+ *
+ * Every operation is O(log n) in what waits, and none waits: all of it runs on one thread.
+ */
+export class PushScheduler {
+  private readonly options: SchedulerOptions;
+  private readonly world: SchedulerWorld;
+  private readonly hosts = new Map<string, DestinationHost>();
+  private readonly free: Record<Pool, number>;
+  /** Hosts that may push but for a place: those with first tries, and those that have retries only. */
+  private readonly ready = {
+    fast: { firsts: new PriorityHeap(this.isEarlier), retries: new PriorityHeap(this.isEarlier) },
+    slow: { firsts: new PriorityHeap(this.isEarlier), retries: new PriorityHeap(this.isEarlier) },
+  };
+  /** Hosts that hold as many places as they may while so few are free, by that number. */
+  private readonly crowds: Record<Pool, Map<number, Set<DestinationHost>>> = { fast: new Map(), slow: new Map() };
+  private readonly paused = new Set<DestinationHost>();
+  /** Of the first of them to end, or earlier. */
+  private pauseEndsMillis = Infinity;
+  /** Among the fast, the oldest first. */
+  private readonly aging = new Set<PushTicket>();
+  private virtual = 0;
+  private firstsInRow = 0;
+  private count = 0;
+  private isGranting = false;
+  private wake: { readonly atMillis: number; readonly cancel: () => void } | undefined;
+  waiting = 0;
+
+  constructor(options: SchedulerOptions, world: SchedulerWorld) {
+    this.options = options;
+    this.world = world;
+    this.free = { fast: options.pushesInFlightMax, slow: options.slowPushesInFlightMax };
+  }
+
+  /** Calls `begin` of the request when there is a place for it, or `refuse`; now or later. */
+  enter(request: PlaceRequest): PushTicket {
+    const nowMillis = this.world.nowMillis();
+    const host = this.hostOf(request.host, nowMillis);
+    const share = host.shareOf(request.job, nowMillis);
+    const ticket = new PushTicket(request, host, share, (this.count += 1), nowMillis);
+    const isFair = this.options.order === "fair";
+    if (isFair) {
+      ticket.hostTag = Math.max(host.virtual, share.hostTag);
+      ticket.nodeTag = Math.max(this.virtual, share.nodeTag);
+    }
+    this.queueOf(ticket).add(ticket);
+    this.waiting += 1;
+    this.place(host, nowMillis);
+    this.grant(nowMillis);
+    return ticket;
+  }
+
+  /** The push has its outcome; undefined: it was interrupted, or never really begun. */
+  leave(ticket: PushTicket, outcome: PushOutcome | undefined): void {
+    const { host, state } = ticket;
+    if (state !== "fast" && state !== "slow") return;
+    const nowMillis = this.world.nowMillis();
+    if (outcome === undefined) {
+      host.abandon(ticket, nowMillis);
+    } else {
+      const evidence = evidenceOf(outcome);
+      const retryAfterMillis = outcome._tag === "Deferred" ? outcome.retryAfterMillis : undefined;
+      host.wasSlow = evidence === "silent" || nowMillis - ticket.beganMillis >= this.options.pushSlowMillis;
+      host.judge(ticket, evidence, retryAfterMillis, nowMillis, this.world.jitter());
+    }
+    ticket.state = "done";
+    this.aging.delete(ticket);
+    this.giveBack(host, state);
+    this.place(host, nowMillis);
+    this.grant(nowMillis);
+  }
+
+  /** Takes a push that still waits out of the queue. */
+  cancel(ticket: PushTicket): void {
+    if (ticket.state !== "waiting") return;
+    this.dequeue(ticket);
+    const nowMillis = this.world.nowMillis();
+    this.place(ticket.host, nowMillis);
+    this.grant(nowMillis);
+  }
+
+  inUse(pool: Pool): number {
+    const { pushesInFlightMax, slowPushesInFlightMax } = this.options;
+    return (pool === "fast" ? pushesInFlightMax : slowPushesInFlightMax) - this.free[pool];
+  }
+
+  get known(): ReadonlyMap<string, DestinationHost> {
+    return this.hosts;
+  }
+
+  /** At most so many, those in trouble first. */
+  report(hostsMax: number): ReadonlyArray<HostReport> {
+    const nowMillis = this.world.nowMillis();
+    const trouble = (host: HostReport): number => (host.circuit === "closed" ? 0 : 2) + (host.notBeforeMillis > 0 ? 1 : 0);
+    return [...this.hosts.values()]
+      .map((host) => host.report(nowMillis))
+      .toSorted((a, b) => trouble(b) - trouble(a) || b.waiting - a.waiting || (a.host < b.host ? -1 : 1))
+      .slice(0, hostsMax);
+  }
+
+  private hostOf(name: string, nowMillis: number): DestinationHost {
+    let host = this.hosts.get(name);
+    if (host === undefined) host = new DestinationHost(name, this.options);
+    else this.hosts.delete(name);
+    this.hosts.set(name, host);
+    host.lastMillis = nowMillis;
+    this.forget(nowMillis);
+    return host;
+  }
+
+  /** One look at the least recently used host, and at its least recently used job: with every push, that is enough. */
+  private forget(nowMillis: number): void {
+    const oldest = this.hosts.values().next().value;
+    if (oldest === undefined) return;
+    const isBusy = oldest.inFlight > 0 || oldest.waiting > 0;
+    if (nowMillis - oldest.lastMillis > idleMillisMax && !isBusy) {
+      const untilMillis = Math.max(oldest.notBeforeMillis, oldest.openUntilMillis);
+      if (untilMillis <= nowMillis) this.hosts.delete(oldest.name);
+    }
+    for (const share of oldest.shares.values()) {
+      if (!isBusy && nowMillis - share.lastMillis > idleMillisMax) oldest.shares.delete(share.job);
+      break;
+    }
+  }
+
+  private queueOf({ host, isRetry }: PushTicket): PriorityHeap<PushTicket> {
+    return isRetry && this.options.order === "fair" ? host.retries : host.firsts;
+  }
+
+  private dequeue(ticket: PushTicket): void {
+    this.queueOf(ticket).remove(ticket);
+    this.waiting -= 1;
+    ticket.state = "done";
+  }
+
+  /** Where the host belongs after something about it has changed. */
+  private place(host: DestinationHost, nowMillis: number): void {
+    host.heap?.remove(host);
+    host.heap = undefined;
+    host.crowd?.delete(host);
+    host.crowd = undefined;
+    this.paused.delete(host);
+    if (host.waiting === 0) return;
+    const circuit = host.circuitAt(nowMillis);
+    if (circuit === "open") return this.refuseAll(host, "circuit-open", host.openUntilMillis - nowMillis);
+    const pause = host.notBeforeMillis - nowMillis;
+    if (pause > waitMillisMax) return this.refuseAll(host, "host-paused", pause);
+    if (pause > 0) {
+      this.paused.add(host);
+      this.pauseEndsMillis = Math.min(this.pauseEndsMillis, host.notBeforeMillis);
+      return;
+    }
+    // A probe does not wait for what hangs since before.
+    if (circuit === "probing" || (circuit === "closed" && !host.hasRoom())) return;
+    host.head = host.next();
+    const { [host.pool]: ready } = this.ready;
+    host.heap = host.isUrgent ? ready.firsts : ready.retries;
+    host.heap.add(host);
+  }
+
+  /** They come again about when it may be tried, and not all in the same moment. */
+  private refuseAll(host: DestinationHost, reason: "circuit-open" | "host-paused", millis: number): void {
+    const tickets = [...host.firsts.all(), ...host.retries.all()];
+    for (const ticket of tickets) this.dequeue(ticket);
+    for (const { request } of tickets) {
+      const spread = Math.floor(this.world.jitter() * Math.min(waitMillisMax, millis / 10));
+      request.refuse(reason, Math.max(1, Math.ceil(millis)) + spread);
+    }
+  }
+
+  /** Hands out what is free. */
+  private grant(nowMillis: number): void {
+    // What begins may end at once and come back here: the loop that is under way sees to it.
+    if (this.isGranting) return;
+    this.isGranting = true;
+    try {
+      this.age(nowMillis);
+      for (const pool of pools) {
+        for (let host = this.pick(pool); host !== undefined; host = this.pick(pool)) this.begin(host, pool, nowMillis);
+      }
+    } finally {
+      this.isGranting = false;
+    }
+    this.plan(nowMillis);
+  }
+
+  private pick(pool: Pool): DestinationHost | undefined {
+    const { firsts, retries } = this.ready[pool];
+    while (this.free[pool] > 0) {
+      const isRetrysTurn = this.firstsInRow >= firstsInRowMax && retries.size > 0;
+      const host = isRetrysTurn ? retries.first() : (firsts.first() ?? retries.first());
+      if (host === undefined) return undefined;
+      if (host.held[pool] < Math.max(1, this.free[pool])) {
+        this.firstsInRow = host.heap === retries ? 0 : this.firstsInRow + 1;
+        return host;
+      }
+      this.crowd(host, pool);
+    }
+    return undefined;
+  }
+
+  private crowd(host: DestinationHost, pool: Pool): void {
+    host.heap?.remove(host);
+    host.heap = undefined;
+    const held = host.held[pool];
+    let crowd = this.crowds[pool].get(held);
+    if (crowd === undefined) this.crowds[pool].set(held, (crowd = new Set()));
+    crowd.add(host);
+    host.crowd = crowd;
+  }
+
+  private begin(host: DestinationHost, pool: Pool, nowMillis: number): void {
+    const ticket = host.head!;
+    const { request, share } = ticket;
+    this.dequeue(ticket);
+    ticket.state = pool;
+    ticket.beganMillis = nowMillis;
+    host.held[pool] += 1;
+    this.free[pool] -= 1;
+    if (pool === "fast") this.aging.add(ticket);
+    const cost = request.bytes / request.weight;
+    this.virtual = Math.max(this.virtual, ticket.nodeTag);
+    share.hostTag = ticket.hostTag + cost;
+    share.nodeTag = ticket.nodeTag + cost;
+    share.served += cost;
+    share.waitedMillis += nowMillis - ticket.enteredMillis;
+    host.began(ticket);
+    this.place(host, nowMillis);
+    request.begin(ticket);
+  }
+
+  /** One place more is free: hosts that hold just so many may have it. */
+  private giveBack(host: DestinationHost, pool: Pool): void {
+    host.held[pool] -= 1;
+    this.free[pool] += 1;
+    const held = this.free[pool] - 1;
+    const crowd = this.crowds[pool].get(held);
+    if (crowd === undefined) return;
+    this.crowds[pool].delete(held);
+    const nowMillis = this.world.nowMillis();
+    for (const each of crowd) {
+      each.crowd = undefined;
+      this.place(each, nowMillis);
+    }
+  }
+
+  /** Moves what has had no answer for too long among the slow, as far as there is room. */
+  private age(nowMillis: number): void {
+    for (const ticket of this.aging) {
+      if (ticket.beganMillis + this.options.pushSlowMillis > nowMillis) break;
+      this.aging.delete(ticket);
+      const { host } = ticket;
+      host.answersOthers = false;
+      if (host.held.slow < Math.max(1, this.free.slow) && this.free.slow > 0) {
+        ticket.state = "slow";
+        host.held.slow += 1;
+        this.free.slow -= 1;
+        this.giveBack(host, "fast");
+      }
+      this.place(host, nowMillis);
+    }
+  }
+
+  /** When to look again although nobody comes or goes. */
+  private plan(nowMillis: number): void {
+    if (this.waiting === 0) return;
+    let atMillis = this.pauseEndsMillis;
+    for (const { beganMillis } of this.aging) {
+      atMillis = Math.min(atMillis, beganMillis + this.options.pushSlowMillis);
+      break;
+    }
+    if (atMillis === Infinity || (this.wake !== undefined && this.wake.atMillis <= atMillis)) return;
+    this.wake?.cancel();
+    const cancel = this.world.after(Math.max(1, atMillis - nowMillis), () => {
+      this.wake = undefined;
+      this.look();
+    });
+    this.wake = { atMillis, cancel };
+  }
+
+  private look(): void {
+    const nowMillis = this.world.nowMillis();
+    this.pauseEndsMillis = Infinity;
+    for (const host of [...this.paused]) this.place(host, nowMillis);
+    this.grant(nowMillis);
+  }
+
+  /** By the start tag of whose turn it is, and of the same in the order of arrival. */
+  private isEarlier(this: void, one: DestinationHost, other: DestinationHost): boolean {
+    const a = one.head!;
+    const b = other.head!;
+    return a.nodeTag < b.nodeTag || (a.nodeTag === b.nodeTag && a.number < b.number);
+  }
+}
+
+const pools: ReadonlyArray<Pool> = ["fast", "slow"];
