@@ -58,6 +58,7 @@ export const layerNode = (options: NodeLayerOptions) => {
   const destinations = layerDestinations({
     allowPrivateDestinations: options.allowPrivateDestinations,
     pushMillisMax: limits.pushMillisMax,
+    pushStallMillisMax: limits.pushStallMillisMax,
     multipartBytesMin: limits.s3MultipartBytesMin,
     connectionsPerHostMax: limits.pushesPerHostMax,
   });

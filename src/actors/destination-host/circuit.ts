@@ -55,7 +55,13 @@ export class Circuit {
   }
 
   private started(): Actor<typeof circuitMachine> {
-    return (this.actor ??= createActor(circuitMachine, { input: this.input }).start());
+    if (this.actor !== undefined) return this.actor;
+    const context = { ...this.input, failures: 0, opened: 0, openUntilMillis: 0 };
+    // From a snapshot: from its input, XState would take the machine's own context for a misuse of `assign`, for the
+    // push that fails is told in the action of another machine.
+    const snapshot = circuitMachine.resolveState({ value: "closed", context });
+    this.actor = createActor(circuitMachine, { input: this.input, snapshot }).start();
+    return this.actor;
   }
 
   private forget(): void {
