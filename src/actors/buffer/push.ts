@@ -87,7 +87,8 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
       return hosts.leave(ticket, undefined);
     }
     push.fiber.addObserver((exit) => {
-      hosts.leave(ticket, Exit.isSuccess(exit) ? exit.value : undefined);
+      // After the job has asked for its next push: else its place would go to whoever waits, whosever turn it is.
+      queueMicrotask(() => hosts.leave(ticket, Exit.isSuccess(exit) ? exit.value : undefined));
       if (Exit.isFailure(exit)) return push.die(exit.cause);
       const nowMillis = clock.currentTimeMillisUnsafe();
       push.answer({

@@ -127,8 +127,8 @@ export class DestinationHost implements HeapItem {
   }
 
   /**
-   * What a push's answer teaches about the host. Its failure counts only when it is news: the job was well before, or
-   * nobody else has been well here for a while. Otherwise one job's broken URL would close the host for its neighbours.
+   * What a push's answer teaches about the host. Its failure counts only when it is news: the job's last push
+   * had not failed, or nobody else has been well here for a while. Otherwise one job's broken URL would close the host for its neighbours.
    */
   judge(
     ticket: PushTicket,
@@ -140,8 +140,8 @@ export class DestinationHost implements HeapItem {
     const { share } = ticket;
     const isAlone =
       this.lastGood === undefined || this.lastGood === share || nowMillis - this.lastGoodMillis > goodMillis;
-    const isNews = share.isGood || isAlone;
-    if (evidence !== "nothing") share.isGood = evidence === "good";
+    const isNews = !share.isBad || isAlone;
+    if (evidence !== "nothing") share.isBad = evidence !== "good";
     if (evidence === "good") {
       this.lastGood = share;
       this.lastGoodMillis = nowMillis;

@@ -4,8 +4,8 @@ export class JobShare {
   /** Finish tags: where its next push begins among the jobs of the host, and among all of the node. */
   hostTag = 0;
   nodeTag = 0;
-  /** Its last push was delivered: should the next fail, that is news about the host. */
-  isGood = false;
+  /** Its last push failed: that it fails again is no news about the host. */
+  isBad = false;
   lastMillis = 0;
   /** In the current window of the fairness index: bytes by weight, and time spent waiting. */
   served = 0;

@@ -29,7 +29,7 @@ const idleMillisMax = 300_000;
 /**
  * Gives pushes their places: start-time fair queueing by bytes and weight among the jobs of a host and, where the
  * node's own places are short, among all jobs; a window, a circuit and pauses per host. No host may hold more places
- * than are free, or one; and whoever hangs is moved to places where only the slow are in each other's way.
+ * than are free, a reserve left out, or one; and whoever hangs is moved to places where only the slow are in each other's way.
  *
  * Every operation is O(log n) in what waits, and none waits: all of it runs on one thread.
  */
@@ -38,6 +38,8 @@ export class PushScheduler {
   private readonly world: SchedulerWorld;
   private readonly hosts = new Map<string, DestinationHost>();
   private readonly free: Record<Pool, number>;
+  /** The last quarter is for hosts that hold none: many that hang together must not have all places. */
+  private readonly reserve: Readonly<Record<Pool, number>>;
   /** Hosts that may push but for a place: those with first tries, and those that have retries only. */
   private readonly ready = {
     fast: { firsts: new PriorityHeap(this.isEarlier), retries: new PriorityHeap(this.isEarlier) },
@@ -61,6 +63,7 @@ export class PushScheduler {
     this.options = options;
     this.world = world;
     this.free = { fast: options.pushesInFlightMax, slow: options.slowPushesInFlightMax };
+    this.reserve = { fast: this.free.fast >> 2, slow: this.free.slow >> 2 };
   }
 
   /** Calls `begin` of the request when there is a place for it, or `refuse`; now or later. */
@@ -221,13 +224,18 @@ export class PushScheduler {
       const isRetrysTurn = this.firstsInRow >= firstsInRowMax && retries.size > 0;
       const host = isRetrysTurn ? retries.first() : (firsts.first() ?? retries.first());
       if (host === undefined) return undefined;
-      if (host.held[pool] < Math.max(1, this.free[pool])) {
+      if (host.held[pool] < this.allowed(pool)) {
         this.firstsInRow = host.heap === retries ? 0 : this.firstsInRow + 1;
         return host;
       }
       this.crowd(host, pool);
     }
     return undefined;
+  }
+
+  /** How many places a host may hold at most while so few are free. */
+  private allowed(pool: Pool): number {
+    return Math.max(1, this.free[pool] - this.reserve[pool]);
   }
 
   private crowd(host: DestinationHost, pool: Pool): void {
@@ -264,7 +272,7 @@ export class PushScheduler {
   private giveBack(host: DestinationHost, pool: Pool): void {
     host.held[pool] -= 1;
     this.free[pool] += 1;
-    const held = this.free[pool] - 1;
+    const held = this.allowed(pool) - 1;
     const crowd = this.crowds[pool].get(held);
     if (crowd === undefined) return;
     this.crowds[pool].delete(held);
@@ -282,7 +290,7 @@ export class PushScheduler {
       this.aging.delete(ticket);
       const { host } = ticket;
       host.answersOthers = false;
-      if (host.held.slow < Math.max(1, this.free.slow) && this.free.slow > 0) {
+      if (host.held.slow < this.allowed("slow") && this.free.slow > 0) {
         ticket.state = "slow";
         host.held.slow += 1;
         this.free.slow -= 1;
