@@ -81,7 +81,10 @@ export const startExchange = (
   done: (result: Exchange) => void,
 ): (() => void) => {
   const handler = new ExchangeHandler(request.answerBytesKept, limits, done);
-  dispatcher.dispatch(dispatchOptions(request, () => handler.progressed()), handler);
+  dispatcher.dispatch(
+    dispatchOptions(request, () => handler.progressed()),
+    handler,
+  );
   return () => handler.giveUp();
 };
 
@@ -101,7 +104,10 @@ const dispatchOptions = (request: ExchangeRequest, progressed: () => void): Disp
  * A body so large that the kernel does not take it at once goes out in pieces: undici asks for the next one when the
  * socket has drained, and that is the only sign there is of an upload's progress.
  */
-const watched = (body: ExchangeRequest["body"], progressed: () => void): ExchangeRequest["body"] | Iterable<Uint8Array> => {
+const watched = (
+  body: ExchangeRequest["body"],
+  progressed: () => void,
+): ExchangeRequest["body"] | Iterable<Uint8Array> => {
   if (body === undefined) return body;
   const parts = body instanceof Uint8Array ? [body] : body;
   const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);

@@ -167,7 +167,9 @@ describe("the outcome of an http push", () => {
 
   it.live("to a server that drips its answer, one byte after the other, has stalled: a drip is no progress", () =>
     Effect.gen(function* () {
-      const server = yield* serve({ onRequest: (received) => drip(received, `HTTP/1.1 200 OK\r\nX: ${"x".repeat(9_999)}`) });
+      const server = yield* serve({
+        onRequest: (received) => drip(received, `HTTP/1.1 200 OK\r\nX: ${"x".repeat(9_999)}`),
+      });
       const outcomeOf = yield* stallingAfter(300, server.url);
       const { millis, outcome } = yield* outcomeOf(request);
       assert.deepInclude(outcome, { _tag: "Deferred", reason: "timeout", ambiguous: true });

@@ -4,6 +4,7 @@ import type { Evidence } from "./evidence.ts";
 import { JobShare } from "./job-share.ts";
 import type { CircuitInput } from "./machine.ts";
 import { type HeapItem, PriorityHeap } from "./priority-heap.ts";
+import type { ReadyHosts } from "./ready-hosts.ts";
 import type { Pool, PushTicket } from "./ticket.ts";
 
 export interface HostOptions {
@@ -44,9 +45,9 @@ export class DestinationHost implements HeapItem {
   readonly retries = new PriorityHeap<PushTicket>(isEarlier);
   /** Whose turn it is, when the host is among those that may push. */
   head: PushTicket | undefined;
-  /** Where it stands among those that may push, and with how many places it was found to hold too many. */
+  /** Where it stands among those that may push. */
+  ready: ReadyHosts | undefined;
   heap: PriorityHeap<DestinationHost> | undefined;
-  crowd: Set<DestinationHost> | undefined;
   /** Start tag of the push that began last. */
   virtual = 0;
   readonly held: Record<Pool, number> = { fast: 0, slow: 0 };
@@ -154,7 +155,11 @@ export class DestinationHost implements HeapItem {
     if (evidence !== "silent" && evidence !== "nothing") this.answersOthers = true;
     const isFailure = evidence === "silent" || evidence === "erring";
     if (ticket.isProbe) {
-      this.circuit.endProbe(isFailure ? "failed" : evidence === "nothing" ? "abandoned" : "answered", nowMillis, jitter);
+      this.circuit.endProbe(
+        isFailure ? "failed" : evidence === "nothing" ? "abandoned" : "answered",
+        nowMillis,
+        jitter,
+      );
     } else if (isFailure) {
       if (isNews) this.circuit.failed(nowMillis, jitter);
     } else if (evidence !== "nothing") {
@@ -181,12 +186,20 @@ export class DestinationHost implements HeapItem {
 
   shareOf(job: string, nowMillis: number): JobShare {
     let share = this.shares.get(job);
-    if (share === undefined) share = new JobShare(job);
-    // The least recently used stands first: that is what is forgotten.
-    else this.shares.delete(job);
-    this.shares.set(job, share);
+    if (share === undefined) this.shares.set(job, (share = new JobShare(job)));
     share.lastMillis = nowMillis;
     return share;
+  }
+
+  forgetJobs(beforeMillis: number): void {
+    if (this.waiting > 0 || this.inFlight > 0) return;
+    for (const [job, { lastMillis }] of this.shares) if (lastMillis < beforeMillis) this.shares.delete(job);
+  }
+
+  /** Nothing about it matters to a push that may come. */
+  isForgettable(nowMillis: number): boolean {
+    const untilMillis = Math.max(this.notBeforeMillis, this.openUntilMillis);
+    return this.waiting === 0 && this.inFlight === 0 && untilMillis <= nowMillis;
   }
 
   report(nowMillis: number): HostReport {

@@ -1,8 +1,10 @@
 import type { PushOutcome } from "../../domain/push-outcome.ts";
 import { evidenceOf } from "./evidence.ts";
 import { DestinationHost, firstsInRowMax, type HostOptions, type HostReport } from "./host.ts";
-import { PriorityHeap } from "./priority-heap.ts";
+import type { PriorityHeap } from "./priority-heap.ts";
+import { ReadyHosts } from "./ready-hosts.ts";
 import { type PlaceRequest, type Pool, PushTicket } from "./ticket.ts";
+import { TicketList } from "./ticket-list.ts";
 
 export interface SchedulerOptions extends HostOptions {
   readonly pushesInFlightMax: number;
@@ -25,6 +27,7 @@ export interface SchedulerWorld {
 const waitMillisMax = 1_000;
 /** A host that nobody pushes to is forgotten, and so is a job that no longer comes. */
 const idleMillisMax = 300_000;
+const forgetMillis = 60_000;
 
 /**
  * Gives pushes their places: start-time fair queueing by bytes and weight among the jobs of a host and, where the
@@ -42,16 +45,15 @@ export class PushScheduler {
   private readonly reserve: Readonly<Record<Pool, number>>;
   /** Hosts that may push but for a place: those with first tries, and those that have retries only. */
   private readonly ready = {
-    fast: { firsts: new PriorityHeap(this.isEarlier), retries: new PriorityHeap(this.isEarlier) },
-    slow: { firsts: new PriorityHeap(this.isEarlier), retries: new PriorityHeap(this.isEarlier) },
+    fast: { firsts: new ReadyHosts(), retries: new ReadyHosts() },
+    slow: { firsts: new ReadyHosts(), retries: new ReadyHosts() },
   };
-  /** Hosts that hold as many places as they may while so few are free, by that number. */
-  private readonly crowds: Record<Pool, Map<number, Set<DestinationHost>>> = { fast: new Map(), slow: new Map() };
   private readonly paused = new Set<DestinationHost>();
   /** Of the first of them to end, or earlier. */
   private pauseEndsMillis = Infinity;
   /** Among the fast, the oldest first. */
-  private readonly aging = new Set<PushTicket>();
+  private readonly aging = new TicketList();
+  private forgetAtMillis = 0;
   private virtual = 0;
   private firstsInRow = 0;
   private count = 0;
@@ -98,7 +100,7 @@ export class PushScheduler {
       host.judge(ticket, evidence, retryAfterMillis, nowMillis, this.world.jitter());
     }
     ticket.state = "done";
-    this.aging.delete(ticket);
+    this.aging.remove(ticket);
     this.giveBack(host, state);
     this.place(host, nowMillis);
     this.grant(nowMillis);
@@ -125,7 +127,8 @@ export class PushScheduler {
   /** At most so many, those in trouble first. */
   report(hostsMax: number): ReadonlyArray<HostReport> {
     const nowMillis = this.world.nowMillis();
-    const trouble = (host: HostReport): number => (host.circuit === "closed" ? 0 : 2) + (host.notBeforeMillis > 0 ? 1 : 0);
+    const trouble = (host: HostReport): number =>
+      (host.circuit === "closed" ? 0 : 2) + (host.notBeforeMillis > 0 ? 1 : 0);
     return [...this.hosts.values()]
       .map((host) => host.report(nowMillis))
       .toSorted((a, b) => trouble(b) - trouble(a) || b.waiting - a.waiting || (a.host < b.host ? -1 : 1))
@@ -133,27 +136,19 @@ export class PushScheduler {
   }
 
   private hostOf(name: string, nowMillis: number): DestinationHost {
+    if (nowMillis >= this.forgetAtMillis) this.forget(nowMillis);
     let host = this.hosts.get(name);
-    if (host === undefined) host = new DestinationHost(name, this.options);
-    else this.hosts.delete(name);
-    this.hosts.set(name, host);
+    if (host === undefined) this.hosts.set(name, (host = new DestinationHost(name, this.options)));
     host.lastMillis = nowMillis;
-    this.forget(nowMillis);
     return host;
   }
 
-  /** One look at the least recently used host, and at its least recently used job: with every push, that is enough. */
+  /** Hosts that nobody pushes to any more, and jobs that no longer come, once in a while. */
   private forget(nowMillis: number): void {
-    const oldest = this.hosts.values().next().value;
-    if (oldest === undefined) return;
-    const isBusy = oldest.inFlight > 0 || oldest.waiting > 0;
-    if (nowMillis - oldest.lastMillis > idleMillisMax && !isBusy) {
-      const untilMillis = Math.max(oldest.notBeforeMillis, oldest.openUntilMillis);
-      if (untilMillis <= nowMillis) this.hosts.delete(oldest.name);
-    }
-    for (const share of oldest.shares.values()) {
-      if (!isBusy && nowMillis - share.lastMillis > idleMillisMax) oldest.shares.delete(share.job);
-      break;
+    this.forgetAtMillis = nowMillis + forgetMillis;
+    for (const host of this.hosts.values()) {
+      host.forgetJobs(nowMillis - idleMillisMax);
+      if (host.isForgettable(nowMillis) && nowMillis - host.lastMillis > idleMillisMax) this.hosts.delete(host.name);
     }
   }
 
@@ -169,10 +164,7 @@ export class PushScheduler {
 
   /** Where the host belongs after something about it has changed. */
   private place(host: DestinationHost, nowMillis: number): void {
-    host.heap?.remove(host);
-    host.heap = undefined;
-    host.crowd?.delete(host);
-    host.crowd = undefined;
+    host.ready?.remove(host);
     this.paused.delete(host);
     if (host.waiting === 0) return;
     const circuit = host.circuitAt(nowMillis);
@@ -187,9 +179,9 @@ export class PushScheduler {
     // A probe does not wait for what hangs since before.
     if (circuit === "probing" || (circuit === "closed" && !host.hasRoom())) return;
     host.head = host.next();
-    const { [host.pool]: ready } = this.ready;
-    host.heap = host.isUrgent ? ready.firsts : ready.retries;
-    host.heap.add(host);
+    const { pool } = host;
+    const { firsts, retries } = this.ready[pool];
+    (host.isUrgent ? firsts : retries).add(host, host.held[pool]);
   }
 
   /** They come again about when it may be tried, and not all in the same moment. */
@@ -219,33 +211,18 @@ export class PushScheduler {
   }
 
   private pick(pool: Pool): DestinationHost | undefined {
+    if (this.free[pool] === 0) return undefined;
+    const heldMax = this.allowed(pool);
     const { firsts, retries } = this.ready[pool];
-    while (this.free[pool] > 0) {
-      const isRetrysTurn = this.firstsInRow >= firstsInRowMax && retries.size > 0;
-      const host = isRetrysTurn ? retries.first() : (firsts.first() ?? retries.first());
-      if (host === undefined) return undefined;
-      if (host.held[pool] < this.allowed(pool)) {
-        this.firstsInRow = host.heap === retries ? 0 : this.firstsInRow + 1;
-        return host;
-      }
-      this.crowd(host, pool);
-    }
-    return undefined;
+    const first = this.firstsInRow < firstsInRowMax ? firsts.first(heldMax) : undefined;
+    const host = first ?? retries.first(heldMax) ?? firsts.first(heldMax);
+    if (host !== undefined) this.firstsInRow = host.ready === retries ? 0 : this.firstsInRow + 1;
+    return host;
   }
 
   /** How many places a host may hold at most while so few are free. */
   private allowed(pool: Pool): number {
     return Math.max(1, this.free[pool] - this.reserve[pool]);
-  }
-
-  private crowd(host: DestinationHost, pool: Pool): void {
-    host.heap?.remove(host);
-    host.heap = undefined;
-    const held = host.held[pool];
-    let crowd = this.crowds[pool].get(held);
-    if (crowd === undefined) this.crowds[pool].set(held, (crowd = new Set()));
-    crowd.add(host);
-    host.crowd = crowd;
   }
 
   private begin(host: DestinationHost, pool: Pool, nowMillis: number): void {
@@ -268,26 +245,16 @@ export class PushScheduler {
     request.begin(ticket);
   }
 
-  /** One place more is free: hosts that hold just so many may have it. */
   private giveBack(host: DestinationHost, pool: Pool): void {
     host.held[pool] -= 1;
     this.free[pool] += 1;
-    const held = this.allowed(pool) - 1;
-    const crowd = this.crowds[pool].get(held);
-    if (crowd === undefined) return;
-    this.crowds[pool].delete(held);
-    const nowMillis = this.world.nowMillis();
-    for (const each of crowd) {
-      each.crowd = undefined;
-      this.place(each, nowMillis);
-    }
   }
 
   /** Moves what has had no answer for too long among the slow, as far as there is room. */
   private age(nowMillis: number): void {
-    for (const ticket of this.aging) {
+    for (let ticket = this.aging.first(); ticket !== undefined; ticket = this.aging.first()) {
       if (ticket.beganMillis + this.options.pushSlowMillis > nowMillis) break;
-      this.aging.delete(ticket);
+      this.aging.remove(ticket);
       const { host } = ticket;
       host.answersOthers = false;
       if (host.held.slow < this.allowed("slow") && this.free.slow > 0) {
@@ -304,10 +271,8 @@ export class PushScheduler {
   private plan(nowMillis: number): void {
     if (this.waiting === 0) return;
     let atMillis = this.pauseEndsMillis;
-    for (const { beganMillis } of this.aging) {
-      atMillis = Math.min(atMillis, beganMillis + this.options.pushSlowMillis);
-      break;
-    }
+    const oldest = this.aging.first();
+    if (oldest !== undefined) atMillis = Math.min(atMillis, oldest.beganMillis + this.options.pushSlowMillis);
     if (atMillis === Infinity || (this.wake !== undefined && this.wake.atMillis <= atMillis)) return;
     this.wake?.cancel();
     const cancel = this.world.after(Math.max(1, atMillis - nowMillis), () => {
@@ -322,13 +287,6 @@ export class PushScheduler {
     this.pauseEndsMillis = Infinity;
     for (const host of [...this.paused]) this.place(host, nowMillis);
     this.grant(nowMillis);
-  }
-
-  /** By the start tag of whose turn it is, and of the same in the order of arrival. */
-  private isEarlier(this: void, one: DestinationHost, other: DestinationHost): boolean {
-    const a = one.head!;
-    const b = other.head!;
-    return a.nodeTag < b.nodeTag || (a.nodeTag === b.nodeTag && a.number < b.number);
   }
 }
 

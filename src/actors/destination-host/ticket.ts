@@ -42,6 +42,9 @@ export class PushTicket implements HeapItem {
   /** The host's window's round when it began. */
   round = 0;
   isProbe = false;
+  /** Its neighbours in a {@link TicketList}. */
+  older: PushTicket | undefined = undefined;
+  newer: PushTicket | undefined = undefined;
 
   constructor(request: PlaceRequest, host: DestinationHost, share: JobShare, number: number, enteredMillis: number) {
     this.request = request;
@@ -51,5 +54,4 @@ export class PushTicket implements HeapItem {
     this.number = number;
     this.enteredMillis = enteredMillis;
   }
-
 }

@@ -22,7 +22,11 @@ export interface HttpSettings {
 
 export const deriveHttp = (
   destination: HttpDestination,
-  options: { readonly allowPrivateDestinations: boolean; readonly pushMillisMax: number; readonly pushStallMillisMax: number },
+  options: {
+    readonly allowPrivateDestinations: boolean;
+    readonly pushMillisMax: number;
+    readonly pushStallMillisMax: number;
+  },
 ): Derived<HttpSettings> => {
   if (!URL.canParse(destination.url)) return { ok: false, problems: [invalid("url is not a URL")] };
   const url = new URL(destination.url);

@@ -75,7 +75,9 @@ const tableOf = (machine: Machine) =>
   Object.fromEntries(
     Object.entries(at).map(([state, snapshot]) => [
       state,
-      Object.fromEntries(circuitEventNames.map((name) => [name, resting(next(machine.resolveState(snapshot), name, machine))])),
+      Object.fromEntries(
+        circuitEventNames.map((name) => [name, resting(next(machine.resolveState(snapshot), name, machine))]),
+      ),
     ]),
   );
 
@@ -129,7 +131,9 @@ describe("circuit machine", () => {
   it("would not pass as one that does not forgive, opens a moment late, or probes without waiting", () => {
     const unforgiving = circuitMachine.provide({ actions: { forgive: () => {}, heal: () => {} } });
     assert.isNotEmpty(brokenIn(unforgiving));
-    const late = circuitMachine.provide({ guards: { isEnough: ({ context }) => context.failures >= input.failuresMax } });
+    const late = circuitMachine.provide({
+      guards: { isEnough: ({ context }) => context.failures >= input.failuresMax },
+    });
     assert.isNotEmpty(brokenIn(late));
     assert.notDeepEqual(tableOf(late), circuitTable);
     const hasty = circuitMachine.provide({ guards: { isTime: () => true } });

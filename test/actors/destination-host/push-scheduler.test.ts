@@ -114,7 +114,19 @@ describe("places of the node", () => {
     const step = fc.record({
       job: fc.nat(30),
       host: fc.nat(6),
-      what: fc.constantFrom("ask", "ask", "ask", "good", "good", "hang", "refuse", "throttle", "cancel", "drop", "pass"),
+      what: fc.constantFrom(
+        "ask",
+        "ask",
+        "ask",
+        "good",
+        "good",
+        "hang",
+        "refuse",
+        "throttle",
+        "cancel",
+        "drop",
+        "pass",
+      ),
       attempt: fc.integer({ min: 1, max: 3 }),
       bytes: fc.integer({ min: 1, max: 1_000_000 }),
     });
@@ -194,7 +206,10 @@ describe("the window of a host", () => {
   });
 
   it("is one at least, and grows no further than the host's limit", () => {
-    const under = new SchedulerUnderTest({ pushesPerHostMax: 6, circuit: { failuresMax: 99, openMillisFirst: 1, openMillisMax: 1 } });
+    const under = new SchedulerUnderTest({
+      pushesPerHostMax: 6,
+      circuit: { failuresMax: 99, openMillisFirst: 1, openMillisMax: 1 },
+    });
     for (const _ of range(20)) under.push("job", "host", noAnswer);
     assert.strictEqual(under.report("host")?.concurrency, 1);
     for (const _ of range(300)) under.push("job", "host");
