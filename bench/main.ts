@@ -1,3 +1,4 @@
+import { fairnessHelp, runFairness } from "./fairness/fairness.ts";
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
 import { runThroughput, throughputHelp } from "./throughput/throughput.ts";
 
@@ -17,6 +18,11 @@ const benchmarks: Readonly<
     about: "what a customer notices of other customers' bad destinations",
     help: isolationHelp,
     run: runIsolation,
+  },
+  fairness: {
+    about: "what 99 customers get of a host that they share with one of 100 times their traffic",
+    help: fairnessHelp,
+    run: runFairness,
   },
 };
 
