@@ -127,8 +127,6 @@ export class PushScheduler {
   /** At most so many, those in trouble first. */
   report(hostsMax: number): ReadonlyArray<HostReport> {
     const nowMillis = this.world.nowMillis();
-    const trouble = (host: HostReport): number =>
-      (host.circuit === "closed" ? 0 : 2) + (host.notBeforeMillis > 0 ? 1 : 0);
     return [...this.hosts.values()]
       .map((host) => host.report(nowMillis))
       .toSorted((a, b) => trouble(b) - trouble(a) || b.waiting - a.waiting || (a.host < b.host ? -1 : 1))
@@ -285,9 +283,14 @@ export class PushScheduler {
   private look(): void {
     const nowMillis = this.world.nowMillis();
     this.pauseEndsMillis = Infinity;
-    for (const host of [...this.paused]) this.place(host, nowMillis);
+    const paused = [...this.paused];
+    // Whoever must wait longer is put back.
+    for (const host of paused) this.place(host, nowMillis);
     this.grant(nowMillis);
   }
 }
+
+const trouble = ({ circuit, notBeforeMillis }: HostReport): number =>
+  (circuit === "closed" ? 0 : 2) + (notBeforeMillis > 0 ? 1 : 0);
 
 const pools: ReadonlyArray<Pool> = ["fast", "slow"];

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { rejected } from "../../../src/domain/push-outcome.ts";
 import { jain } from "../../../src/domain/fairness.ts";
 import { fairnessIndex } from "../../../src/actors/destination-host/competition.ts";
