@@ -385,6 +385,8 @@ export const bufferMachine = setup({
               { actions: { type: "crash", params: ({ event }) => event } },
             ],
             "job.revised": { actions: "remember" },
+            // Its attempt has not begun: it waits for a place, or for its batch to be read again.
+            "cursor.moved": "relieved",
             // A push begun by a process that died may have landed; it is begun again, with the same id.
             "buffer.resumed": { target: "pushing", reenter: true, actions: "doubt" },
             // Interrupts the push; the batch keeps its id, and its cursor does not move.
