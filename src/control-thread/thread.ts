@@ -13,7 +13,7 @@ export interface Thread {
   readonly kill: Effect.Effect<void>;
 }
 
-/** Measured: 9 MB of heap when idle; what is kept and what is on its way lies outside the heap, and has its own limits. */
+/** The heap alone; what is kept and what is on its way lies outside it, and has limits of its own. */
 const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 };
 const startMillisMax = 10_000;
 const closeMillisMax = 1_000;
