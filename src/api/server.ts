@@ -6,11 +6,15 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type AccessPolicy, denialOf, pathOf, tokenHashOf } from "./access.ts";
 import { bareHost, boundedServer, refuse, urlOf } from "./bounded-server.ts";
 import { DocumentedApi, openapiPath, SpillwayApi } from "./contract.ts";
+import type { DeadLettersAdmin } from "./dead-letters-port.ts";
+import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
+import { ReplaysHandlers } from "./handlers/replays.ts";
 import { type ListenError, listenError, tokenRequired } from "./listen-error.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
+import type { ReplaysAdmin } from "./replays-port.ts";
 import { answerRefusals } from "./refusals.ts";
 import type { RoutedAnswer, RoutedRequest } from "./routed-request.ts";
 
@@ -39,7 +43,7 @@ export interface Served {
  */
 export const serveApi = Effect.fn("api.serve")(function* (
   options: ServeOptions,
-): Effect.fn.Return<Served, ListenError, NodeView | JobsAdmin | Scope.Scope> {
+): Effect.fn.Return<Served, ListenError, NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | Scope.Scope> {
   const refused = tokenRequired(options.host, options.token !== undefined);
   if (refused !== undefined) return yield* refused;
   const policy: AccessPolicy = {
@@ -74,7 +78,9 @@ const routedHandler = Effect.gen(function* () {
   const scope = yield* Effect.scope;
   const documentation = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(DocumentedApi));
   const routes = Layer.mergeAll(
-    HttpApiBuilder.layer(SpillwayApi).pipe(Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers])),
+    HttpApiBuilder.layer(SpillwayApi).pipe(
+      Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers, DeadLettersHandlers, ReplaysHandlers]),
+    ),
     HttpRouter.add("GET", openapiPath, documentation),
   ).pipe(Layer.provide(NodeHttpServer.layerHttpServices));
   const app = yield* HttpRouter.toHttpEffect(routes);

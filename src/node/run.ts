@@ -1,6 +1,8 @@
 import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
 import { Owner } from "../actors/owner.ts";
+import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
+import { ReplaysAdmin } from "../api/replays-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { startControlThread } from "../control-thread/control-thread.ts";
@@ -13,9 +15,11 @@ import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/se
 import { Nats } from "../streams/nats.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
+import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
 import { makeNodeView } from "./node-view.ts";
+import { makeReplaysAdmin } from "./replays-admin.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -80,7 +84,7 @@ const describe = (
 const startEmbedded = (settings: Settings): Effect.Effect<EmbeddedServer, NodeStartError, Scope.Scope> =>
   startEmbeddedServer({
     dataDirectory: settings.dataDirectory,
-    fileStoreBytesMax: fileStoreBytes({ partitions: settings.partitions, logBytesMax: settings.limits.logBytesMax }),
+    fileStoreBytesMax: fileStoreBytes({ ...settings.limits, partitions: settings.partitions }),
     messageBytesMax: settings.limits.messageBytesMax,
   }).pipe(
     Effect.tap(({ url, version }) => Effect.logInfo("nats-server runs.", { url, version })),
@@ -109,6 +113,8 @@ const operate = Effect.fnUntraced(function* (
   });
   const draining = { now: false };
   const admin = yield* makeJobsAdmin(settings);
+  const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
+  const replays = yield* makeReplaysAdmin;
   yield* applyJobs(options);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
@@ -119,9 +125,19 @@ const operate = Effect.fnUntraced(function* (
   }).pipe(
     Effect.provideService(NodeView, unreadyWhen(draining, view)),
     Effect.provideService(JobsAdmin, admin),
+    Effect.provideService(DeadLettersAdmin, deadLetters),
+    Effect.provideService(ReplaysAdmin, replays),
     Effect.mapError(startError),
   );
-  const control = yield* startControlThread({
+  const control = yield* startControl(settings, api);
+  // The last finalizer is the first to run: while everything below it still works, the control address included.
+  yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain, draining));
+  yield* Console.log(`spillway is ready at ${api.url}\nspillway answers for itself at ${control.url}`);
+  return yield* Effect.never;
+});
+
+const startControl = (settings: Settings, api: Served) =>
+  startControlThread({
     ...settings.controlListen,
     orAnyPort: settings.controlListen.derived,
     token: settings.token,
@@ -129,18 +145,6 @@ const operate = Effect.fnUntraced(function* (
     limits: settings.limits,
     answer: api.answer,
   }).pipe(Effect.mapError(startError));
-  // The last finalizer is the first to run: while everything below it still works, the control address included.
-  yield* Effect.addFinalizer(() =>
-    Effect.andThen(
-      Effect.sync(() => {
-        draining.now = true;
-      }),
-      shutDown(api, ingest.close, owner.drain),
-    ),
-  );
-  yield* Console.log(`spillway is ready at ${api.url}\nspillway answers for itself at ${control.url}`);
-  return yield* Effect.never;
-});
 
 /** The control address still answers while the node drains: it must not call the node ready. */
 const unreadyWhen = (draining: { readonly now: boolean }, view: NodeView["Service"]): NodeView["Service"] => ({
@@ -150,8 +154,14 @@ const unreadyWhen = (draining: { readonly now: boolean }, view: NodeView["Servic
   ),
 });
 
-const shutDown = (api: Served, closeDoor: Effect.Effect<void>, drain: Effect.Effect<void>) =>
+const shutDown = (
+  api: Served,
+  closeDoor: Effect.Effect<void>,
+  drain: Effect.Effect<void>,
+  draining: { now: boolean },
+) =>
   Effect.gen(function* () {
+    draining.now = true;
     yield* Effect.logInfo("Draining: no new requests; what is open is pushed.");
     yield* api.stopAccepting;
     yield* closeDoor;

@@ -30,6 +30,8 @@ export const topologyOf = (partitions: number, over: Partial<TopologyOptions> = 
   logBytesMax: 268_435_456,
   logMaxAgeSeconds: limits.logMaxAgeSeconds,
   messageBytesMax: limits.messageBytesMax,
+  deadLetterBytesMax: limits.deadLetterBytesMax,
+  deadLetterAgeSecondsMax: limits.deadLetterAgeSecondsMax,
   ...over,
 });
 
@@ -140,6 +142,8 @@ export interface RecordedPush {
   readonly first: number;
   readonly attempt: number;
   readonly records: number;
+  /** Whether it says that it is a replay. */
+  readonly replay: boolean;
   /** What the destination would store, inflated. */
   readonly content: string;
   /** What it answered; undefined as long as it did not, and when the push was interrupted. */
@@ -183,13 +187,14 @@ export class ScriptedDestinations {
   }
 }
 
-const arrived = (owner: string, job: string, { attempt, batch, batchId, body }: PushRequest): RecordedPush => ({
+const arrived = (owner: string, job: string, { attempt, batch, batchId, body, replay }: PushRequest): RecordedPush => ({
   owner,
   job,
   batchId,
   first: batch.first,
   attempt,
   records: batch.records,
+  replay: replay === true,
   content: gunzipSync(Buffer.concat(body)).toString("utf8"),
   outcome: undefined,
 });

@@ -78,10 +78,16 @@ export const checkpoint = Effect.fnUntraced(function* (
   const leaving = [...state.leaving.values()];
   const receipts = state.receipts;
   state.receipts = [];
+  // A receipt without its row would tell of a loss that a restart does not know of.
+  const wanted = new Set(buffers);
+  for (const { job } of receipts) {
+    const buffer = state.buffers.get(job);
+    if (buffer !== undefined) wanted.add(buffer);
+  }
   // Leaving rows first: a new job of the same name has its row under the same subject.
   const written = [
     ...leaving.map((buffer) => buffer.writeRow(true)),
-    ...[...buffers].map((buffer) => buffer.writeRow()),
+    ...[...wanted].map((buffer) => buffer.writeRow()),
   ];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
   let scan = state.position;
@@ -104,6 +110,7 @@ export const checkpoint = Effect.fnUntraced(function* (
     return false;
   }
   state.scan = scan;
+  state.storedLowWater = register.lowWater;
   // Not before: the mark of a write that did not land is no mark, and the next one may be lower.
   state.continuity.forgetDuplicates(register.lowWater);
   state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
