@@ -1,3 +1,4 @@
+import { pathOf } from "../api/access.ts";
 import type { RoutedAnswer } from "../api/routed-request.ts";
 
 /** An answer of the main thread, and when it began to give it. */
@@ -11,15 +12,21 @@ export interface KnownAnswer {
 
 const urlsMax = 256;
 
+/** Writes that are remembered, to judge answers that were begun before them. */
+const writesMax = 1_024;
+
 /**
  * The last answers of the main thread by URL, bounded in number and bytes: what was asked last stays longest. A write
- * makes the answers of its own collection (`/v1/jobs`) unknown, so that nobody misses what he has just written.
+ * makes the answers unknown that it concerns (its own path, what is above and what is below it), so that nobody misses
+ * what he has just written.
  */
 export class KnownAnswers {
   private readonly byUrl = new Map<string, KnownAnswer>();
-  private readonly writes = new Map<string, number>();
   private readonly bytesMax: number;
   private bytes = 0;
+  /** Paths, the latest last; `writes` counts all there ever were. */
+  private readonly latestWrites: Array<string> = [];
+  private writes = 0;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
@@ -37,14 +44,21 @@ export class KnownAnswers {
     this.byUrl.set(url, known);
   }
 
-  /** Of the URL's collection; an answer that was begun before a write must not be kept after it. */
-  generation(url: string): number {
-    return this.writes.get(collectionOf(url)) ?? 0;
+  /** To be noted when a question is asked. */
+  generation(): number {
+    return this.writes;
   }
 
-  /** Says whether it was kept. */
+  /**
+   * Says whether it was kept: not when it is too large, or may lack a write.
+   *
+   * @param generation when the question was asked
+   */
   keep(url: string, known: KnownAnswer, generation: number): boolean {
-    if (generation !== this.generation(url)) return false;
+    const since = this.writes - generation;
+    if (since > this.latestWrites.length) return false;
+    const path = pathOf(url);
+    if (since > 0 && this.latestWrites.slice(-since).some((written) => concerns(written, path))) return false;
     this.forget(url);
     const size = known.answer.body.byteLength;
     if (size > this.bytesMax / 4) return false;
@@ -59,9 +73,11 @@ export class KnownAnswers {
 
   /** After each write to something that exists, whatever became of it. */
   written(url: string): void {
-    const collection = collectionOf(url);
-    this.writes.set(collection, this.generation(url) + 1);
-    for (const known of this.byUrl.keys()) if (collectionOf(known) === collection) this.forget(known);
+    const path = pathOf(url);
+    this.writes += 1;
+    this.latestWrites.push(path);
+    if (this.latestWrites.length > writesMax) this.latestWrites.splice(0, writesMax / 2);
+    for (const known of this.byUrl.keys()) if (concerns(path, pathOf(known))) this.forget(known);
   }
 
   private forget(url: string): void {
@@ -72,5 +88,5 @@ export class KnownAnswers {
   }
 }
 
-/** `/v1/jobs/acme?x=1` → `v1/jobs`. */
-const collectionOf = (url: string): string => url.split(/[/?]/, 3).slice(1).join("/");
+const concerns = (written: string, path: string): boolean =>
+  written === path || written.startsWith(`${path}/`) || path.startsWith(`${written}/`);

@@ -94,7 +94,7 @@ export class Reads {
   private take(url: string, readers: Set<Reader>): boolean {
     const { known, line, nowMillis, wallMillis } = this.options;
     const asked = readers.size > 0;
-    const begun = { asked, generation: known.generation(url), nowMillis: nowMillis(), wallMillis: wallMillis() };
+    const begun = { asked, generation: known.generation(), nowMillis: nowMillis(), wallMillis: wallMillis() };
     const id = line.ask({ method: "GET", url, headers: {}, body: undefined }, (answer) => {
       const flight = this.flights.get(url);
       this.flights.delete(url);
