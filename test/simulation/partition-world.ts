@@ -1,10 +1,12 @@
 import { Clock, Effect, Layer } from "effect";
+import { DestinationHosts } from "../../src/actors/destination-host/destination-hosts.ts";
 import { BufferActors } from "../../src/actors/buffer/actor.ts";
 import { Owner } from "../../src/actors/owner.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
 import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
+import { hostLimits } from "../support/host-limits.ts";
 import { layerLetters } from "../support/scripted-letters.ts";
 import { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
@@ -131,7 +133,9 @@ export class PartitionWorld {
     });
     return Owner.layer(options).pipe(
       Layer.provide(
-        BufferActors.layer(options).pipe(Layer.provide([this.store.layer(dice, life), this.layerLetters(life)])),
+        BufferActors.layer(options).pipe(
+          Layer.provide([this.store.layer(dice, life), DestinationHosts.layer(options), this.layerLetters(life)]),
+        ),
       ),
       Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),
     );
@@ -170,7 +174,9 @@ const drawLimits = (dice: Dice) => ({
   deadLettersInRowMax: 5,
   quarantineCrashesMax: 1_000,
   quarantineWindowMillis: 1_000,
+  ...hostLimits,
   pushesInFlightMax: 2,
+  slowPushesInFlightMax: 1,
   pushesPerHostMax: 1,
   drainMillisMax: 3_000,
 });
