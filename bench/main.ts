@@ -1,5 +1,6 @@
 import { fairnessHelp, runFairness } from "./fairness/fairness.ts";
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
+import { runSurge, surgeHelp } from "./surge/surge.ts";
 import { runThroughput, throughputHelp } from "./throughput/throughput.ts";
 
 /** One entry per benchmark: what it measures, and how to run it. Each has a folder of its own. */
@@ -18,6 +19,11 @@ const benchmarks: Readonly<
     about: "what a customer notices of other customers' bad destinations",
     help: isolationHelp,
     run: runIsolation,
+  },
+  surge: {
+    about: "what configured customers notice when forty times as many come at once",
+    help: surgeHelp,
+    run: runSurge,
   },
   fairness: {
     about: "what 99 customers get of a host that they share with one of 100 times their traffic",

@@ -11,8 +11,8 @@ export interface FairnessOptions {
 export const fairnessHelp = `npm run bench -- fairness [options]
 
 One customer sends 100 times as much as each of 99 others, all to one destination host that takes little more than
-what those 99 send. Three runs of a fresh \`spillway dev\`: without the heavy customer, with it, and with it while pushes
-begin in the order in which they were asked for (FIFO), which has to fail.
+what those 99 send. Three runs of a fresh \`spillway dev\`: without the heavy customer, with it, and with it while
+pushes begin in the order in which they were asked for (FIFO), which has to fail.
 
   --seconds N   seconds measured per run (default 60)
   --warm N      seconds before (default 30)

@@ -1,19 +1,21 @@
 import { Context, Effect, Layer, type Scope } from "effect";
+import type { QuotaLimits } from "./admission/quota.ts";
+import { quotaLoop } from "./admission/quota-loop.ts";
 import { BufferActors } from "./buffer/actor.ts";
 import type { Buffer } from "./buffer/buffer.ts";
 import { Checkpoints } from "./ports/checkpoints.ts";
 import { type JobSet, Jobs } from "./ports/jobs.ts";
 import { Log } from "./ports/log.ts";
+import { SweepRegulator } from "./partition/sweep/sweep-regulator.ts";
+import { WindowBudget } from "./window-budget.ts";
 import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
-export interface OwnerOptions extends OwnOptions {
+export interface OwnerOptions extends OwnOptions, QuotaLimits {
   readonly windowBytesMax: number;
+  readonly sweepBytesPerSecondMax: number;
   /** False on a node without the owner role: it runs no buffers. */
   readonly owns: boolean;
 }
-
-/** How often the memory budget is checked. */
-const budgetMillis = 500;
 
 /** The node's owner: runs the buffers of every partition that it can claim. */
 export class Owner extends Context.Service<
@@ -37,6 +39,12 @@ const makeOwner = (
     const jobs = yield* Jobs;
     const owned = new Map<number, Owned>();
     let current: JobSet | undefined;
+    const shared = {
+      ...options,
+      windowBudget: new WindowBudget(options.windowBytesMax, () => buffersOf(owned)),
+      pendingBytesOf: (customer: string) => pendingBytesOf(owned, customer),
+      sweepRegulator: new SweepRegulator(options.sweepBytesPerSecondMax),
+    };
 
     yield* jobs.onChange((set) =>
       Effect.suspend(() => {
@@ -48,7 +56,7 @@ const makeOwner = (
       Array.from({ length: options.owns ? options.partitions : 0 }, (_, partition) => partition),
       (partition) =>
         Effect.forkScoped(
-          ownPartition(partition, options, (taken) =>
+          ownPartition(partition, shared, (taken) =>
             Effect.suspend(() => {
               if (taken === undefined) return Effect.sync(() => void owned.delete(partition));
               owned.set(partition, taken);
@@ -58,7 +66,7 @@ const makeOwner = (
         ),
       { discard: true },
     );
-    yield* Effect.forkScoped(keepBudget(owned, options.windowBytesMax));
+    yield* Effect.forkScoped(quotaLoop(owned, options));
 
     const drain = Effect.suspend(() =>
       Effect.forEach([...owned.values()], (each) => each.drain, { concurrency: "unbounded", discard: true }),
@@ -72,22 +80,9 @@ const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>
 const sum = (buffers: ReadonlyArray<Buffer>): number =>
   buffers.reduce((bytes, { window }) => bytes + window.bytes(), 0);
 
-const failing = (buffer: Buffer): number => (buffer.actor?.delivery() === "backingOff" ? 1 : 0);
-
-/** Over the node's memory budget, buffers whose destination fails give their windows up first, then the largest. */
-const keepBudget = (owned: ReadonlyMap<number, Owned>, windowBytesMax: number): Effect.Effect<never> =>
-  Effect.gen(function* () {
-    while (true) {
-      yield* Effect.sleep(budgetMillis);
-      const buffers = buffersOf(owned);
-      let over = sum(buffers) - windowBytesMax;
-      if (over <= 0) continue;
-      const order = buffers.toSorted((a, b) => failing(b) - failing(a) || b.window.bytes() - a.window.bytes());
-      for (const buffer of order) {
-        if (over <= 0) break;
-        const before = buffer.window.bytes();
-        buffer.giveUpWindow();
-        over -= before - buffer.window.bytes();
-      }
-    }
-  });
+/** Uncompressed bytes of a customer's backlog on this node. */
+const pendingBytesOf = (owned: ReadonlyMap<number, Owned>, customer: string): number =>
+  buffersOf(owned).reduce(
+    (bytes, { ledger, newest }) => (newest.job.customer === customer ? bytes + ledger.pendingBytes : bytes),
+    0,
+  );

@@ -32,7 +32,7 @@ export const isConfigurationLike = (
       outcome._tag === "Deferred" && outcome.reason === "dns" && failures + 1 >= unresolvedFailuresMax;
 
 /** Not asked at all: other pushes to this host have failed, or it has asked for a pause. */
-export const isCircuitOpen = (outcome: PushOutcome): boolean =>
+export const isNotTried = (outcome: PushOutcome): boolean =>
   outcome._tag === "Deferred" && (outcome.reason === "circuit-open" || outcome.reason === "host-paused");
 
 export const mayHaveLanded = ({ ambiguous }: Pick<Standing, "ambiguous">, { outcome }: PushAnswer): boolean =>

@@ -74,6 +74,17 @@ describe("an http push", () => {
     }),
   );
 
+  it.live("says of a replay that it is one, and of nothing else", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({ onRequest: ({ socket }) => socket.write(answerWith(200)) });
+      const destination = yield* openDestination({ kind: "http", url: `${server.url}/in` });
+      yield* destination.push(request);
+      yield* destination.push({ ...request, replay: true });
+      const marks = server.requests.map(({ headers }) => headers["spillway-replay"]);
+      assert.deepStrictEqual(marks, [undefined, "true"]);
+    }),
+  );
+
   it.live("turns userinfo into basic authorization and never repeats it", () =>
     Effect.gen(function* () {
       const server = yield* serve({ onRequest: ({ socket }) => socket.write(answerWith(500)) });

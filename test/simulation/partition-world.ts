@@ -7,11 +7,11 @@ import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
 import { hostLimits } from "../support/host-limits.ts";
-import { layerNoLetters } from "../support/scripted-letters.ts";
+import { layerLetters } from "../support/scripted-letters.ts";
 import { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
 import { ScriptedCheckpoints } from "./scripted-checkpoints.ts";
-import { ScriptedLog } from "./scripted-log.ts";
+import { poisonMark, ScriptedLog } from "./scripted-log.ts";
 import { ScriptedStore } from "./scripted-store.ts";
 
 const customers = ["ant", "bee", "cat"];
@@ -49,6 +49,39 @@ export class PartitionWorld {
       const revision = [...this.history.values()].find((stored) => stored.job === job)!.revision;
       return row !== undefined && row.revision >= revision ? undefined : `a durable row of revision ${revision}`;
     };
+  }
+
+  /** From now on some records are refused by every destination. */
+  poisonSome(): void {
+    const { dice } = this;
+    this.log.poison = (records) =>
+      new Set(Array.from({ length: records }, (_, i) => i).filter(() => dice.chance(0.02)));
+  }
+
+  /** Dead letters by job and record: the first write wins. */
+  readonly letters = new Map<string, string>();
+
+  private layerLetters(life: Life) {
+    return layerLetters(({ batch: { first, last }, customer, dataset, index, job }) =>
+      Effect.gen({ self: this }, function* (this: PartitionWorld) {
+        yield* Effect.sleep(this.dice.int(0, 80));
+        if (life.isDead) return yield* Effect.never;
+        const { own } = this.log.referenceFor(pairKey(customer, dataset), 0);
+        const lines = own
+          .filter(({ sequence }) => sequence >= first && sequence <= last)
+          .flatMap(({ raw }) =>
+            Buffer.from(raw)
+              .toString()
+              .split(/(?<=\n)/),
+          );
+        const record = lines[index] ?? "";
+        if (!record.includes(poisonMark)) this.store.violations.push(`${job}: ${record} is no dead letter`);
+        this.letters.set(`${job} ${record}`, record);
+        // Whoever dies here has stored it and does not know it.
+        yield* Effect.sleep(this.dice.int(0, 80));
+        return { records: 1, bytes: record.length };
+      }),
+    );
   }
 
   private remember(id: string, customer: string, revision: number): StoredJob {
@@ -99,9 +132,11 @@ export class PartitionWorld {
       absence: () => Effect.succeed("forgotten"),
     });
     return Owner.layer(options).pipe(
-      Layer.provide(BufferActors.layer(options).pipe(
-          Layer.provide([this.store.layer(dice, life), DestinationHosts.layer(options), layerNoLetters]),
-        )),
+      Layer.provide(
+        BufferActors.layer(options).pipe(
+          Layer.provide([this.store.layer(dice, life), DestinationHosts.layer(options), this.layerLetters(life)]),
+        ),
+      ),
       Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),
     );
   }
@@ -113,6 +148,17 @@ const drawLimits = (dice: Dice) => ({
   readBytesMax: 4_194_304,
   readIdleMillisMax: 100,
   sweepSliceBytesMax: dice.pick([500, 5_000, 1_000_000]),
+  sweepSliceMillisMax: dice.pick([20, 1_000]),
+  sweepNearBytesMax: dice.pick([2, 20, 1_000_000]),
+  sweepBytesPerSecondMax: dice.pick([100_000, 1_000_000_000]),
+  logMaxAgeSeconds: 1_000_000,
+  logBytesMax: 1_000_000_000,
+  expiryPercent: 90,
+  purgePercent: 80,
+  replayWindowSecondsMax: 1_000_000,
+  backlogBytesPerCustomerMax: 1_000_000_000,
+  backlogAgeSecondsMax: 1_000_000,
+  backlogEasedPercent: 80,
   windowBytesMax: dice.pick([8_000, 1_000_000_000]),
   owns: true,
   bounds: { bytesMax: dice.pick([3_000, 1_000_000]), closedBatchesMax: dice.pick([1, 2, 8]) },

@@ -32,6 +32,8 @@ export const topologyOf = (partitions: number, over: Partial<TopologyOptions> = 
   logBytesMax: 268_435_456,
   logMaxAgeSeconds: limits.logMaxAgeSeconds,
   messageBytesMax: limits.messageBytesMax,
+  deadLetterBytesMax: limits.deadLetterBytesMax,
+  deadLetterAgeSecondsMax: limits.deadLetterAgeSecondsMax,
   ...over,
 });
 
@@ -142,6 +144,8 @@ export interface RecordedPush {
   readonly first: number;
   readonly attempt: number;
   readonly records: number;
+  /** Whether it says that it is a replay. */
+  readonly replay: boolean;
   /** What the destination would store, inflated. */
   readonly content: string;
   /** What it answered; undefined as long as it did not, and when the push was interrupted. */
@@ -185,13 +189,14 @@ export class ScriptedDestinations {
   }
 }
 
-const arrived = (owner: string, job: string, { attempt, batch, batchId, body }: PushRequest): RecordedPush => ({
+const arrived = (owner: string, job: string, { attempt, batch, batchId, body, replay }: PushRequest): RecordedPush => ({
   owner,
   job,
   batchId,
   first: batch.first,
   attempt,
   records: batch.records,
+  replay: replay === true,
   content: gunzipSync(Buffer.concat(body)).toString("utf8"),
   outcome: undefined,
 });
@@ -207,9 +212,15 @@ export const layerOwner = (
   const all = { ...limits, ...over };
   const bounds = { bytesMax: all.bufferWindowBytesMax, closedBatchesMax: all.bufferClosedBatchesMax };
   return Owner.layer({ ...all, partitions, owner, owns: true, bounds }).pipe(
-    Layer.provide(BufferActors.layer(all).pipe(
-        Layer.provide([destinations.layerFor(owner), DestinationHosts.layer({ ...hostLimits, ...all }), layerNoLetters]),
-      )),
+    Layer.provide(
+      BufferActors.layer(all).pipe(
+        Layer.provide([
+          destinations.layerFor(owner),
+          DestinationHosts.layer({ ...hostLimits, ...all }),
+          layerNoLetters,
+        ]),
+      ),
+    ),
     Layer.provide(layerJobsOf(set)),
     Layer.provideMerge(layerStores(over)),
   );

@@ -74,13 +74,14 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
         buffer.transitions.note(nowMillis(), each.lastEvent, flow, delivery);
       },
       // Without an error observer XState rethrows on the next tick and kills the process.
-      error: (cause) => void runFork(Effect.forkIn(crashed(each, cause), scope)),
+      error: (cause) => void runFork(Effect.forkIn(crashed(each, cause, each.lastEvent), scope)),
     });
     buffer.actor = {
       send: (event) => {
+        const before = each.lastEvent;
         each.lastEvent = event.type;
         ref.send(event);
-        each.lastEvent = timer;
+        each.lastEvent = before;
       },
       delivery: () => ref.getSnapshot().value.delivery,
       flow: () => flowOf(ref.getSnapshot().value.flow),
@@ -91,12 +92,13 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       },
       stop: () => void ref.stop(),
     };
+    each.lastEvent = timer;
     ref.start();
     buffer.actor.send({ type: "buffer.resumed", nowMillis: nowMillis() });
     buffer.pump();
   };
 
-  const crashed = Effect.fnUntraced(function* (each: Running, cause: unknown) {
+  const crashed = Effect.fnUntraced(function* (each: Running, cause: unknown, event: string) {
     const { buffer } = each;
     const millis = yield* Clock.currentTimeMillis;
     const batch = buffer.actor?.context().batch;
@@ -109,13 +111,13 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
     const error = cause instanceof Error ? cause.message : String(cause);
     yield* Metric.update(bufferCrashesTotal, 1);
     buffer.reset();
-    const where = { job: buffer.jobId, crashes: buffer.crashes, event: each.lastEvent, cause: error };
+    const where = { job: buffer.jobId, crashes: buffer.crashes, event, cause: error };
     if (next._tag === "Quarantine") {
       yield* Metric.update(buffersQuarantinedTotal, 1);
       yield* Effect.logError("A buffer crashed too often: it is quarantined until somebody resumes it.", where);
       buffer.evidence = {
         millis,
-        event: each.lastEvent,
+        event,
         error: error.slice(0, evidenceErrorMax),
         firstSequence: batch?.first,
         lastSequence: batch?.last,

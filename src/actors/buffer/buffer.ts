@@ -85,6 +85,8 @@ export class Buffer {
   missedSome = false;
   private cuts: ReadonlyArray<number>;
   actor: ActorHandle | undefined;
+  /** An attempt has a place and its batch in use; one that waits for its place has not. */
+  isAttemptBegun = false;
   /** Consecutive crashes of the actor. */
   crashes = 0;
   lastSuccessMillis: number | undefined;
@@ -194,10 +196,9 @@ export class Buffer {
     return this.window.hasRoom() && !pausedStates.has(this.actor.delivery());
   }
 
-  /** Gives memory back: all but the batch that is being pushed is forgotten and will be read again. */
+  /** Gives memory back: all but a batch whose attempt has begun is forgotten and will be read again. */
   giveUpWindow(): void {
-    const pushing = this.actor?.delivery() === "pushing" && this.waitingForHead === undefined;
-    const held = this.window.drop(pushing);
+    const held = this.window.drop(this.isAttemptBegun);
     this.windowNumber += 1;
     this.lag(held ?? this.cursor);
     this.pump();
@@ -207,12 +208,14 @@ export class Buffer {
 
   /** Lets the actor see what the window has. Safe to call at any time, any number of times. */
   pump(): void {
-    const head = this.window.head();
-    if (head !== undefined && this.waitingForHead !== undefined) {
-      const resume = this.waitingForHead;
+    const awaited = this.waitingForHead === undefined ? undefined : this.window.head();
+    if (awaited !== undefined) {
+      const resume = this.waitingForHead!;
       this.waitingForHead = undefined;
-      resume(head);
+      resume(awaited);
     }
+    // Only now: a push that was waiting may have been answered at once, and its batch settled.
+    const head = this.window.head();
     const delivery = this.actor?.delivery();
     if (delivery === "bisecting") {
       if (this.rowState.anchored && this.host.mayPush()) this.actor!.send({ type: "row.written" });
@@ -425,7 +428,7 @@ export class Buffer {
   /** Whether the cursor may be moved up to a sequence: not under an attempt, nor into a batch that is half settled. */
   mayMoveCursor(to: number): boolean {
     const delivery = this.actor?.delivery();
-    if (delivery === "pushing" || delivery === "deadLettering") return false;
+    if (this.isAttemptBegun || delivery === "deadLettering") return false;
     const context = this.actor?.context();
     return context?.batch == null || context.bisection === null || to >= context.batch.last;
   }

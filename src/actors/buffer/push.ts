@@ -43,6 +43,7 @@ export const cancelPush = (each: Running): void => {
   if (push === undefined) return;
   each.push = undefined;
   push.given = true;
+  each.buffer.isAttemptBegun = false;
   push.stopWaiting();
   push.fiber?.interruptUnsafe();
 };
@@ -70,6 +71,14 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
 
   const begin = (push: Push, destination: OpenDestination, ticket: PushTicket): void => {
     if (push.given) return hosts.leave(ticket, undefined);
+    const { buffer } = push.each;
+    if (!isHead(push, buffer.window.head())) {
+      // Memory was short while it waited, and its batch was given up: it comes again when that has been read again.
+      hosts.leave(ticket, undefined);
+      push.stopWaiting = buffer.awaitHead((head) => use(push, head));
+      return;
+    }
+    buffer.isAttemptBegun = true;
     const startedMillis = clock.currentTimeMillisUnsafe();
     let bodyBytes: number;
     try {
@@ -105,6 +114,7 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
   const attempt = (push: Push, destination: OpenDestination): void => {
     const { host } = destination;
     const { attempt: number, batch, job } = push.input;
+    push.stopWaiting = nothingToStop;
     const ticket = hosts.enter({
       job,
       host,
@@ -118,7 +128,7 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
         refused(push, deferred(reason, detail, { retryAfterMillis, ambiguous: false }));
       },
     });
-    push.stopWaiting = () => hosts.cancel(ticket);
+    if (push.stopWaiting === nothingToStop) push.stopWaiting = () => hosts.cancel(ticket);
   };
 
   const open = (push: Push): void => {
@@ -138,30 +148,29 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
     });
   };
 
+  const use = (push: Push, head: ClosedBatch): void => {
+    if (push.given) return;
+    if (isHead(push, head)) open(push);
+    else push.die(new Error(`${push.input.job}: the window's oldest batch is not the one to push`));
+  };
+
   return (each, input) => {
     const push = new Push(each, input);
     each.push = push;
-    const use = (head: ClosedBatch): void => {
-      if (push.given) return;
-      if (head.ref.first === input.batch.first && head.ref.last === input.batch.last) {
-        push.head = head;
-        open(push);
-      } else {
-        push.die(new Error(`${input.job}: the window's oldest batch is not the one to push`));
-      }
-    };
     // After a restart the batch may still have to be read again.
     const head = each.buffer.window.head();
-    if (head === undefined) push.stopWaiting = each.buffer.awaitHead(use);
-    else use(head);
+    if (head === undefined) push.stopWaiting = each.buffer.awaitHead((found) => use(push, found));
+    else use(push, head);
   };
 });
+
+const isHead = ({ input: { batch } }: Push, head: ClosedBatch | undefined): boolean =>
+  head !== undefined && head.ref.first === batch.first && head.ref.last === batch.last;
 
 /** One attempt, from the machine's order to the answer. */
 class Push {
   readonly each: Running;
   readonly input: PushInput;
-  head: ClosedBatch | undefined;
   /** The encoder's own count of what is in the request. */
   written: Tally = { records: 0, bytes: 0 };
   fiber: Fiber.Fiber<PushOutcome> | undefined;
@@ -187,6 +196,7 @@ class Push {
     if (this.given) return;
     this.given = true;
     this.each.push = undefined;
+    this.each.buffer.isAttemptBegun = false;
     this.each.buffer.actor?.send(event);
   }
 }
@@ -208,7 +218,7 @@ const requestOf = (push: Push): PushRequest => {
 const bodyOf = (push: Push): { readonly body: ReadonlyArray<Buffer>; readonly bodyBytes: number } => {
   const { buffer } = push.each;
   const { part } = push.input;
-  const encoded = push.head!.parts.encode();
+  const encoded = buffer.window.head()!.parts.encode();
   if (part !== null) {
     // Without the mark of a loss: it is no record of the batch, and must not be taken for the refused one.
     const slice = sliceRecords(encoded.body, part.from, part.to);

@@ -128,8 +128,9 @@ export class DestinationHost implements HeapItem {
   }
 
   /**
-   * What a push's answer teaches about the host. Its failure counts only when it is news: the job's last push
-   * had not failed, or nobody else has been well here for a while. Otherwise one job's broken URL would close the host for its neighbours.
+   * What a push's answer teaches about the host. Its failure counts only when it is news: the job's last push had not
+   * failed, or nobody else has been well here for a while. Otherwise one job's broken URL would close the host for its
+   * neighbours.
    */
   judge(
     ticket: PushTicket,

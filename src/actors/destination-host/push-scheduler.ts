@@ -32,7 +32,8 @@ const forgetMillis = 60_000;
 /**
  * Gives pushes their places: start-time fair queueing by bytes and weight among the jobs of a host and, where the
  * node's own places are short, among all jobs; a window, a circuit and pauses per host. No host may hold more places
- * than are free, a reserve left out, or one; and whoever hangs is moved to places where only the slow are in each other's way.
+ * than are free, a reserve left out, or one; and whoever hangs is moved to places where only the slow are in each
+ * other's way.
  *
  * Every operation is O(log n) in what waits, and none waits: all of it runs on one thread.
  */

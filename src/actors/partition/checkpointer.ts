@@ -78,26 +78,31 @@ export const checkpoint = Effect.fnUntraced(function* (
   const leaving = [...state.leaving.values()];
   const receipts = state.receipts;
   state.receipts = [];
+  // A receipt without its row would tell of a loss that a restart does not know of.
+  const wanted = new Set(buffers);
+  for (const { job } of receipts) {
+    const buffer = state.buffers.get(job);
+    if (buffer !== undefined) wanted.add(buffer);
+  }
   // Leaving rows first: a new job of the same name has its row under the same subject.
   const written = [
     ...leaving.map((buffer) => buffer.writeRow(true)),
-    ...[...buffers].map((buffer) => buffer.writeRow()),
+    ...[...wanted].map((buffer) => buffer.writeRow()),
   ];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
   let scan = state.position;
   for (const buffer of state.buffers.values()) scan = Math.min(scan, buffer.scanBound());
   scan = Math.max(scan, state.scan);
-  const landed = yield* state.claim
-    .write({ register: state.register(owner, scan), rows: written.map(({ row }) => row), receipts })
-    .pipe(
-      Effect.as(true),
-      Effect.catchTag("CheckpointUnavailable", ({ detail }) =>
-        Effect.as(
-          Effect.logWarning("A checkpoint did not land; it is repeated.", { partition: state.partition, detail }),
-          false,
-        ),
+  const register = state.register(owner, scan);
+  const landed = yield* state.claim.write({ register, rows: written.map(({ row }) => row), receipts }).pipe(
+    Effect.as(true),
+    Effect.catchTag("CheckpointUnavailable", ({ detail }) =>
+      Effect.as(
+        Effect.logWarning("A checkpoint did not land; it is repeated.", { partition: state.partition, detail }),
+        false,
       ),
-    );
+    ),
+  );
   if (!landed) {
     for (const { failed } of written) failed();
     state.receipts = [...receipts, ...state.receipts];
@@ -105,6 +110,9 @@ export const checkpoint = Effect.fnUntraced(function* (
     return false;
   }
   state.scan = scan;
+  state.storedLowWater = register.lowWater;
+  // Not before: the mark of a write that did not land is no mark, and the next one may be lower.
+  state.continuity.forgetDuplicates(register.lowWater);
   state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
   for (const buffer of leaving) {
     // Another job of that name may have been dismissed meanwhile.

@@ -4,14 +4,21 @@ import { BufferActors } from "../buffer/actor.ts";
 import { Checkpoints, type CheckpointUnavailable, Fenced, type Row } from "../ports/checkpoints.ts";
 import { Jobs, type JobSet } from "../ports/jobs.ts";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
+import { backlogReportLoop } from "./backlog-reporter.ts";
 import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpointer.ts";
 import { PartitionState } from "./partition-state.ts";
 import { readLoop, type ReaderOptions } from "./reader.ts";
 import { adoptJobs, type BufferOptions, rebase } from "./recover.ts";
+import { retentionLoop, type RetentionOptions } from "./retention.ts";
+import type { SweepRegulator } from "./sweep/sweep-regulator.ts";
 import { sweepLoop, type SweepOptions } from "./sweep.ts";
+import type { WindowBudget } from "../window-budget.ts";
 
-export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions {
+export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions, RetentionOptions {
   readonly drainMillisMax: number;
+  /** Shared by all partitions of a node; without them a partition has no such bounds. */
+  readonly windowBudget?: WindowBudget;
+  readonly sweepRegulator?: SweepRegulator;
 }
 
 /** A partition while this node owns it. */
@@ -76,6 +83,8 @@ const ownOnce = (
 ): Effect.Effect<never, Fenced | CheckpointUnavailable | LogUnavailable, Needs | Scope.Scope> =>
   Effect.gen(function* () {
     const { rows, state } = yield* take(partition, options);
+    if (options.windowBudget !== undefined) state.windowBudget = options.windowBudget;
+    if (options.sweepRegulator !== undefined) state.sweepRegulator = options.sweepRegulator;
     const actors = yield* BufferActors;
     const context = yield* Effect.context<Needs>();
     const oneAtATime = yield* Semaphore.make(1);
@@ -118,6 +127,8 @@ const ownOnce = (
     yield* watched(readLoop(state, options));
     yield* watched(sweepLoop(state, options));
     yield* watched(checkpointLoop(state, options));
+    yield* watched(backlogReportLoop(state));
+    yield* watched(retentionLoop(state, options));
     return yield* Deferred.await(stopped);
   });
 
@@ -137,7 +148,11 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
     claim.register.incarnation !== incarnation || lastSequence < claim.register.scan;
   // Asked again before it is believed: between the two questions its last owner may have read on.
   const info = isOther(described) ? yield* log.describe(partition) : described;
-  if (!isOther(info)) return { state: new PartitionState(partition, claim, info.incarnation), rows: claim.rows };
+  if (!isOther(info)) {
+    const state = new PartitionState(partition, claim, info.incarnation);
+    state.log = info;
+    return { state, rows: claim.rows };
+  }
   yield* Effect.logError("The log is not the one that was read before: what was pending in it is lost.", {
     partition,
     scan: claim.register.scan,
@@ -146,6 +161,7 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
   const anew = { ...claim, register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0 } };
   const state = new PartitionState(partition, anew, info.incarnation);
   state.isRebased = true;
+  state.log = info;
   return { state, rows: yield* rebase(state, claim.rows) };
 });
 

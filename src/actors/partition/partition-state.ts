@@ -4,7 +4,10 @@ import type { WindowBounds } from "../buffer/window.ts";
 import type { Claim, Receipt, Register } from "../ports/checkpoints.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
+import type { LogInfo } from "../ports/log.ts";
+import { WindowBudget } from "../window-budget.ts";
 import { Deadlines } from "./deadlines.ts";
+import { SweepRegulator } from "./sweep/sweep-regulator.ts";
 
 /** A level-triggered wake-up for one waiting loop. */
 export class Signal {
@@ -53,6 +56,10 @@ export class PartitionState {
   readonly deadlines = new Deadlines();
   readonly checkpointWanted = new Signal();
   readonly sweepWanted = new Signal();
+  /** Forwarders are to hear at once what has changed. */
+  readonly reportWanted = new Signal();
+  /** Pairs whose records are refused at the door, for their backlog is over its quota. */
+  refusing: ReadonlySet<string> = new Set();
   /** Written with the next checkpoint. */
   receipts: Array<Receipt> = [];
   /** Buffers of deleted jobs whose last row is not written yet. */
@@ -68,6 +75,14 @@ export class PartitionState {
   /** The rows in the store are of another log: each must be written anew together with the register. */
   isRebased = false;
   lastCheckpointMillis = 0;
+  /** The memory of all windows of the node. */
+  windowBudget = WindowBudget.unlimited();
+  /** What the sweeps of the node share. */
+  sweepRegulator = SweepRegulator.unlimited();
+  /** What the leader last said of the log; undefined before it was asked. */
+  log: LogInfo | undefined;
+  /** The low-water mark as a checkpoint of ours has stored it: whatever is at or below may be purged. */
+  storedLowWater: number;
 
   constructor(partition: number, claim: Claim, incarnation: string) {
     this.partition = partition;
@@ -75,6 +90,7 @@ export class PartitionState {
     this.incarnation = incarnation;
     this.position = claim.register.scan;
     this.scan = claim.register.scan;
+    this.storedLowWater = claim.register.lowWater;
     this.continuity = new ContinuityWatch(claim.register.writers, claim.register.duplicates);
   }
 
@@ -99,6 +115,12 @@ export class PartitionState {
 
   /** Set while a sweep runs. */
   sweepDeadlines: Deadlines | undefined;
+
+  /** About how many messages of the log so many bytes are; infinite while nothing is known of it. */
+  sequencesIn(bytes: number): number {
+    if (this.log === undefined || this.log.bytes === 0) return Number.POSITIVE_INFINITY;
+    return (bytes * (this.log.lastSequence - this.log.firstSequence + 1)) / this.log.bytes;
+  }
 
   add(buffer: Buffer): void {
     this.buffers.set(buffer.jobId, buffer);
