@@ -1,6 +1,6 @@
 /**
- * A process of its own: a host that takes so many records a second, one request after the other. Tells for each customer
- * what arrived in a given time, and the lag of the light ones' records.
+ * A process of its own: a host that takes so many records a second, one request after the other. Tells for each
+ * customer what arrived in a given time, and the lag of the light ones' records.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

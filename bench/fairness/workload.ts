@@ -2,9 +2,8 @@ import { customerName } from "../../demo/generator/customer-name.ts";
 
 export const dataset = "http_requests";
 
-/** Customers that send little; the one that sends much comes after them. */
-export const lightCustomers = 99;
-export const heavyCustomer = lightCustomers;
+/** The one that sends much; those with lower numbers, 99 of them, send little. */
+export const heavyCustomer = 99;
 export const heavyFactor = 100;
 /** Of a light customer: one body a second. */
 export const lightRecordsPerSecond = 20;
@@ -17,7 +16,7 @@ export const settings = { limits: { pushesPerHostMax: 4, pushesPerHostFirst: 4 }
 
 /** One push job per customer with the same settings, all to the same host. */
 export const fairnessJobs = (sinkUrl: string): { readonly jobs: ReadonlyArray<unknown> } => ({
-  jobs: Array.from({ length: lightCustomers + 1 }, (_, customer) => ({
+  jobs: Array.from({ length: heavyCustomer + 1 }, (_, customer) => ({
     id: `bench-${customerName(customer)}`,
     customer: customerName(customer),
     dataset,
