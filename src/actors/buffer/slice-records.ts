@@ -14,9 +14,9 @@ const newline = 10;
 const level = 1;
 
 /**
- * Records `[from, to)` of a batch, 0-based; what lies beyond the last one is left out. A large one member by member, for
- * a batch may have 100 MB: others get their turn in between, compression runs in the thread pool, and what is held is the
- * compressed slice and one member.
+ * Records `[from, to)` of a batch, 0-based; what lies beyond the last one is left out. A large batch (it may have 100
+ * MB) is taken member by member: others get their turn in between, compression runs in the thread pool, and what is
+ * held is the compressed slice and one member.
  *
  * @param body gzip members of newline-terminated records
  */
