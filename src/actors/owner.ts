@@ -4,9 +4,15 @@ import type { Buffer } from "./buffer/buffer.ts";
 import { Checkpoints } from "./ports/checkpoints.ts";
 import { type JobSet, Jobs } from "./ports/jobs.ts";
 import { Log } from "./ports/log.ts";
+import { reap } from "./residency/reaper.ts";
+import { Residency } from "./residency/residency.ts";
 import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
-export interface OwnerOptions extends OwnOptions {
+export interface OwnerOptions extends Omit<OwnOptions, "residency"> {
+  readonly residentBuffersMax: number;
+  readonly hibernateAfterMillis: number;
+  /** Spends what it takes to create a buffer of a job that never had one; without it, nothing is spent. */
+  readonly mayCreate?: () => boolean;
   readonly windowBytesMax: number;
   /** False on a node without the owner role: it runs no buffers. */
   readonly owns: boolean;
@@ -23,6 +29,8 @@ export class Owner extends Context.Service<
     readonly owned: () => ReadonlyMap<number, Owned>;
     /** Bytes in the windows of all buffers. */
     readonly windowBytes: () => number;
+    /** The places for buffers with an actor. */
+    readonly residency: Residency;
     readonly drain: Effect.Effect<void>;
   }
 >()("spillway/actors/Owner") {
@@ -31,11 +39,13 @@ export class Owner extends Context.Service<
 }
 
 const makeOwner = (
-  options: OwnerOptions,
+  given: OwnerOptions,
 ): Effect.Effect<Owner["Service"], never, Log | Checkpoints | Jobs | BufferActors | Scope.Scope> =>
   Effect.gen(function* () {
     const jobs = yield* Jobs;
     const owned = new Map<number, Owned>();
+    const residency = new Residency({ mayCreate: () => true, ...given });
+    const options = { ...given, residency };
     let current: JobSet | undefined;
 
     yield* jobs.onChange((set) =>
@@ -58,12 +68,13 @@ const makeOwner = (
         ),
       { discard: true },
     );
+    yield* Effect.forkScoped(reap(() => owned.values()));
     yield* Effect.forkScoped(keepBudget(owned, options.windowBytesMax));
 
     const drain = Effect.suspend(() =>
       Effect.forEach([...owned.values()], (each) => each.drain, { concurrency: "unbounded", discard: true }),
     );
-    return Owner.of({ owned: () => owned, windowBytes: () => sum(buffersOf(owned)), drain });
+    return Owner.of({ owned: () => owned, windowBytes: () => sum(buffersOf(owned)), residency, drain });
   });
 
 const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>

@@ -65,6 +65,10 @@ export const Limits = Schema.Struct({
   deadLettersInRowMax: atLeast(1),
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
+  // Residency.
+  /** 0: as many as the node's memory is good for, worked out at the start. */
+  residentBuffersMax: atLeast(0),
+  hibernateAfterMillis: atLeast(100),
   // Configuration.
   jobsMax: atLeast(1),
   // The node.

@@ -9,8 +9,8 @@ import {
   Fenced,
   type Receipt,
   type Register,
-  type Row,
 } from "../actors/ports/checkpoints.ts";
+import { RowTable } from "../actors/ports/row-table.ts";
 import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts";
 import { decodeReceipt, decodeRegister, decodeRow, encodeControl } from "./checkpoint-codec.ts";
 import { directGet } from "./direct-get.ts";
@@ -38,7 +38,8 @@ export const layerCheckpoints = (options: CheckpointOptions): Layer.Layer<Checkp
       const store = { control, manager, options };
       return Checkpoints.of({
         claim: (partition, owner, log) => claim(store, partition, owner, log),
-        inspect: (partition) => readAll(store, partition, 0),
+        register: (partition) => Effect.map(readRegister(store, partition), (held) => held?.register),
+        inspect: (partition) => Effect.map(readAll(store, partition, 0), (all) => ({ ...all, rows: [...all.rows] })),
       });
     }),
   );
@@ -189,7 +190,7 @@ const lagging = { questionsMax: 100, millis: 50 };
 const readAll = Effect.fnUntraced(function* (store: Store, partition: number, until: number) {
   const { readBytesMax, readMessagesMax, timeoutMillis } = store.options;
   const stream = controlStream(partition);
-  const rows = new Map<string, Row>();
+  const rows = new RowTable();
   const damaged = new Set<string>();
   const receipts: Array<Receipt> = [];
   let register: Register | undefined;
@@ -208,11 +209,13 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number, un
       if (kind === "receipt") receipts.push(...present(decodeReceipt(message.data)));
       if (kind !== "job") continue;
       const row = decodeRow(message.data);
-      if (row !== undefined) rows.set(row.job, row);
+      if (row !== undefined) rows.put(row);
       else damaged.add(jobOfRow(message.subject));
     }
+    // A page takes milliseconds to decode; whoever else has something to do is next.
+    yield* Effect.yieldNow;
     const last = messages.at(-1);
-    if (last === undefined && sequence > until) return { register, rows: [...rows.values()], receipts, damaged };
+    if (last === undefined && sequence > until) return { register, rows, receipts, damaged };
     if (last === undefined) {
       early += 1;
       if (early > lagging.questionsMax) return yield* unavailable(partition, "a replica of its control stream lags");

@@ -34,6 +34,7 @@ export class ScriptedCheckpoints {
   layer(dice: Dice, life: Life) {
     return Layer.succeed(Checkpoints, {
       inspect: () => Effect.sync(() => ({ register: this.register, rows: this.rows(), receipts: this.receipts })),
+      register: () => Effect.sync(() => this.register),
       claim: Effect.fnUntraced({ self: this }, function* (partition: number, owner: string, log) {
         yield* life.unlessFaulty(dice, 0.1, new CheckpointUnavailable({ partition, detail: "scripted" }));
         const register: Register = {

@@ -32,6 +32,7 @@ export const begin = Effect.fnUntraced(function* (world: PartitionWorld, life: L
     Scope.provide(scope),
     Effect.map((context) => context.mapUnsafe.get(Owner.key) as Owner["Service"]),
   );
+  world.residencies.add(owner.residency);
   return { life, owner, scope };
 });
 
@@ -71,12 +72,12 @@ const liveAndDie = Effect.fnUntraced(function* (world: PartitionWorld, lives: nu
   if (before !== undefined) yield* end(before);
 });
 
-export const isSettled = ({ log, checkpoints, jobs }: PartitionWorld, owner: Owner["Service"]): boolean => {
+export const isSettled = ({ log, checkpoints }: PartitionWorld, owner: Owner["Service"]): boolean => {
   const owned = owner.owned().get(0);
   if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined)
     return false;
-  const buffers = [...owned.state.buffers.values()];
-  return buffers.length === jobs.byId.size && buffers.every(({ ledger }) => ledger.pendingRecords === 0);
+  const { buffers, waiting } = owned.state;
+  return waiting.size === 0 && [...buffers.values()].every(({ ledger }) => ledger.pendingRecords === 0);
 };
 
 const stuck = (owner: Owner["Service"]) =>
@@ -84,6 +85,9 @@ const stuck = (owner: Owner["Service"]) =>
     position: state.position,
     scan: state.scan,
     mayPush: state.mayPush,
+    waiting: [...state.waiting],
+    waitingBuffers: [...state.waitingBuffers.values()].map((buffer) => [buffer.jobId, buffer.dirtiness()]),
+    resident: [...state.buffers.keys()],
     buffers: [...state.buffers.values()]
       .filter(({ ledger }) => ledger.pendingRecords > 0)
       .map((buffer) => ({
@@ -127,7 +131,7 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
   assert.strictEqual(checkpoints.register?.owner, null);
   if (world.revisions > 0) assertAtLeastOnce(world);
   else assertExactlyOnce(world);
-  return { pushes: store.pushes, objects: store.objects.length, receipts: checkpoints.receipts };
+  return { pushes: store.pushes, objects: store.objects.length, receipts: checkpoints.receipts, places: world.places };
 });
 
 /** One partition's story from the first message to the last, told by a seed. Fails when a promise is broken. */

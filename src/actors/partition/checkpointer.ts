@@ -4,9 +4,8 @@ import {
   checkpointRowsTotal,
   checkpointsTotal,
 } from "../../observability/delivery-metrics.ts";
-import type { Buffer } from "../buffer/buffer.ts";
 import type { Fenced } from "../ports/checkpoints.ts";
-import type { PartitionState } from "./partition-state.ts";
+import type { PartitionState, Rowed } from "./partition-state.ts";
 
 export interface CheckpointerOptions {
   readonly owner: string;
@@ -58,9 +57,9 @@ export const checkpointLoop = (state: PartitionState, options: CheckpointerOptio
   });
 
 const workOf = (state: PartitionState, counts: boolean) => {
-  const rows: Array<Buffer> = [];
-  let urgent = state.receipts.length > 0 || state.leaving.size > 0;
-  for (const buffer of state.buffers.values()) {
+  const rows: Array<Rowed> = [];
+  let urgent = state.receipts.length > 0 || state.leaving.size > 0 || state.isRebased;
+  for (const buffer of state.rowed()) {
     const dirtiness = buffer.dirtiness();
     if (dirtiness === "urgent") urgent = true;
     if (dirtiness === "urgent" || dirtiness === "settled" || (counts && dirtiness === "counted")) rows.push(buffer);
@@ -73,23 +72,26 @@ export const checkpoint = Effect.fnUntraced(function* (
   state: PartitionState,
   /** null gives the partition up. */
   owner: string | null,
-  buffers: Iterable<Buffer>,
+  buffers: Iterable<Rowed>,
 ): Effect.fn.Return<boolean, Fenced> {
   const leaving = [...state.leaving.values()];
   const receipts = state.receipts;
   state.receipts = [];
+  const wasRebased = state.isRebased;
+  const taken = [...buffers];
+  for (const buffer of taken) state.inFlight.add(buffer);
   // Leaving rows first: a new job of the same name has its row under the same subject.
-  const written = [
-    ...leaving.map((buffer) => buffer.writeRow(true)),
-    ...[...buffers].map((buffer) => buffer.writeRow()),
-  ];
+  const written = [...leaving.map((buffer) => buffer.writeRow(true)), ...taken.map((buffer) => buffer.writeRow())];
+  // Of another log they are true only together with the register that says so.
+  const rows = [...(wasRebased ? state.rows : []), ...written.map(({ row }) => row)];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
   let scan = state.position;
-  for (const buffer of state.buffers.values()) scan = Math.min(scan, buffer.scanBound());
+  for (const buffer of state.rowed()) scan = Math.min(scan, buffer.scanBound());
   scan = Math.max(scan, state.scan);
   const landed = yield* state.claim
-    .write({ register: state.register(owner, scan), rows: written.map(({ row }) => row), receipts })
+    .write({ register: state.register(owner, scan), rows, receipts })
     .pipe(
+      Effect.ensuring(Effect.sync(() => state.inFlight.clear())),
       Effect.as(true),
       Effect.catchTag("CheckpointUnavailable", ({ detail }) =>
         Effect.as(
@@ -105,6 +107,7 @@ export const checkpoint = Effect.fnUntraced(function* (
     return false;
   }
   state.scan = scan;
+  if (wasRebased) state.isRebased = false;
   state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
   for (const buffer of leaving) {
     // Another job of that name may have been dismissed meanwhile.
@@ -116,6 +119,6 @@ export const checkpoint = Effect.fnUntraced(function* (
   }
   for (const each of written) each.landed();
   yield* Metric.update(checkpointsTotal, 1);
-  yield* Metric.update(checkpointRowsTotal, written.length);
+  yield* Metric.update(checkpointRowsTotal, rows.length);
   return true;
 });

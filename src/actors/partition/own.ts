@@ -1,10 +1,13 @@
 import { Cause, Clock, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
 import { partitionsFencedTotal } from "../../observability/delivery-metrics.ts";
 import { BufferActors } from "../buffer/actor.ts";
-import { Checkpoints, type CheckpointUnavailable, Fenced, type Row } from "../ports/checkpoints.ts";
+import { Checkpoints, type CheckpointUnavailable, Fenced } from "../ports/checkpoints.ts";
 import { Jobs, type JobSet } from "../ports/jobs.ts";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
 import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpointer.ts";
+import { IdleWatch, reapPartition } from "../residency/hibernate.ts";
+import { givePlaces } from "../residency/places.ts";
+import { makeWaker } from "../residency/wake.ts";
 import { PartitionState } from "./partition-state.ts";
 import { readLoop, type ReaderOptions } from "./reader.ts";
 import { adoptJobs, type BufferOptions, rebase } from "./recover.ts";
@@ -18,6 +21,8 @@ export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, 
 export interface Owned {
   readonly state: PartitionState;
   readonly adopt: (set: JobSet) => Effect.Effect<void>;
+  /** The reaper's visit: the quiescent hibernate, those who wait get places. */
+  readonly tend: Effect.Effect<void>;
   /** Orderly end: open batches are cut and pushed as far as time allows, then the partition is given up. */
   readonly drain: Effect.Effect<void>;
 }
@@ -75,22 +80,32 @@ const ownOnce = (
   onOwned: (owned: Owned | undefined) => Effect.Effect<void>,
 ): Effect.Effect<never, Fenced | CheckpointUnavailable | LogUnavailable, Needs | Scope.Scope> =>
   Effect.gen(function* () {
-    const { rows, state } = yield* take(partition, options);
+    const state = yield* take(partition, options);
     const actors = yield* BufferActors;
     const context = yield* Effect.context<Needs>();
     const oneAtATime = yield* Semaphore.make(1);
-    const waiting = new Map(rows.map((row): [string, Row] => [row.job, row]));
-    yield* Effect.addFinalizer(() =>
-      Effect.forEach([...state.buffers.values()], (buffer) => actors.stop(buffer), { discard: true }),
-    );
+    const waker = yield* makeWaker(state, options);
+    const watch = new IdleWatch();
+    yield* Effect.addFinalizer(() => {
+      state.isClosing = true;
+      return stopAll(state, actors, options);
+    });
 
     const adopt = (set: JobSet): Effect.Effect<void> =>
       oneAtATime.withPermits(1)(
-        adoptJobs(state, set, waiting, options).pipe(
-          Effect.andThen(Effect.sync(() => set.byId.forEach((_, id) => waiting.delete(id)))),
-          Effect.provideContext(context),
-        ),
+        adoptJobs(state, set, options).pipe(Effect.provideContext(context)),
       );
+    // A partition that is busy with a job set is passed over: the reaper has others to see.
+    const tend = oneAtATime.withPermitsIfAvailable(1)(
+      Effect.suspend(() =>
+        state.isAdopted && !state.isClosing
+          ? reapPartition(state, options.residency, waker, watch).pipe(
+              Effect.andThen(givePlaces(state, options.residency, waker)),
+              Effect.provideContext(context),
+            )
+          : Effect.void,
+      ),
+    );
 
     const stopped = yield* Deferred.make<never, Fenced>();
     const loops = yield* Scope.make();
@@ -100,6 +115,7 @@ const ownOnce = (
     const owned: Owned = {
       state,
       adopt: (set) => adopt(set).pipe(Effect.andThen(Deferred.succeed(begun, undefined)), Effect.asVoid),
+      tend,
       drain: drain(state, options, Scope.close(loops, Exit.void)).pipe(
         Effect.catchTag("Fenced", () => Effect.void),
         Effect.provideContext(context),
@@ -125,10 +141,10 @@ const ownOnce = (
 const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions) {
   const log = yield* Log;
   const checkpoints = yield* Checkpoints;
-  const before = (yield* checkpoints.inspect(partition)).register;
+  const before = yield* checkpoints.register(partition);
   if (before !== undefined && before.owner !== null && before.owner !== options.owner) {
     yield* Effect.sleep(abandonedMillis);
-    const now = (yield* checkpoints.inspect(partition)).register;
+    const now = yield* checkpoints.register(partition);
     if (now?.nonce !== before.nonce) return yield* new Fenced({ partition });
   }
   const described = yield* log.describe(partition);
@@ -137,7 +153,7 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
     claim.register.incarnation !== incarnation || lastSequence < claim.register.scan;
   // Asked again before it is believed: between the two questions its last owner may have read on.
   const info = isOther(described) ? yield* log.describe(partition) : described;
-  if (!isOther(info)) return { state: new PartitionState(partition, claim, info.incarnation), rows: claim.rows };
+  if (!isOther(info)) return new PartitionState(partition, claim, info.incarnation);
   yield* Effect.logError("The log is not the one that was read before: what was pending in it is lost.", {
     partition,
     scan: claim.register.scan,
@@ -146,7 +162,8 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
   const anew = { ...claim, register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0 } };
   const state = new PartitionState(partition, anew, info.incarnation);
   state.isRebased = true;
-  return { state, rows: yield* rebase(state, claim.rows) };
+  yield* rebase(state);
+  return state;
 });
 
 const drain = Effect.fnUntraced(function* (
@@ -156,6 +173,7 @@ const drain = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Fenced, BufferActors> {
   const actors = yield* BufferActors;
   const deadline = (yield* Clock.currentTimeMillis) + options.drainMillisMax;
+  state.isClosing = true;
   yield* stopLoops;
   const buffers = [...state.buffers.values()];
   // The ends of open batches are durable before they are pushed: a restart finds the same batches.
@@ -163,10 +181,20 @@ const drain = Effect.fnUntraced(function* (
   if (cut.length > 0 && (yield* checkpoint(state, options.owner, cut))) for (const buffer of cut) buffer.applyCuts();
   while ((yield* Clock.currentTimeMillis) < deadline && buffers.some(isBusy)) yield* Effect.sleep(20);
   for (const buffer of buffers) buffer.actor?.send({ type: "buffer.drain" });
-  const dirty = buffers.filter((buffer) => buffer.dirtiness() !== "clean");
+  const dirty = [...state.rowed()].filter((buffer) => buffer.dirtiness() !== "clean");
   yield* checkpoint(state, null, dirty);
-  yield* Effect.forEach(buffers, (buffer) => actors.stop(buffer), { discard: true });
+  yield* stopAll(state, actors, options);
 });
+
+const stopAll = (state: PartitionState, actors: BufferActors["Service"], { residency }: OwnOptions) =>
+  Effect.forEach(
+    [...state.buffers.values()],
+    (buffer) => {
+      residency.leave(buffer);
+      return actors.stop(buffer);
+    },
+    { discard: true },
+  );
 
 /**
  * Whether waiting may still deliver something. A buffer between two attempts may have to wait for long: it is not

@@ -4,9 +4,8 @@ import {
   messagesReadTotal,
   recordsMissingTotal,
 } from "../../observability/delivery-metrics.ts";
-import type { Buffer } from "../buffer/buffer.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
-import type { PartitionState } from "./partition-state.ts";
+import type { PartitionState, Rowed } from "./partition-state.ts";
 
 export interface ReaderOptions {
   readonly readBytesMax: number;
@@ -60,7 +59,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
     for (const chunk of message.chunks) {
-      for (const buffer of state.byPair.get(chunk.pairKey)) deal(buffer, message, chunk);
+      for (const buffer of state.dealtTo(chunk.pairKey, message.sequence)) deal(buffer, message, chunk);
     }
   }
   state.position = message.sequence;
@@ -68,7 +67,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
   return complain(state, message, missing, continuity);
 };
 
-const deal = (buffer: Buffer, message: LogMessage, chunk: Chunk): void => {
+const deal = (buffer: Rowed, message: LogMessage, chunk: Chunk): void => {
   buffer.count(message.sequence, message.millis, chunk);
   if (buffer.live && !buffer.feed(message.sequence, message.millis, chunk)) buffer.lag(message.sequence - 1);
 };
