@@ -1,3 +1,4 @@
+import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
 import { runThroughput, throughputHelp } from "./throughput/throughput.ts";
 
 /** One entry per benchmark: what it measures, and how to run it. Each has a folder of its own. */
@@ -11,6 +12,11 @@ const benchmarks: Readonly<
     about: "records a second, CPU and memory of the whole path, from HTTP to HTTP",
     help: throughputHelp,
     run: runThroughput,
+  },
+  isolation: {
+    about: "what a customer notices of other customers' bad destinations",
+    help: isolationHelp,
+    run: runIsolation,
   },
 };
 

@@ -30,6 +30,13 @@ export const peakRssBytes = (pid: number): number => {
   return peak === null ? 0 : Number(peak[1]) * 1_024;
 };
 
+/** The memory that it has now; Linux only, 0 elsewhere. */
+export const rssBytes = (pid: number): number => {
+  if (!linux) return 0;
+  const now = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return now === null ? 0 : Number(now[1]) * 1_024;
+};
+
 const readProc = (pid: number): ReadonlyArray<ProcessUsage> =>
   readdirSync("/proc")
     .filter((entry) => /^\d+$/.test(entry))

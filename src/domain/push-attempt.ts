@@ -1,4 +1,5 @@
 import type { BatchRef } from "./batch.ts";
+import type { Tally } from "./books.ts";
 import type { PushOutcome } from "./push-outcome.ts";
 
 /** One attempt of a batch, as the shell is told to begin it. */
@@ -7,6 +8,26 @@ export interface PushInput {
   readonly batch: BatchRef;
   /** 1-based. */
   readonly attempt: number;
+  /** Records of the batch, 0-based, `to` excluded, while it is being bisected; null: all of it. */
+  readonly part: { readonly from: number; readonly to: number } | null;
+}
+
+/** A record that the destination refused alone, as the shell is told to store it. */
+export interface DeadLetterInput {
+  readonly job: string;
+  readonly batch: BatchRef;
+  /** 0-based, in the batch. */
+  readonly index: number;
+  readonly refusal: Refusal;
+}
+
+/** What a destination said. */
+export interface Refusal {
+  /** Of a closed set. */
+  readonly reason: string;
+  /** For people: one line, no credential, no record. */
+  readonly detail: string;
+  readonly status: number | null;
 }
 
 /** An attempt that has its answer. */
@@ -26,4 +47,6 @@ export interface PushAnswer {
   readonly jitter: number;
   readonly durationMillis: number;
   readonly bodyBytes: number;
+  /** What the encoder wrote of the batch's records, and their uncompressed bytes: the books' other side. */
+  readonly written: Tally;
 }

@@ -35,6 +35,8 @@ export type DeferredReason =
   | "connection-reset"
   | "dns"
   | "storage-full"
+  /** Not tried: the host's circuit is open. */
+  | "circuit-open"
   | "other";
 
 /** Closed set: a metric label. `data` concerns this batch alone; the others concern the job's settings. */

@@ -1,6 +1,8 @@
 import { Effect, Layer } from "effect";
 import { BufferActors } from "../actors/buffer/actor.ts";
+import { DeadLetterWriter } from "../actors/buffer/dead-letter-writer.ts";
 import { Owner } from "../actors/owner.ts";
+import { DeadLettersFull } from "../actors/ports/dead-letters.ts";
 import { Log } from "../actors/ports/log.ts";
 import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
@@ -58,9 +60,12 @@ export const layerNode = (options: NodeLayerOptions) => {
     multipartBytesMin: limits.s3MultipartBytesMin,
     connectionsPerHostMax: limits.pushesPerHostMax,
   });
+  const letters = Layer.succeed(DeadLetterWriter, {
+    write: () => Effect.fail(new DeadLettersFull({ detail: "dead letters cannot be stored yet" })),
+  });
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Owner.layer(shared).pipe(
-    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide(destinations))),
+    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, letters]))),
     Layer.provide(checkpoints),
   );
   return Layer.mergeAll(owner, layerOutbox(shared)).pipe(

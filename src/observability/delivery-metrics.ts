@@ -47,6 +47,15 @@ export const pushSecondsTo = memo((destination: DestinationKind) =>
   Metric.withAttributes(pushSeconds, { destination }),
 );
 
+export const buffersSuspendedTotal = Metric.counter("spillway_buffers_suspended_total", {
+  description: "Times that a buffer was suspended: its destination refused the job.",
+  incremental: true,
+});
+export const buffersQuarantinedTotal = Metric.counter("spillway_buffers_quarantined_total", {
+  description: "Times that a buffer was quarantined after crashing too often.",
+  incremental: true,
+});
+
 export const messagesReadTotal = Metric.counter("spillway_log_messages_read_total", {
   description: "Log messages read by owners, sweeps not counted.",
   incremental: true,

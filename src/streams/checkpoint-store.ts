@@ -131,7 +131,7 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
 const inBatches = (store: Store, partition: number, before: Register, { receipts, register, rows }: Checkpoint) => {
   const messages: ReadonlyArray<StreamMessage> = [
     ...receipts.map((receipt) => ({
-      subject: receiptSubject(partition, receipt.job, receipt.firstSequence),
+      subject: receiptSubject(partition, receipt.job, receipt.firstSequence, receipt.reason),
       data: encodeControl(receipt),
     })),
     ...rows.map((row) => ({ subject: rowSubject(partition, row.job), data: encodeControl(row) })),

@@ -13,8 +13,8 @@ export const controlStream = (partition: number): string => `CTL_${partitionName
 export const controlSubjects = (partition: number): string => `ctl.${partitionName(partition)}.>`;
 export const registerSubject = (partition: number): string => `ctl.${partitionName(partition)}.register`;
 export const rowSubject = (partition: number, job: string): string => `ctl.${partitionName(partition)}.job.${job}`;
-export const receiptSubject = (partition: number, job: string, sequence: number): string =>
-  `ctl.${partitionName(partition)}.receipt.${job}.${sequence}`;
+export const receiptSubject = (partition: number, job: string, sequence: number, reason: string): string =>
+  `ctl.${partitionName(partition)}.receipt.${job}.${sequence}.${reason}`;
 
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";

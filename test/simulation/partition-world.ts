@@ -6,10 +6,11 @@ import type { Residency } from "../../src/actors/residency/residency.ts";
 import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
+import { layerLetters } from "../support/scripted-letters.ts";
 import { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
 import { ScriptedCheckpoints } from "./scripted-checkpoints.ts";
-import { ScriptedLog } from "./scripted-log.ts";
+import { poisonMark, ScriptedLog } from "./scripted-log.ts";
 import { ScriptedStore } from "./scripted-store.ts";
 
 const customers = ["ant", "bee", "cat"];
@@ -60,6 +61,39 @@ export class PartitionWorld {
     return sum;
   }
 
+  /** From now on some records are refused by every destination. */
+  poisonSome(): void {
+    const { dice } = this;
+    this.log.poison = (records) =>
+      new Set(Array.from({ length: records }, (_, i) => i).filter(() => dice.chance(0.02)));
+  }
+
+  /** Dead letters by job and record: the first write wins. */
+  readonly letters = new Map<string, string>();
+
+  private layerLetters(life: Life) {
+    return layerLetters(({ batch: { first, last }, customer, dataset, index, job }) =>
+      Effect.gen({ self: this }, function* (this: PartitionWorld) {
+        yield* Effect.sleep(this.dice.int(0, 80));
+        if (life.isDead) return yield* Effect.never;
+        const { own } = this.log.referenceFor(pairKey(customer, dataset), 0);
+        const lines = own
+          .filter(({ sequence }) => sequence >= first && sequence <= last)
+          .flatMap(({ raw }) =>
+            Buffer.from(raw)
+              .toString()
+              .split(/(?<=\n)/),
+          );
+        const record = lines[index] ?? "";
+        if (!record.includes(poisonMark)) this.store.violations.push(`${job}: ${record} is no dead letter`);
+        this.letters.set(`${job} ${record}`, record);
+        // Whoever dies here has stored it and does not know it.
+        yield* Effect.sleep(this.dice.int(0, 80));
+        return { records: 1, bytes: record.length };
+      }),
+    );
+  }
+
   private remember(id: string, customer: string, revision: number): StoredJob {
     const stored = storedJob(id, customer, { batch: this.dice.pick(batches) }, revision);
     this.history.set(`${id} ${revision}`, stored);
@@ -108,7 +142,9 @@ export class PartitionWorld {
       absence: () => Effect.succeed("forgotten"),
     });
     return Owner.layer(options).pipe(
-      Layer.provide(BufferActors.layer(options).pipe(Layer.provide(this.store.layer(dice, life)))),
+      Layer.provide(
+        BufferActors.layer(options).pipe(Layer.provide([this.store.layer(dice, life), this.layerLetters(life)])),
+      ),
       Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),
     );
   }
@@ -132,6 +168,11 @@ const drawLimits = (dice: Dice) => ({
   retryBaseMillis: 50,
   retryMillisMax: dice.pick([200, 2_000]),
   oldRevisionAttemptsMax: 3,
+  suspendedProbeMillis: 5_000,
+  unresolvedFailuresMax: 5,
+  deadLettersInRowMax: 5,
+  quarantineCrashesMax: 1_000,
+  quarantineWindowMillis: 1_000,
   pushesInFlightMax: 2,
   pushesPerHostMax: 1,
   drainMillisMax: 3_000,

@@ -19,7 +19,8 @@ export class ScriptedCheckpoints {
    * The register as an owner last knew it to be stored: a write whose answer was lost may be followed by a lesser one.
    */
   known = { scan: 0, lowWater: 0 };
-  readonly receipts: Array<Receipt> = [];
+  /** As under their subjects: the same one again takes its own place. */
+  readonly receipts = new Map<string, Receipt>();
   /** Cuts by job that were durable at some time. */
   readonly cuts = new Map<string, Set<number>>();
   private readonly stored = new Map<string, Uint8Array>();
@@ -33,7 +34,8 @@ export class ScriptedCheckpoints {
 
   layer(dice: Dice, life: Life) {
     return Layer.succeed(Checkpoints, {
-      inspect: () => Effect.sync(() => ({ register: this.register, rows: this.rows(), receipts: this.receipts })),
+      inspect: () =>
+        Effect.sync(() => ({ register: this.register, rows: this.rows(), receipts: [...this.receipts.values()] })),
       register: () => Effect.sync(() => this.register),
       claim: Effect.fnUntraced({ self: this }, function* (partition: number, owner: string, log) {
         yield* life.unlessFaulty(dice, 0.1, new CheckpointUnavailable({ partition, detail: "scripted" }));
@@ -80,7 +82,9 @@ export class ScriptedCheckpoints {
           for (const [job, bytes] of part) this.store(job, bytes);
           const last = i === parts.length - 1;
           this.register = { ...(last ? register : this.register!), nonce: this.nonce() };
-          if (last) this.receipts.push(...receipts);
+          // As the store does it: before the rows that they belong to.
+          if (i === 0)
+            for (const each of receipts) this.receipts.set(`${each.job} ${each.firstSequence} ${each.reason}`, each);
           this.onWrite();
         }
         if (fails) return yield* new CheckpointUnavailable({ partition, detail: "scripted" });

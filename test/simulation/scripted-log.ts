@@ -5,6 +5,9 @@ import type { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
 import type { Own, ReferenceLog } from "./reference-batches.ts";
 
+/** In a record that every destination refuses. */
+export const poisonMark = " poison";
+
 const strangers = Buffer.from("not of this chunk\n");
 
 /** A partition's log in memory. What it holds is the truth that a simulation checks everything else against. */
@@ -17,6 +20,8 @@ export class ScriptedLog {
   private readonly raw = new Map<Chunk, Uint8Array>();
   private readonly own = new Map<string, Array<Own>>();
   private readonly written = new Map<string, number>();
+  /** How likely a record is one that every destination refuses. */
+  poison: (records: number) => ReadonlySet<number> = () => new Set();
   private wrote = Deferred.makeUnsafe<void>();
 
   append(millis: number, writer: Writer | undefined, chunks: ReadonlyArray<Chunk>, isDuplicate = false): LogMessage {
@@ -37,7 +42,11 @@ export class ScriptedLog {
   chunk(pairKey: string, records: number, encoding: Chunk["encoding"]): Chunk {
     const before = this.written.get(pairKey) ?? 0;
     this.written.set(pairKey, before + records);
-    const lines = Array.from({ length: records }, (_, i) => `${pairKey} ${String(before + i).padStart(6, "0")}\n`);
+    const poisoned = this.poison(records);
+    const lines = Array.from({ length: records }, (_, i) => {
+      const number = String(before + i).padStart(6, "0");
+      return `${pairKey} ${number}${poisoned.has(i) ? poisonMark : ""}\n`;
+    });
     const raw = Buffer.from(lines.join(""));
     const stored = encoding === "raw" ? raw : gzipSync(raw, { level: 1 });
     // Between the bytes of others, as in the body of a mux message.

@@ -5,6 +5,7 @@ import type { PushJob } from "../../src/domain/push-job.ts";
 import { deferred, delivered, type PushOutcome, rejected } from "../../src/domain/push-outcome.ts";
 import type { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
+import { poisonMark } from "./scripted-log.ts";
 
 export interface StoredObject {
   readonly job: string;
@@ -13,6 +14,8 @@ export interface StoredObject {
   readonly last: number;
   readonly content: string;
 }
+
+const contentOf = ({ body }: Pick<PushRequest, "body">): string => gunzipSync(Buffer.concat(body)).toString("utf8");
 
 /** An object store in memory: one object per batch id, whoever pushes it and how often. */
 export class ScriptedStore {
@@ -62,6 +65,7 @@ export class ScriptedStore {
       }
       if (kind < 0.1) return deferred("server-error", "scripted", { status: 503, ambiguous: false });
       if (kind < 0.13) return rejected("forbidden", "scripted", 403);
+      if (contentOf(request).includes(poisonMark)) return rejected("data", "scripted", 422);
       const isAmbiguous = this.mayBeAmbiguous && kind < 0.3;
       if (!isAmbiguous || dice.chance(0.5)) this.land(job.id, request);
       // Whoever dies here has delivered and does not know it.
@@ -73,7 +77,7 @@ export class ScriptedStore {
   );
 
   private land(job: string, { batch, batchId, body }: PushRequest): void {
-    const content = gunzipSync(Buffer.concat(body)).toString("utf8");
+    const content = contentOf({ body });
     const stored = this.objects.find((object) => object.batchId === batchId);
     if (stored === undefined) {
       this.objects.push({ job, batchId, first: batch.first, last: batch.last, content });

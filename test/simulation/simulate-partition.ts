@@ -13,8 +13,27 @@ const live = Effect.fnUntraced(function* (world: PartitionWorld, owner: Owner["S
     if (world.failures.length > 0) throw world.failures[0];
     assertBooksBalance(world, owner);
     if (world.dice.chance(world.revisions > 0 ? 0.05 : 0)) yield* inTime(world.reviseSomething());
+    isolateSomething(world, owner);
   }
 });
+
+/** A person isolates a buffer now and then, and lets it go on. */
+const isolateSomething = ({ dice }: PartitionWorld, owner: Owner["Service"]): void => {
+  const buffers = [...owner.owned().values()].flatMap(({ state }) => [...state.buffers.values()]);
+  for (const buffer of buffers) {
+    const isIsolated = buffer.actor?.delivery() === "quarantined";
+    if (isIsolated && dice.chance(0.3)) buffer.resume();
+    else if (!isIsolated && dice.chance(0.005)) buffer.quarantine({ ...evidence, millis: 0 });
+  }
+};
+
+const evidence = {
+  event: "buffer.quarantine",
+  error: "scripted",
+  firstSequence: undefined,
+  lastSequence: undefined,
+  crashes: 0,
+};
 
 /** Runs what may wait for the clock, with the clock going. */
 export const inTime = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
@@ -110,6 +129,7 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
   const world = new PartitionWorld(seed);
   const { checkpoints, dice, store } = world;
   if (seed % 3 === 0) world.revisions = 1;
+  if (seed % 3 === 1) world.poisonSome();
   // Kept, not thrown: a thrown one would only end the owner's loop.
   checkpoints.onWrite = () => {
     try {
@@ -131,7 +151,8 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
   assert.strictEqual(checkpoints.register?.owner, null);
   if (world.revisions > 0) assertAtLeastOnce(world);
   else assertExactlyOnce(world);
-  return { pushes: store.pushes, objects: store.objects.length, receipts: checkpoints.receipts, places: world.places };
+  const { places } = world;
+  return { pushes: store.pushes, objects: store.objects.length, deadLetters: world.letters.size, places };
 });
 
 /** One partition's story from the first message to the last, told by a seed. Fails when a promise is broken. */

@@ -2,7 +2,8 @@ import { assert } from "vitest";
 import type { Buffer as PushBuffer } from "../../src/actors/buffer/buffer.ts";
 import type { Owner } from "../../src/actors/owner.ts";
 import type { Row } from "../../src/actors/ports/checkpoints.ts";
-import { type Tally, unexplained } from "../../src/domain/books.ts";
+import { addTally, type Tally, unexplained } from "../../src/domain/books.ts";
+import { poisonMark } from "./scripted-log.ts";
 import type { PartitionWorld } from "./partition-world.ts";
 import { batchesOf, type Own } from "./reference-batches.ts";
 
@@ -57,7 +58,8 @@ export const assertStoredIsWhole = ({ checkpoints, jobs, log }: PartitionWorld):
     assertTally(row.books.accepted, tallyOf(own, row.counted), `${row.job}: counted ${row.counted}`);
     assertTally(unexplained(row.books), nothing, `${row.job}: unexplained in the row`);
     const settled = Math.min(row.cursor, row.counted);
-    assertTally(row.books.delivered, tallyOf(own, settled), `${row.job}: delivered up to ${row.cursor}`);
+    const { deadLettered, delivered } = row.books;
+    assertTally(addTally(delivered, deadLettered), tallyOf(own, settled), `${row.job}: settled up to ${row.cursor}`);
     const skipped = own.find(({ sequence }) => sequence > row.counted && sequence <= scan);
     assert.isUndefined(skipped, `${row.job}: the scan ${scan} passed a chunk that is in no durable row`);
     if (row.books.pending.records > 0) assert.isAtMost(lowWater, row.cursor, `${row.job}: low water`);
@@ -81,10 +83,16 @@ export const assertExactlyOnce = (world: PartitionWorld): void => {
     const reference = log.referenceFor(row.pairKey, row.start);
     const objects = store.of(row.job);
     const content = objects.map((object) => object.content).join("");
-    assert.strictEqual(content, reference.own.map(({ raw }) => Buffer.from(raw).toString()).join(""), row.job);
-    assert.deepStrictEqual(row.books.delivered, tallyOf(reference.own), `${row.job}: delivered`);
+    const lines = linesOf(reference.own);
+    const poison = lines.filter((line) => line.includes(poisonMark));
+    assert.strictEqual(content, lines.filter((line) => !line.includes(poisonMark)).join(""), row.job);
+    const dead = { records: poison.length, bytes: poison.join("").length };
+    assert.deepStrictEqual(row.books.deadLettered, dead, `${row.job}: dead letters in the books`);
+    for (const line of poison) assert.isTrue(world.letters.has(`${row.job} ${line}`), `${line} is a dead letter`);
+    assert.deepStrictEqual(addTally(row.books.delivered, dead), tallyOf(reference.own), `${row.job}: delivered`);
     assert.deepStrictEqual(row.books.pending, nothing, `${row.job}: pending`);
-    if (world.revisions > 0) continue;
+    assertReceipted(world, row.job, dead);
+    if (world.revisions > 0 || poison.length > 0) continue;
     const limits = world.jobs.byId.get(row.job)!.job.batch;
     const batches = batchesOf(reference, limits, [...(checkpoints.cuts.get(row.job) ?? [])], row.start);
     assert.deepStrictEqual(
@@ -93,6 +101,24 @@ export const assertExactlyOnce = (world: PartitionWorld): void => {
       `${row.job}: batches`,
     );
   }
+};
+
+const linesOf = (own: ReadonlyArray<Own>): ReadonlyArray<string> =>
+  own.flatMap(({ raw }) =>
+    Buffer.from(raw)
+      .toString()
+      .split(/(?<=\n)/),
+  );
+
+/** Whatever a destination did not get has receipts, and nothing else has. */
+const assertReceipted = ({ checkpoints }: PartitionWorld, job: string, dead: Tally): void => {
+  const own = [...checkpoints.receipts.values()].filter((receipt) => receipt.job === job);
+  assert.deepStrictEqual(
+    own.filter(({ reason }) => reason !== "deadLettered"),
+    [],
+    `${job}: receipts`,
+  );
+  assert.deepStrictEqual(own.reduce(addTally, nothing), dead, `${job}: records on receipts`);
 };
 
 /**
@@ -104,12 +130,7 @@ export const assertAtLeastOnce = ({ checkpoints, log, store }: PartitionWorld): 
   for (const row of checkpoints.rows()) {
     const { own } = log.referenceFor(row.pairKey, row.start);
     const arrived = new Set(store.of(row.job).flatMap(({ content }) => content.split(/(?<=\n)/)));
-    const expected = own.flatMap(({ raw }) =>
-      Buffer.from(raw)
-        .toString()
-        .split(/(?<=\n)/),
-    );
-    assert.deepStrictEqual([...arrived], expected, `${row.job}: first arrivals`);
+    assert.deepStrictEqual([...arrived], linesOf(own), `${row.job}: first arrivals`);
     assert.deepStrictEqual(row.books.delivered, tallyOf(own), `${row.job}: delivered`);
     assert.deepStrictEqual(row.books.pending, nothing, `${row.job}: pending`);
   }

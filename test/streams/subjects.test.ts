@@ -28,7 +28,7 @@ it("tells the kinds of control subjects apart, whatever the job's id", () => {
     fc.property(ids, partitions, (job, partition) => {
       assert.strictEqual(subjects.controlKindOf(subjects.registerSubject(partition)), "register");
       assert.strictEqual(subjects.controlKindOf(subjects.rowSubject(partition, job)), "job");
-      assert.strictEqual(subjects.controlKindOf(subjects.receiptSubject(partition, job, 12)), "receipt");
+      assert.strictEqual(subjects.controlKindOf(subjects.receiptSubject(partition, job, 12, "shed")), "receipt");
     }),
   );
 });
@@ -45,7 +45,7 @@ it("keeps every subject of a partition inside what its stream takes, and no othe
       for (const subject of [
         subjects.registerSubject(one),
         subjects.rowSubject(one, customer),
-        subjects.receiptSubject(one, customer, 1),
+        subjects.receiptSubject(one, customer, 1, "shed"),
       ]) {
         assert.isTrue(inside(subject, subjects.controlSubjects(one)));
         assert.isFalse(inside(subject, subjects.controlSubjects(other)));

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { BufferActors } from "../../src/actors/buffer/actor.ts";
 import { Owner } from "../../src/actors/owner.ts";
+import { layerNoLetters } from "./scripted-letters.ts";
 import { Destinations, type PushRequest } from "../../src/actors/ports/destinations.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
 import { Log } from "../../src/actors/ports/log.ts";
@@ -204,7 +205,7 @@ export const layerOwner = (
   const all = { ...limits, ...over };
   const bounds = { bytesMax: all.bufferWindowBytesMax, closedBatchesMax: all.bufferClosedBatchesMax };
   return Owner.layer({ ...all, partitions, owner, owns: true, bounds }).pipe(
-    Layer.provide(BufferActors.layer(all).pipe(Layer.provide(destinations.layerFor(owner)))),
+    Layer.provide(BufferActors.layer(all).pipe(Layer.provide([destinations.layerFor(owner), layerNoLetters]))),
     Layer.provide(layerJobsOf(set)),
     Layer.provideMerge(layerStores(over)),
   );

@@ -1,13 +1,16 @@
 import type { InspectionEvent } from "xstate";
 import type { Chunk } from "../ports/log.ts";
-import type { Receipt, Row } from "../ports/checkpoints.ts";
+import type { CrashEvidence, LossMark, Receipt, ReceiptReason, Row } from "../ports/checkpoints.ts";
 import type { BatchRef } from "../../domain/batch.ts";
-import { emptyBooks } from "../../domain/books.ts";
+import type { Bisection } from "../../domain/bisection.ts";
+import { emptyBooks, type Tally } from "../../domain/books.ts";
 import { pairKey } from "../../domain/partition.ts";
 import type { StoredJob } from "../../domain/push-job.ts";
 import { Ledger } from "./ledger.ts";
 import type { BufferEvent } from "./machine.ts";
 import type { PushAnswer } from "../../domain/push-attempt.ts";
+import { Recent } from "./recent.ts";
+import { type Dirtiness, RowState } from "./row-state.ts";
 import { saveSnapshot } from "./snapshot.ts";
 import { type ClosedBatch, Window, type WindowBounds } from "./window.ts";
 import type { BufferContext } from "./machine.ts";
@@ -26,6 +29,9 @@ export interface ActorHandle {
 
 /** What a buffer asks of its partition. */
 export interface BufferHost {
+  readonly partition: number;
+  /** Whether the log message at this sequence repeats an earlier one. */
+  readonly isDuplicate: (sequence: number) => boolean;
   readonly bounds: WindowBounds;
   /** False while the partition may not push: its checkpoints do not land. */
   readonly mayPush: () => boolean;
@@ -33,6 +39,10 @@ export interface BufferHost {
   readonly position: () => number;
   /** There is something to write soon: a push waits for it. */
   readonly wantCheckpoint: () => void;
+  /** The buffer's row is behind what is in memory. */
+  readonly dirtied: (buffer: Buffer) => void;
+  /** Stored with the next checkpoint, together with the row that it belongs to. */
+  readonly addReceipt: (receipt: Receipt) => void;
   /** The sweep may have something to do. */
   readonly wantSweep: () => void;
   /** Batches of this buffer may now be ended by time: the feeder watches its deadline. */
@@ -51,6 +61,8 @@ export type BufferOrigin =
 export class Buffer {
   readonly jobId: string;
   readonly pairKey: string;
+  readonly partition: number;
+  readonly isDuplicate: (sequence: number) => boolean;
   private readonly host: BufferHost;
   readonly ledger: Ledger;
   /** The newest revision of the job. */
@@ -82,18 +94,18 @@ export class Buffer {
   pendingSinceMillis: number | undefined;
   private waitingForHead: ((head: ClosedBatch) => void) | undefined;
 
-  /** Whether the row that the next batch starts from is durable. */
-  private anchored: boolean;
-  /** The first sequence that is counted here and not in the durable row. */
-  private firstUncounted: number | undefined;
-  private settledSinceWrite = false;
-  private urgent = false;
-  /** A restart would read again what is after this: the cursor of the durable row, while that has anything pending. */
-  private rereadAfter: number;
+  /** Why the buffer was quarantined; undefined while it is not. */
+  evidence: CrashEvidence | undefined;
+  /** What the destination is to be told with the next batch. */
+  lossMark: LossMark | undefined;
+  readonly transitions = new Recent();
+  private readonly rowState: RowState;
 
   constructor(host: BufferHost, newest: StoredJob, effective: StoredJob, origin: BufferOrigin) {
     const { job } = newest;
     this.host = host;
+    this.partition = host.partition;
+    this.isDuplicate = host.isDuplicate;
     this.jobId = job.id;
     this.pairKey = pairKey(job.customer, job.dataset);
     this.newest = newest;
@@ -113,14 +125,16 @@ export class Buffer {
     this.cuts = row?.cuts ?? [];
     this.live = !pending && effective.job.enabled;
     this.fedTo = this.cursor;
-    this.anchored = row !== undefined && row.revision === effective.revision;
-    this.rereadAfter = pending ? this.cursor : Number.MAX_SAFE_INTEGER;
+    const anchored = row !== undefined && row.revision === effective.revision;
+    this.rowState = new RowState(anchored, pending ? this.cursor : undefined, () => host.dirtied(this));
     this.lastSuccessMillis = row?.lastSuccessMillis;
     this.lastErrorMillis = row?.lastErrorMillis;
     this.lastError = row?.lastError;
+    this.evidence = row?.evidence;
+    this.lossMark = row?.lossMark;
     this.window = this.newWindow();
     // Its first push waits for the new row, and no record may come any more that asks for one.
-    if (pending && !this.anchored) this.beUrgent();
+    if (pending && !anchored) this.beUrgent();
   }
 
   private newWindow(): Window {
@@ -135,9 +149,9 @@ export class Buffer {
     if (this.ledger.pendingRecords === 0) this.cursor = Math.max(this.cursor, sequence - 1);
     this.pendingSinceMillis ??= millis;
     this.ledger.accept(chunk.records, chunk.bytes);
-    this.firstUncounted ??= sequence;
+    this.rowState.noteCounted(sequence);
     // The first push waits until the row that names its start is durable.
-    if (!this.anchored && !this.urgent) this.beUrgent();
+    if (!this.rowState.anchored && !this.rowState.isUrgent()) this.beUrgent();
   }
 
   /** Takes a chunk, in sequence. False: the window is full, and the buffer lags from here. */
@@ -177,7 +191,7 @@ export class Buffer {
   wantsSweep(): boolean {
     if (this.live || !this.effective.job.enabled || this.actor === undefined) return false;
     // While it waits for a retry its destination takes nothing: memory is better used by others.
-    return this.window.hasRoom() && this.actor.delivery() !== "backingOff";
+    return this.window.hasRoom() && !pausedStates.has(this.actor.delivery());
   }
 
   /** Gives memory back: all but the batch that is being pushed is forgotten and will be read again. */
@@ -193,15 +207,21 @@ export class Buffer {
 
   /** Lets the actor see what the window has. Safe to call at any time, any number of times. */
   pump(): void {
-    const head = this.window.head();
-    if (head !== undefined && this.waitingForHead !== undefined) {
-      const resume = this.waitingForHead;
+    const awaited = this.waitingForHead === undefined ? undefined : this.window.head();
+    if (awaited !== undefined) {
+      const resume = this.waitingForHead!;
       this.waitingForHead = undefined;
-      resume(head);
+      resume(awaited);
     }
+    // Only now: a push that was waiting may have been answered at once, and its batch settled.
+    const head = this.window.head();
     const delivery = this.actor?.delivery();
+    if (delivery === "bisecting") {
+      if (this.rowState.anchored && this.host.mayPush()) this.actor!.send({ type: "row.written" });
+      return;
+    }
     if (delivery !== "idle" && delivery !== "filling") return;
-    if (head !== undefined && this.anchored && this.effective.job.enabled && this.host.mayPush()) {
+    if (head !== undefined && this.rowState.anchored && this.effective.job.enabled && this.host.mayPush()) {
       this.actor!.send({ type: "batch.closed", batch: head.ref });
     } else if (delivery === "idle" && !this.window.isEmpty()) {
       this.actor!.send({ type: "window.filled" });
@@ -219,22 +239,44 @@ export class Buffer {
     };
   }
 
-  /** The destination has the batch: the cursor moves, and the next checkpoint makes it durable. */
-  settle(batch: BatchRef): void {
+  /**
+   * The batch is done: the cursor moves, and the next checkpoint makes it durable.
+   *
+   * @param bisection how it was delivered, when not as a whole: part of it became dead letters
+   */
+  settle(batch: BatchRef, bisection: Bisection | null, millis: number): void {
     const head = this.window.settleHead();
-    if (head === undefined || head.ref.first !== batch.first || head.ref.last !== batch.last) {
-      throw new Error(`${this.jobId}: the settled batch is not the window's oldest`);
+    if (bisection === null) {
+      if (head === undefined || head.ref.first !== batch.first || head.ref.last !== batch.last) {
+        throw new Error(`${this.jobId}: the settled batch is not the window's oldest`);
+      }
+      const written = head.parts.encode();
+      this.ledger.deliver(written.records, written.bytes);
+    } else {
+      this.bookParts(batch, bisection, millis);
     }
-    const written = head.parts.encode();
-    this.ledger.deliver(written.records, written.bytes);
     this.ledger.leavePending(batch.records, batch.bytes);
     this.cursor = batch.last;
+    this.lossMark = undefined;
     this.skipSettled();
+    this.cuts = this.cuts.filter((cut) => cut > batch.last);
+    this.rowState.noteSettled();
+    if (head === undefined) {
+      // A dead letter needs no window: it was given up meanwhile, and begins again after the batch.
+      this.forgetWindow();
+      this.lag(this.cursor);
+    }
     this.pendingSinceMillis =
       this.ledger.pendingRecords === 0 ? undefined : (this.window.oldestMillis() ?? batch.endMillis);
-    this.cuts = this.cuts.filter((cut) => cut > batch.last);
-    this.settledSinceWrite = true;
     this.afterPush();
+  }
+
+  /** What a bisected batch has delivered and what it could not, up to where it has come. */
+  private bookParts({ first, last }: BatchRef, { dead, delivered }: Bisection, millis: number): void {
+    this.ledger.deliver(delivered.records, delivered.bytes);
+    if (dead.records === 0) return;
+    this.ledger.add("deadLettered", dead.records, dead.bytes);
+    this.host.addReceipt({ ...this.account(first, last, dead.records, dead.bytes), reason: "deadLettered", millis });
   }
 
   /**
@@ -261,7 +303,71 @@ export class Buffer {
     }
     this.lastErrorMillis = answer.nowMillis;
     this.lastError = answer.outcome.detail;
-    this.settledSinceWrite = true;
+    this.rowState.noteSettled();
+  }
+
+  /** The machine has taken a step of a bisection: the row must tell of it before the next part is pushed. */
+  wantRow(): void {
+    this.rowState.unanchor();
+    this.host.wantCheckpoint();
+  }
+
+  // --- isolation ---
+
+  /** Nothing is about to be delivered: the window is of no use. After the transition that says so. */
+  standStill(): void {
+    this.rowState.noteSettled();
+    queueMicrotask(() => {
+      const delivery = this.actor?.delivery();
+      if ((delivery === "suspended" || delivery === "quarantined") && !this.window.isEmpty()) this.giveUpWindow();
+    });
+  }
+
+  /** Suspended or quarantined no more. */
+  goOn(): void {
+    this.rowState.noteSettled();
+    this.afterPush();
+  }
+
+  /** A batch that may have been delivered is cut anew: the destination may get its records twice. */
+  noteDoubt({ bytes, first, last, records }: BatchRef, millis: number): void {
+    this.host.addReceipt({ ...this.account(first, last, records, bytes), reason: "possiblyDuplicated", millis });
+  }
+
+  /** Isolates the buffer until somebody says `resume`, or its job is revised. */
+  quarantine(evidence: CrashEvidence): void {
+    this.evidence = evidence;
+    this.actor?.send({ type: "buffer.quarantine" });
+    this.beUrgent();
+  }
+
+  /** Somebody says: try again now. */
+  resume(): void {
+    this.evidence = undefined;
+    this.crashes = 0;
+    this.actor?.send({ type: "buffer.resume" });
+    this.beUrgent();
+    this.afterPush();
+  }
+
+  /** The last few transitions, oldest first. */
+  recent() {
+    return this.transitions.list();
+  }
+
+  weight(): number {
+    return this.effective.job.weight ?? 1;
+  }
+
+  /** Nothing of it is only in memory: it may hibernate. */
+  isQuiescent(): boolean {
+    return (
+      this.ledger.pendingRecords === 0 &&
+      this.window.isEmpty() &&
+      this.newest === this.effective &&
+      this.rowState.dirtiness() === "clean" &&
+      this.actor?.delivery() === "idle"
+    );
   }
 
   // --- revisions ---
@@ -275,10 +381,15 @@ export class Buffer {
   /** Batches after the cursor are made under the newest revision, once the row says so. */
   adoptNewest(): void {
     this.effective = this.newest;
-    this.anchored = false;
+    this.evidence = undefined;
+    this.startAnew();
+  }
+
+  /** Everything is read again from the cursor, and pushed when the row says so. */
+  private startAnew(): void {
     this.forgetWindow();
     this.lag(this.cursor);
-    this.beUrgent();
+    this.wantRow();
     this.afterPush();
   }
 
@@ -309,8 +420,65 @@ export class Buffer {
     const bytes = this.ledger.pendingBytes - held.bytes;
     if (records <= 0) return undefined;
     this.ledger.writeOff("expired", records, bytes);
-    this.settledSinceWrite = true;
+    this.rowState.noteSettled();
     return this.account(this.cursor + 1, this.fedTo, records, bytes);
+  }
+
+  /** Whether the cursor may be moved up to a sequence: not under an attempt, nor into a batch that is half settled. */
+  mayMoveCursor(to: number): boolean {
+    const delivery = this.actor?.delivery();
+    if (delivery === "pushing" || delivery === "deadLettering") return false;
+    const context = this.actor?.context();
+    return context?.batch == null || context.bisection === null || to >= context.batch.last;
+  }
+
+  /**
+   * Settles everything up to and including `to` without delivering it. The caller asked `mayMoveCursor`.
+   *
+   * @param counted what the chunk headers of this job in (cursor, to] say, duplicates left out
+   * @param nextMillis JetStream time of the first chunk after `to`, when it is known
+   */
+  moveCursor(
+    to: number,
+    account: "expired" | "shed",
+    reason: ReceiptReason,
+    counted: Tally,
+    millis: number,
+    nextMillis?: number,
+  ): Receipt | undefined {
+    if (to <= this.cursor) return undefined;
+    const context = this.actor?.context();
+    const parts = context?.batch == null ? null : context.bisection;
+    const passed = { records: 0, bytes: 0 };
+    if (parts !== null && context?.batch != null) {
+      passed.records = parts.delivered.records + parts.dead.records;
+      passed.bytes = parts.delivered.bytes + parts.dead.bytes;
+      this.bookParts(context.batch, parts, millis);
+    }
+    const lost = { records: counted.records - passed.records, bytes: counted.bytes - passed.bytes };
+    this.ledger.add(account, lost.records, lost.bytes);
+    this.ledger.leavePending(counted.records, counted.bytes);
+    const receipt = { ...this.account(this.cursor + 1, to, lost.records, lost.bytes), reason, millis };
+    this.cursor = to;
+    this.cuts = this.cuts.filter((cut) => cut > to);
+    this.pendingSinceMillis = this.ledger.pendingRecords === 0 ? undefined : nextMillis;
+    if (lost.records > 0) this.markLoss(receipt);
+    this.actor?.send({ type: "cursor.moved" });
+    this.startAnew();
+    return lost.records > 0 ? receipt : undefined;
+  }
+
+  private markLoss({ bytes, firstSequence, lastSequence, millis, reason, records }: Receipt): void {
+    if (this.newest.job.markLoss !== true) return;
+    const before = this.lossMark;
+    this.lossMark = {
+      firstSequence: before?.firstSequence ?? firstSequence,
+      lastSequence,
+      records: records + (before?.records ?? 0),
+      bytes: bytes + (before?.bytes ?? 0),
+      reason,
+      millis,
+    };
   }
 
   /** The job is deleted: its backlog is settled as shed. */
@@ -345,50 +513,34 @@ export class Buffer {
   // --- checkpoints ---
 
   beUrgent(): void {
-    this.urgent = true;
+    this.rowState.noteUrgent();
     this.host.wantCheckpoint();
   }
 
   /** How soon the row wants to be written. */
-  dirtiness(): "clean" | "counted" | "settled" | "urgent" {
-    if (this.urgent) return "urgent";
-    if (this.settledSinceWrite) return "settled";
-    return this.firstUncounted === undefined ? "clean" : "counted";
+  dirtiness(): Dirtiness {
+    return this.rowState.dirtiness();
   }
 
   /** The scan may not pass what the durable row does not count. */
   scanBound(): number {
-    return this.firstUncounted === undefined ? Number.MAX_SAFE_INTEGER : this.firstUncounted - 1;
+    return this.rowState.scanBound();
   }
 
   /** The low-water mark may not pass what a restart from the durable row would read again. */
   lowWaterBound(): number {
-    return this.rereadAfter;
+    return this.rowState.lowWaterBound();
   }
 
   /** The row as of now. Answers what to do when it has been written, or has not. */
   writeRow(deleted = false): { readonly row: Row; readonly landed: () => void; readonly failed: () => void } {
-    const before = { firstUncounted: this.firstUncounted, settled: this.settledSinceWrite, urgent: this.urgent };
-    const { rereadAfter } = this;
-    const revision = this.effective.revision;
-    this.rereadAfter = this.ledger.pendingRecords > 0 ? this.cursor : Number.MAX_SAFE_INTEGER;
-    this.firstUncounted = undefined;
-    this.settledSinceWrite = false;
-    this.urgent = false;
+    const before = this.rowState.beginWrite(this.ledger.pendingRecords > 0 ? this.cursor : undefined);
     return {
       row: this.row(deleted),
       landed: () => {
-        if (this.anchored || revision !== this.effective.revision) return;
-        this.anchored = true;
-        this.pump();
+        if (this.rowState.endWrite(before)) this.pump();
       },
-      failed: () => {
-        this.firstUncounted = before.firstUncounted ?? this.firstUncounted;
-        this.settledSinceWrite ||= before.settled;
-        this.urgent ||= before.urgent;
-        // It may have landed all the same.
-        this.rereadAfter = Math.min(this.rereadAfter, rereadAfter);
-      },
+      failed: () => this.rowState.failWrite(before),
     };
   }
 
@@ -407,6 +559,11 @@ export class Buffer {
       lastSuccessMillis: this.lastSuccessMillis,
       lastErrorMillis: this.lastErrorMillis,
       lastError: this.lastError,
+      ...(this.evidence === undefined ? {} : { evidence: this.evidence }),
+      ...(this.lossMark === undefined ? {} : { lossMark: this.lossMark }),
     };
   }
 }
+
+/** States in which more in the window is of no use: nothing is about to leave it. */
+const pausedStates: ReadonlySet<string> = new Set(["backingOff", "suspended", "quarantined"]);

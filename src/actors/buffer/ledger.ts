@@ -62,7 +62,8 @@ export class Ledger {
     return { accepted, ...copyOf(this.settled), pending };
   }
 
-  private add(account: Settled, records: number, bytes: number): void {
+  /** Records have left the backlog for this account; what they were pending with leaves by `leavePending`. */
+  add(account: Settled, records: number, bytes: number): void {
     const count = this.settled[account];
     count.records += records;
     count.bytes += bytes;

@@ -1,17 +1,20 @@
 import { Clock, Effect, Exit, type Fiber, Random, Scope } from "effect";
 import { hash } from "node:crypto";
 import { batchId } from "../../domain/batch.ts";
-import type { PushOutcome } from "../../domain/push-outcome.ts";
+import type { Tally } from "../../domain/books.ts";
+import { delivered, type PushOutcome } from "../../domain/push-outcome.ts";
 import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
 import { Places } from "../runtime/places.ts";
-import type { Buffer } from "./buffer.ts";
+import type { Buffer as JobBuffer } from "./buffer.ts";
 import type { BufferEvent } from "./machine.ts";
 import type { PushAnswer, PushInput } from "../../domain/push-attempt.ts";
+import { lossMarkMember } from "./loss-mark.ts";
+import { sliceRecords } from "./slice-records.ts";
 import type { ClosedBatch } from "./window.ts";
 
 /** A buffer that this node runs, and what its pushes need. */
 export interface Running {
-  readonly buffer: Buffer;
+  readonly buffer: JobBuffer;
   readonly incarnation: string;
   /** The destination of the revision in effect, opened by the first push. */
   open:
@@ -19,6 +22,12 @@ export interface Running {
     | undefined;
   /** The attempt that has no answer yet. */
   push: Push | undefined;
+  /** The dead letter that is being stored. */
+  letter: Fiber.Fiber<void> | undefined;
+  /** When its actor crashed, epoch millis, the last few. */
+  crashes: ReadonlyArray<number>;
+  /** What its actor was last sent: what it was doing when it crashed. */
+  lastEvent: string;
 }
 
 export interface PushOptions {
@@ -75,6 +84,11 @@ export const makeStartPush = Effect.fnUntraced(function* (
       try {
         const request = requestOf(push);
         bodyBytes = request.bodyBytes;
+        // A part beyond the batch's last record, because a header counted more than there are.
+        if (push.written.records === 0 && push.input.part !== null) {
+          push.answer(nothingLeft(clock.currentTimeMillisUnsafe()));
+          return leave();
+        }
         push.fiber = runFork(destination.push(request));
       } catch (cause) {
         // Whoever left the place that this push got must not pay for its defect.
@@ -91,6 +105,7 @@ export const makeStartPush = Effect.fnUntraced(function* (
           jitter: random.nextDoubleUnsafe(),
           durationMillis: nowMillis - startedMillis,
           bodyBytes,
+          written: push.written,
         });
       });
     };
@@ -139,6 +154,8 @@ class Push {
   readonly each: Running;
   readonly input: PushInput;
   head: ClosedBatch | undefined;
+  /** The encoder's own count of what is in the request. */
+  written: Tally = { records: 0, bytes: 0 };
   fiber: Fiber.Fiber<PushOutcome> | undefined;
   stopWaiting: () => void = nothingToStop;
   /** Answered or given up: nobody listens any more. */
@@ -168,16 +185,36 @@ class Push {
 
 const nothingToStop = (): void => {};
 
+const nothingLeft = (nowMillis: number): PushAnswer => ({
+  outcome: delivered(),
+  nowMillis,
+  jitter: 0,
+  durationMillis: 0,
+  bodyBytes: 0,
+  written: { records: 0, bytes: 0 },
+});
+
 /** Encoded when there is a place, not before: a queue of batches must not be a queue of bodies. */
-const requestOf = ({ each, head, input }: Push): PushRequest => {
-  const id = batchId(each.incarnation, input.job, input.batch);
-  const { body, bodyBytes } = head!.parts.encode();
-  return {
-    batch: input.batch,
-    batchId: id,
-    hex: hash("sha256", id, "hex").slice(0, 8),
-    attempt: input.attempt,
-    body,
-    bodyBytes,
-  };
+const requestOf = (push: Push): PushRequest => {
+  const { attempt, batch, job, part } = push.input;
+  const whole = batchId(push.each.incarnation, job, batch);
+  const id = part === null ? whole : `${whole}.${part.from}-${part.to}`;
+  const { body, bodyBytes } = bodyOf(push);
+  return { batch, batchId: id, hex: hash("sha256", id, "hex").slice(0, 8), attempt, body, bodyBytes };
+};
+
+const bodyOf = (push: Push): { readonly body: ReadonlyArray<Buffer>; readonly bodyBytes: number } => {
+  const { buffer } = push.each;
+  const { part } = push.input;
+  const encoded = push.head!.parts.encode();
+  if (part !== null) {
+    // Without the mark of a loss: it is no record of the batch, and must not be taken for the refused one.
+    const slice = sliceRecords(encoded.body, part.from, part.to);
+    push.written = slice;
+    return { body: [slice.body], bodyBytes: slice.body.length };
+  }
+  push.written = encoded;
+  if (buffer.lossMark === undefined) return encoded;
+  const mark = lossMarkMember(buffer.effective.job, buffer.lossMark);
+  return { body: [mark, ...encoded.body], bodyBytes: mark.length + encoded.bodyBytes };
 };

@@ -88,18 +88,17 @@ export const checkpoint = Effect.fnUntraced(function* (
   let scan = state.position;
   for (const buffer of state.rowed()) scan = Math.min(scan, buffer.scanBound());
   scan = Math.max(scan, state.scan);
-  const landed = yield* state.claim
-    .write({ register: state.register(owner, scan), rows, receipts })
-    .pipe(
-      Effect.ensuring(Effect.sync(() => state.inFlight.clear())),
-      Effect.as(true),
-      Effect.catchTag("CheckpointUnavailable", ({ detail }) =>
-        Effect.as(
-          Effect.logWarning("A checkpoint did not land; it is repeated.", { partition: state.partition, detail }),
-          false,
-        ),
+  const register = state.register(owner, scan);
+  const landed = yield* state.claim.write({ register, rows, receipts }).pipe(
+    Effect.ensuring(Effect.sync(() => state.inFlight.clear())),
+    Effect.as(true),
+    Effect.catchTag("CheckpointUnavailable", ({ detail }) =>
+      Effect.as(
+        Effect.logWarning("A checkpoint did not land; it is repeated.", { partition: state.partition, detail }),
+        false,
       ),
-    );
+    ),
+  );
   if (!landed) {
     for (const { failed } of written) failed();
     state.receipts = [...receipts, ...state.receipts];
@@ -108,6 +107,8 @@ export const checkpoint = Effect.fnUntraced(function* (
   }
   state.scan = scan;
   if (wasRebased) state.isRebased = false;
+  // Not before: the mark of a write that did not land is no mark, and the next one may be lower.
+  state.continuity.forgetDuplicates(register.lowWater);
   state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
   for (const buffer of leaving) {
     // Another job of that name may have been dismissed meanwhile.

@@ -65,7 +65,11 @@ export class ContinuityWatch {
 
   /** Sequences after the low-water mark that sweeps must skip. */
   duplicatesAfter(lowWater: number): ReadonlyArray<number> {
+    return [...this.duplicates].filter((sequence) => sequence > lowWater).toSorted((a, b) => a - b);
+  }
+
+  /** The low-water mark is durable: nothing at or before it will be read again. */
+  forgetDuplicates(lowWater: number): void {
     for (const sequence of this.duplicates) if (sequence <= lowWater) this.duplicates.delete(sequence);
-    return [...this.duplicates].toSorted((a, b) => a - b);
   }
 }

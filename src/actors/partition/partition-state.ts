@@ -49,6 +49,8 @@ export class PartitionState {
   wake: (pairKey: string, sequence: number) => ReadonlyArray<Rowed> = () => [];
   /** Jobs on their way out: a chunk must not bring them in again. */
   readonly leavingNow = new Set<string>();
+  /** Whose rows are behind what is in memory; those that were written meanwhile are still among them. */
+  private readonly dirty = new Set<Buffer>();
   /** Taken for a checkpoint that has not landed or failed yet. */
   readonly inFlight = new Set<Rowed>();
   /** A first job set was adopted: the reader may begin. */
@@ -91,9 +93,16 @@ export class PartitionState {
   host(bounds: WindowBounds): BufferHost {
     return {
       bounds,
+      partition: this.partition,
+      isDuplicate: (sequence) => this.continuity.isDuplicate(sequence),
       mayPush: () => this.mayPush,
       position: () => this.position,
       wantCheckpoint: () => this.checkpointWanted.raise(),
+      dirtied: (buffer) => void this.dirty.add(buffer),
+      addReceipt: (receipt) => {
+        this.receipts.push(receipt);
+        this.checkpointWanted.raise();
+      },
       wantSweep: () => this.sweepWanted.raise(),
       // Only the reader's clock may end a live buffer's batch; the sweep has its own while it feeds one.
       watchDeadline: (buffer) => (buffer.live ? this.deadlines : this.sweepDeadlines)?.watch(buffer),
@@ -129,9 +138,12 @@ export class PartitionState {
     return this.byPair.find(pairKey) ?? this.wake(pairKey, sequence);
   }
 
-  /** What can be dirty: everything that does not hibernate. */
+  /** What may be dirty: a few of those in memory, however many there are. */
   *rowed(): Generator<Rowed> {
-    yield* this.buffers.values();
+    for (const buffer of this.dirty) {
+      if (this.buffers.get(buffer.jobId) === buffer && buffer.dirtiness() !== "clean") yield buffer;
+      else this.dirty.delete(buffer);
+    }
     yield* this.waitingBuffers.values();
   }
 

@@ -21,28 +21,32 @@ export class IdleWatch {
 const sliceBuffers = 1_000;
 const evictionsMax = 100;
 
-/** Nothing of it would be lost if it were made anew from its durable row, and nothing is going on. */
-export const isQuiescent = (state: PartitionState, buffer: Buffer): boolean =>
-  // A disabled one is fed by nobody.
-  (buffer.live || !buffer.effective.job.enabled) &&
-  buffer.ledger.pendingRecords === 0 &&
-  buffer.window.isEmpty() &&
-  buffer.newest === buffer.effective &&
-  buffer.dirtiness() === "clean" &&
-  !state.inFlight.has(buffer) &&
-  buffer.actor?.delivery() === "idle";
+/** Everything that there is to say of it is in its durable row. */
+const isWritten = (state: PartitionState, each: Buffer | WaitingBuffer): boolean =>
+  each.dirtiness() === "clean" && !state.inFlight.has(each);
 
-/** Its row says all that there is to say, and its destination takes nothing at present. */
-const isStuck = (state: PartitionState, buffer: Buffer): boolean => {
-  const delivery = buffer.actor?.delivery();
-  return (
-    !buffer.live &&
-    (delivery === "backingOff" || delivery === "suspended" || delivery === "quarantined" || delivery === "idle") &&
-    buffer.newest === buffer.effective &&
-    buffer.dirtiness() === "clean" &&
-    !state.inFlight.has(buffer)
-  );
-};
+/** Nothing of it would be lost if it were made anew from its durable row, and nothing is going on. */
+const isQuiescent = (state: PartitionState, buffer: Buffer): boolean =>
+  // A disabled one is fed by nobody.
+  (buffer.live || !buffer.effective.job.enabled) && buffer.isQuiescent() && isWritten(state, buffer);
+
+/** States in which a lagging buffer waits for something else than a place. */
+const stuckStates: ReadonlySet<string> = new Set(["idle", "backingOff", "suspended", "quarantined"]);
+
+/** It lags, and its destination takes nothing at present, or nobody feeds it. */
+const isStuck = (state: PartitionState, buffer: Buffer): boolean =>
+  !buffer.live &&
+  stuckStates.has(buffer.actor?.delivery() ?? "") &&
+  buffer.newest === buffer.effective &&
+  isWritten(state, buffer);
+
+interface Reaping {
+  readonly state: PartitionState;
+  readonly residency: Residency;
+  readonly waker: Waker;
+  readonly actors: BufferActors["Service"];
+  readonly watch: IdleWatch;
+}
 
 /**
  * Looks at every buffer of the partition that is in memory once. Pairs that have been quiescent for long enough
@@ -54,31 +58,47 @@ export const reapPartition = Effect.fnUntraced(function* (
   waker: Waker,
   watch: IdleWatch,
 ) {
+  const reaping: Reaping = { state, residency, waker, watch, actors: yield* BufferActors };
   const nowMillis = yield* Clock.currentTimeMillis;
-  let seen = 0;
-  let evicted = 0;
   const rested = new Set<string>();
-  for (const buffer of [...state.buffers.values()]) {
+  let seen = 0;
+  let evictions = evictionsMax;
+  for (const buffer of [...state.buffers.values(), ...state.waitingBuffers.values()]) {
     if (++seen % sliceBuffers === 0) yield* Effect.yieldNow;
     if (state.isClosing) return;
-    if (buffer.lastSuccessMillis !== undefined) residency.establish(buffer);
-    const quiescent = isQuiescent(state, buffer);
-    const restedMillis = idleFor(watch, buffer, quiescent || isStuck(state, buffer), buffer.cursor, nowMillis);
-    if (quiescent && restedMillis >= residency.idleMillisMin()) rested.add(buffer.pairKey);
-    if (quiescent || restedMillis < residency.stuckMillisMin() || evicted >= evictionsMax) continue;
-    if (residency.isFull() && isAnybodyWaiting(state)) {
-      evicted += 1;
-      residency.counts.evicted += 1;
-      yield* evict(state, residency, waker, buffer);
-    }
+    if (buffer instanceof WaitingBuffer) {
+      const restedMillis = idleFor(watch, buffer, isWritten(state, buffer), buffer.rowNow().cursor, nowMillis);
+      if (restedMillis >= residency.idleMillisMin()) rested.add(buffer.pairKey);
+    } else if (lookAt(reaping, buffer, nowMillis, rested, evictions > 0)) evictions -= 1;
   }
-  for (const buffer of state.waitingBuffers.values()) {
-    const clean = buffer.dirtiness() === "clean" && !state.inFlight.has(buffer);
-    const { cursor } = buffer.rowNow();
-    if (idleFor(watch, buffer, clean, cursor, nowMillis) >= residency.idleMillisMin()) rested.add(buffer.pairKey);
+  for (const pairKey of rested) {
+    if (++seen % sliceBuffers === 0) yield* Effect.yieldNow;
+    if (state.isClosing) return;
+    hibernate(reaping, pairKey);
   }
-  for (const pairKey of rested) yield* hibernate(state, residency, waker, pairKey);
 });
+
+/** Answers whether it lost its place. */
+const lookAt = (
+  reaping: Reaping,
+  buffer: Buffer,
+  nowMillis: number,
+  rested: Set<string>,
+  mayEvict: boolean,
+): boolean => {
+  const { residency, state, watch } = reaping;
+  // The others had their turn meanwhile: it may have left.
+  if (state.buffers.get(buffer.jobId) !== buffer) return false;
+  if (buffer.lastSuccessMillis !== undefined) residency.establish(buffer);
+  const quiescent = isQuiescent(state, buffer);
+  const stuck = !quiescent && isStuck(state, buffer);
+  const restedMillis = idleFor(watch, buffer, quiescent || stuck, buffer.cursor, nowMillis);
+  if (quiescent && restedMillis >= residency.idleMillisMin()) rested.add(buffer.pairKey);
+  if (!stuck || !mayEvict || restedMillis < residency.stuckMillisMin()) return false;
+  if (!residency.isFull() || !isAnybodyWaiting(state)) return false;
+  evict(reaping, buffer);
+  return true;
+};
 
 const isAnybodyWaiting = ({ waiting }: PartitionState): boolean => {
   for (const { enabled } of waiting.values()) if (enabled) return true;
@@ -96,74 +116,37 @@ const idleFor = ({ idle }: IdleWatch, of: object, isIdle: boolean, cursor: numbe
   return 0;
 };
 
-/** The buffers of a pair leave memory together, or stay together. */
-const hibernate = Effect.fnUntraced(function* (
-  state: PartitionState,
-  residency: Residency,
-  waker: Waker,
-  pairKey: string,
-) {
-  const mayRest = (each: Buffer | WaitingBuffer): boolean =>
-    each instanceof WaitingBuffer
-      ? each.dirtiness() === "clean" && !state.inFlight.has(each)
-      : isQuiescent(state, each);
-  const actors = yield* BufferActors;
-  const all = [...state.byPair.get(pairKey)];
-  if (state.isClosing || !all.every(mayRest)) return;
-  const rows = all.map((each) => ({ each, row: rowOf(each) }));
-  for (const each of all) if (!(each instanceof WaitingBuffer)) yield* actors.stop(each);
-  // Closing a destination may take a while, in which the reader counts on.
-  const stillRests = state.byPair.get(pairKey).length === all.length && all.every((each) => isUntouched(state, each));
-  for (const { each, row } of rows) {
-    if (!stillRests) {
-      if (!(each instanceof WaitingBuffer)) yield* startAgain(state, each, row.snapshot);
+/** The buffers of a pair leave memory together, or stay together. In one step: no chunk comes in between. */
+const hibernate = (reaping: Reaping, pairKey: string): void => {
+  const { actors, residency, state, waker } = reaping;
+  const all = state.byPair.get(pairKey);
+  if (!all.every((each) => (each instanceof WaitingBuffer ? isWritten(state, each) : isQuiescent(state, each)))) return;
+  for (const each of all) {
+    if (each instanceof WaitingBuffer) {
+      const row = each.rowNow();
+      state.removeWaiting(each);
+      if (row.books.pending.records > 0) waker.queue(row.job, row, isNewcomer(row));
+      else state.waiting.delete(row.job);
+      state.rows.put(row);
       continue;
     }
-    if (each instanceof WaitingBuffer) {
-      state.removeWaiting(each);
-      if (row.books.pending.records > 0) waker.queue(each.jobId, row, isNewcomer(row));
-      else state.waiting.delete(each.jobId);
-    } else {
-      state.remove(each);
-      residency.leave(each);
-      residency.counts.hibernated += 1;
-    }
+    // Of what is clean: it is the durable row, but for how far was counted.
+    const { row } = each.writeRow();
+    actors.stopNow(each);
+    state.remove(each);
+    residency.leave(each);
+    residency.counts.hibernated += 1;
     state.rows.put(row);
   }
-});
-
-/** Only of what is clean: then it is the durable row, but for how far was counted. */
-const rowOf = (each: Buffer | WaitingBuffer) =>
-  each instanceof WaitingBuffer ? each.rowNow() : each.writeRow().row;
-
-const isUntouched = (state: PartitionState, each: Buffer | WaitingBuffer): boolean =>
-  each.dirtiness() === "clean" &&
-  !state.inFlight.has(each) &&
-  (each instanceof WaitingBuffer || (state.buffers.get(each.jobId) === each && each.newest === each.effective));
+};
 
 /** Its place goes to another; its row, with the batch that is in the balance, waits for the next one. */
-const evict = Effect.fnUntraced(function* (
-  state: PartitionState,
-  residency: Residency,
-  waker: Waker,
-  buffer: Buffer,
-) {
-  const actors = yield* BufferActors;
-  if (state.isClosing || !isStuck(state, buffer)) return;
+const evict = ({ actors, residency, state, waker }: Reaping, buffer: Buffer): void => {
   const { row } = buffer.writeRow();
-  yield* actors.stop(buffer);
-  if (state.buffers.get(buffer.jobId) !== buffer) return;
-  if (!isUntouched(state, buffer)) return yield* startAgain(state, buffer, row.snapshot);
+  actors.stopNow(buffer);
   state.remove(buffer);
   residency.leave(buffer);
+  residency.counts.evicted += 1;
   state.addWaiting(new WaitingBuffer(row, true, () => state.position));
   waker.queue(buffer.jobId, row, isNewcomer(row));
-});
-
-/** Something came while it was being stopped: it goes on as after a crash, from what its row says. */
-const startAgain = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, saved: unknown) {
-  const actors = yield* BufferActors;
-  if (state.isClosing || state.buffers.get(buffer.jobId) !== buffer) return;
-  buffer.reset();
-  yield* actors.start(buffer, state.incarnation, saved, buffer.newest !== buffer.effective);
-});
+};

@@ -39,8 +39,6 @@ export const makeWaker = (
 ): Effect.Effect<Waker, never, BufferActors> =>
   Effect.gen(function* () {
     const actors = yield* BufferActors;
-    const context = yield* Effect.context();
-    const runSync = Effect.runSyncWith(context);
 
     const enter: Waker["enter"] = ({ effective, newest }, origin, newcomer, counted) => {
       const { row } = origin;
@@ -54,7 +52,7 @@ export const makeWaker = (
       }
       // A snapshot is of the revision it was made under: under another one its batch has another end.
       const saved = row?.revision === effective.revision ? row.snapshot : undefined;
-      runSync(actors.start(buffer, state.incarnation, saved, effective !== newest));
+      actors.startNow(buffer, state.incarnation, saved, effective !== newest);
       if (state.isRebased && row !== undefined) buffer.beUrgent();
       if (!buffer.live) state.sweepWanted.raise();
       return buffer;

@@ -1,74 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Deferred, Effect, Layer } from "effect";
+import { Deferred, Effect } from "effect";
 import { BufferActors } from "../../../src/actors/buffer/actor.ts";
-import { Buffer as JobBuffer, type BufferHost } from "../../../src/actors/buffer/buffer.ts";
-import type { Chunk } from "../../../src/actors/ports/log.ts";
-import { Destinations, type OpenDestination, type PushRequest } from "../../../src/actors/ports/destinations.ts";
-import { PushJobId } from "../../../src/domain/ids.ts";
 import { delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
-import { jobTo } from "../../destinations/push-jobs.ts";
-
-const options = {
-  retryBaseMillis: 100,
-  retryMillisMax: 1_000,
-  oldRevisionAttemptsMax: 2,
-  pushesPerHostMax: 8,
-};
-
-const chunk: Chunk = {
-  pairKey: "customer-1.http_requests",
-  records: 10,
-  bytes: 30,
-  encoding: "raw",
-  data: Buffer.from("{}\n".repeat(10)),
-  from: 0,
-  to: 30,
-};
-
-const host: BufferHost = {
-  bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 },
-  mayPush: () => true,
-  position: () => 0,
-  wantCheckpoint: () => {},
-  wantSweep: () => {},
-  watchDeadline: () => {},
-};
-
-/** A buffer that closes a batch with every chunk, its first row written. */
-const started = Effect.fnUntraced(function* (id: string) {
-  const job = {
-    ...jobTo({ kind: "http", url: "http://127.0.0.1:1/" }),
-    id: PushJobId.make(id),
-    batch: { maxBytes: 1_000_000, maxRecords: 10, maxIntervalSeconds: 30 },
-  };
-  const stored = { job, revision: 1 };
-  const buffer = new JobBuffer(host, stored, stored, { row: undefined, start: 0 });
-  yield* (yield* BufferActors).start(buffer, "incarnation", undefined, false);
-  buffer.writeRow().landed();
-  return buffer;
-});
-
-const give = (buffer: JobBuffer, sequence: number): void => {
-  buffer.count(sequence, 1_000, chunk);
-  buffer.feed(sequence, 1_000, chunk);
-};
-
-const actorsOver = (push: (request: PushRequest, job: string) => Effect.Effect<PushOutcome>, pushesInFlightMax = 8) =>
-  BufferActors.layer({ ...options, pushesInFlightMax }).pipe(
-    Layer.provide(
-      Layer.succeed(Destinations, {
-        open: (job) =>
-          Effect.succeed<OpenDestination>({
-            push: (request) => push(request, job.id),
-            locate: () => "test",
-            host: "test",
-          }),
-      }),
-    ),
-  );
-
-/** A few turns: what is due in microtasks and forked fibers has run. */
-const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true });
+import { actorsOver, give, settle, started } from "./actor-world.ts";
 
 describe("pushes of a buffer", () => {
   it.effect("settle one batch after the other when the destination answers before its push returns", () => {

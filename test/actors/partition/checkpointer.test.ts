@@ -41,7 +41,7 @@ describe("checkpoint", () => {
               owners.push(each.buffer);
             } else if (each.do === "settle") {
               const head = buffers[each.buffer]!.window.head();
-              if (head !== undefined) buffers[each.buffer]!.settle(head.ref);
+              if (head !== undefined) buffers[each.buffer]!.settle(head.ref, null, 0);
             } else {
               willAnswer(each.lands ? Effect.void : unavailable);
               const rows = each.rows.map((i) => buffers[i]!);
@@ -104,7 +104,7 @@ describe("checkpoint", () => {
       const b = addBuffer(state, rowOf("b", "b"), batch);
       for (let i = 0; i < 3; i++) dispatch(state, a);
       yield* checkpoint(state, "me", [a, b]);
-      a.settle(a.window.head()!.ref);
+      a.settle(a.window.head()!.ref, null, 0);
       dispatch(state, b);
       // Of b alone: a's durable row still begins at its old cursor.
       yield* checkpoint(state, "me", [b]);

@@ -89,7 +89,11 @@ describe("continuity watch", () => {
     watch.see(3, writer(1), 10);
     assert.deepStrictEqual(watch.duplicatesAfter(0), [2, 3]);
     assert.deepStrictEqual(watch.duplicatesAfter(2), [3]);
+    // Asking forgets nothing: the mark may not land.
+    assert.isTrue(watch.isDuplicate(2));
+    watch.forgetDuplicates(2);
     assert.isFalse(watch.isDuplicate(2));
+    assert.isTrue(watch.isDuplicate(3));
   });
 
   it("remembers the 256 incarnations that were seen last", () => {

@@ -62,7 +62,12 @@ const own = Effect.fnUntraced(function* (world: {
       atRevision: () => Effect.succeed(undefined),
       absence: () => Effect.succeed("forgotten" as const),
     }),
-    Layer.succeed(BufferActors, { start: () => Effect.void, stop: () => Effect.void }),
+    Layer.succeed(BufferActors, {
+      start: () => Effect.void,
+      stop: () => Effect.void,
+      startNow: () => {},
+      stopNow: () => {},
+    }),
     quiet,
   );
   const set = jobSetOf([storedJob("a", "a"), storedJob("b", "b")], 1);

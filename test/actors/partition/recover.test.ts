@@ -65,6 +65,8 @@ const scripted = ({ absences = {}, history = [], lastSequence, messages = [] }: 
     Layer.succeed(BufferActors, {
       start: (buffer, _, saved, revised) => Effect.sync(() => void started.push({ job: buffer.jobId, saved, revised })),
       stop: (buffer) => Effect.sync(() => void stopped.push(buffer.jobId)),
+      startNow: (buffer, _, saved, revised) => void started.push({ job: buffer.jobId, saved, revised }),
+      stopNow: (buffer) => void stopped.push(buffer.jobId),
     }),
     Layer.succeed(Jobs, {
       served: () => empty,

@@ -36,7 +36,7 @@ const settleAll = Effect.fnUntraced(function* (buffer: Buffer) {
   const ranges: Array<string> = [];
   for (let head = buffer.window.head(); head !== undefined; head = buffer.window.head()) {
     ranges.push(`${head.ref.first}-${head.ref.last} ${head.ref.closedBy}`);
-    buffer.settle(head.ref);
+    buffer.settle(head.ref, null, 0);
     yield* TestClock.adjust("10 seconds");
   }
   return ranges;

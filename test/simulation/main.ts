@@ -1,0 +1,107 @@
+/**
+ * `npm run sim -- --seeds N`: the simulation outside of the test runner, as many seeds as one likes, on every core. A
+ * seed that fails is told with the command that replays it.
+ */
+import { Effect } from "effect";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { simulatePartition } from "./simulate-partition.ts";
+
+const help = `npm run sim -- [options]
+
+Simulates whole partitions, one after the other: real reader, sweep, windows, actors, checkpoints and recovery; fake
+clock; destinations, log and store scripted, with faults drawn from the seed. Checks I3 to I8, I11 and I12 as far as
+one partition can show them.
+
+  --seeds N    how many (default 1,000)
+  --from N     the first one (default 1); a seed is a run: the same one is the same run
+  --jobs N     processes (default: one per core)
+  --json       one JSON object on stdout; everything for people goes to stderr
+  --help       this text
+
+Exit code 1 when a seed fails.
+`;
+
+/** What a slice of seeds has come to. */
+interface SliceResult {
+  readonly failed: ReadonlyArray<{ readonly seed: number; readonly error: string }>;
+  readonly ran: number;
+}
+
+const slice = process.env["SPILLWAY_SIM_SLICE"];
+
+/** A child: its slice, told to the parent as it goes. */
+const runSlice = async (text: string): Promise<void> => {
+  const [from = 0, to = 0, step = 1] = text.split(" ").map(Number);
+  for (let seed = from; seed < to; seed += step) {
+    const error = await Effect.runPromise(
+      simulatePartition(seed).pipe(
+        Effect.as(undefined),
+        Effect.catchCause((cause) => Effect.succeed(String(cause))),
+      ),
+    );
+    process.send?.({ seed, error });
+  }
+  process.disconnect();
+};
+
+const whole = (name: string, text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} must be a whole number from 1 on`);
+  return value;
+};
+
+const runAll = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "1000" },
+      from: { type: "string", default: "1" },
+      jobs: { type: "string", default: String(availableParallelism()) },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const [seeds, from, jobs] = [whole("seeds", values.seeds), whole("from", values.from), whole("jobs", values.jobs)];
+  const began = performance.now();
+  const failed: Array<SliceResult["failed"][number]> = [];
+  let ran = 0;
+  const told = setInterval(() => process.stderr.write(`${ran} of ${seeds} seeds, ${failed.length} failed\n`), 10_000);
+  await Promise.all(
+    Array.from({ length: Math.min(jobs, seeds) }, async (_, job) => {
+      const child = fork(import.meta.filename, [], {
+        env: { ...process.env, SPILLWAY_SIM_SLICE: `${from + job} ${from + seeds} ${jobs}` },
+      });
+      child.on("message", (message) => {
+        const { error, seed } = message as { readonly seed: number; readonly error: string | undefined };
+        ran += 1;
+        if (error === undefined) return;
+        failed.push({ seed, error });
+        process.stderr.write(`Seed ${seed} failed; npm run sim -- --from ${seed} --seeds 1 replays it.\n${error}\n`);
+      });
+      const [code] = (await once(child, "exit")) as [number | null];
+      if (code !== 0) failed.push({ seed: 0, error: `a process ended with ${code ?? "a signal"}` });
+    }),
+  );
+  clearInterval(told);
+  const seconds = (performance.now() - began) / 1_000;
+  process.stderr.write(`${ran} seeds in ${seconds.toFixed(0)} s, ${failed.length} failed\n`);
+  if (values.json) process.stdout.write(`${JSON.stringify({ seeds: ran, failed: failed.length, seconds })}\n`);
+  return failed.length === 0 && ran === seeds ? 0 : 1;
+};
+
+if (slice !== undefined) {
+  await runSlice(slice);
+} else {
+  try {
+    process.exitCode = await runAll();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
+    process.exitCode = 2;
+  }
+}
