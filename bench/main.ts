@@ -1,4 +1,5 @@
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
+import { runSurge, surgeHelp } from "./surge/surge.ts";
 import { runThroughput, throughputHelp } from "./throughput/throughput.ts";
 
 /** One entry per benchmark: what it measures, and how to run it. Each has a folder of its own. */
@@ -17,6 +18,11 @@ const benchmarks: Readonly<
     about: "what a customer notices of other customers' bad destinations",
     help: isolationHelp,
     run: runIsolation,
+  },
+  surge: {
+    about: "what configured customers notice when forty times as many come at once",
+    help: surgeHelp,
+    run: runSurge,
   },
 };
 

@@ -1,6 +1,6 @@
 /**
- * A process of its own: sends bodies of one customer each at a steady rate, or as fast as they are taken, and writes the
- * time of sending into every record.
+ * A process of its own: sends bodies of one customer each at a steady rate, or as fast as they are taken, and writes
+ * the time of sending into every record.
  */
 import { Agent, request as httpRequest } from "node:http";
 import { customerName } from "../../demo/generator/customer-name.ts";

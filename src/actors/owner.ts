@@ -1,18 +1,19 @@
-import { Context, Effect, Layer, type Scope } from "effect";
+import { Context, Effect, Layer, Option, type Scope } from "effect";
+import type { QuotaLimits } from "./admission/quota.ts";
+import { quotaLoop } from "./admission/quota-loop.ts";
 import { BufferActors } from "./buffer/actor.ts";
 import type { Buffer } from "./buffer/buffer.ts";
 import { Checkpoints } from "./ports/checkpoints.ts";
 import { type JobSet, Jobs } from "./ports/jobs.ts";
 import { Log } from "./ports/log.ts";
+import { NodeAdmission } from "./ports/node-admission.ts";
 import { reap } from "./residency/reaper.ts";
 import { Residency } from "./residency/residency.ts";
 import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
-export interface OwnerOptions extends Omit<OwnOptions, "residency"> {
+export interface OwnerOptions extends Omit<OwnOptions, "residency">, QuotaLimits {
   readonly residentBuffersMax: number;
   readonly hibernateAfterMillis: number;
-  /** Spends what it takes to create a buffer of a job that never had one; without it, nothing is spent. */
-  readonly mayCreate?: () => boolean;
   readonly windowBytesMax: number;
   /** False on a node without the owner role: it runs no buffers. */
   readonly owns: boolean;
@@ -44,7 +45,10 @@ const makeOwner = (
   Effect.gen(function* () {
     const jobs = yield* Jobs;
     const owned = new Map<number, Owned>();
-    const residency = new Residency({ mayCreate: () => true, ...given });
+    // A test of owners alone may go without admission: then nothing is spent for a newcomer.
+    const admission = Option.getOrUndefined(yield* Effect.serviceOption(NodeAdmission));
+    const residency = new Residency({ ...given, mayCreate: () => admission?.mayCreate() ?? true });
+    admission?.watchResidents(() => residency.size, given.residentBuffersMax);
     const options = { ...given, residency };
     let current: JobSet | undefined;
 
@@ -70,6 +74,7 @@ const makeOwner = (
     );
     yield* Effect.forkScoped(reap(() => owned.values()));
     yield* Effect.forkScoped(keepBudget(owned, options.windowBytesMax));
+    yield* Effect.forkScoped(quotaLoop(owned, options));
 
     const drain = Effect.suspend(() =>
       Effect.forEach([...owned.values()], (each) => each.drain, { concurrency: "unbounded", discard: true }),

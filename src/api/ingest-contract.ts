@@ -34,6 +34,11 @@ class UnsupportedMediaType extends Schema.Error<UnsupportedMediaType>("spillway/
   { httpApiStatus: 415 },
 ) {}
 
+class TooManyRequests extends Schema.Error<TooManyRequests>("spillway/api/TooManyRequests")(
+  { error },
+  { httpApiStatus: 429 },
+) {}
+
 class InternalError extends Schema.Error<InternalError>("spillway/api/InternalError")(
   { error },
   { httpApiStatus: 500 },
@@ -52,7 +57,16 @@ export class IngestGroup extends HttpApiGroup.make("ingest").add(
     payload: Schema.String.pipe(HttpApiSchema.asText({ contentType: "application/x-ndjson" })),
     success: IngestAnswer,
     // 404: the node is not a forwarder.
-    error: [BadRequest, NotFound, RequestTimeout, TooLarge, UnsupportedMediaType, InternalError, Unavailable],
+    error: [
+      BadRequest,
+      NotFound,
+      RequestTimeout,
+      TooLarge,
+      UnsupportedMediaType,
+      TooManyRequests,
+      InternalError,
+      Unavailable,
+    ],
   }).annotateMerge(
     OpenApi.annotations({
       summary: "Send records",
@@ -60,7 +74,9 @@ export class IngestGroup extends HttpApiGroup.make("ingest").add(
         "The body is NDJSON: one JSON object per line. The answer comes after the records are durable. The customer is " +
         "named by the header Spillway-Customer, or per record by a field: the one that Spillway-Customer-Field names (a " +
         "header or a query parameter), else the dataset's own. A repeated request with the same Idempotency-Key stores " +
-        "nothing twice. Every refused record is counted, the first 100 are listed. 503 carries Retry-After.",
+        "nothing twice. Every refused record is counted, the first 100 are listed. 429 (every " +
+        "customer of the body is held back: over its quota, above its share, or new in a surge) and 503 carry " +
+        "Retry-After; so does a 200 of which some records were held back.",
     }),
   ),
 ) {}

@@ -1,6 +1,7 @@
 import { Schema } from "effect";
 
 const atLeast = (minimum: number) => Schema.Int.check(Schema.isGreaterThanOrEqualTo(minimum));
+const percent = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 }));
 
 /**
  * Every bound of the system, its unit in its name. The defaults live in `config/default.json` and nowhere else; a limit
@@ -55,6 +56,20 @@ export const Limits = Schema.Struct({
   backlogAgeSecondsMax: atLeast(60),
   backlogEasedPercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 99 })),
   expiryPercent: Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 99 })),
+  // What the door keeps for everybody, per partition.
+  unscannedPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 95 })),
+  retentionSecondsMin: atLeast(1),
+  // Admission: from which share of a bound on the node is in the next state.
+  guardedPercent: percent,
+  surgingPercent: percent,
+  closedPercent: percent,
+  admissionEasedPercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 50 })),
+  admissionDwellMillisMin: atLeast(100),
+  memoryBytesMax: atLeast(268_435_456),
+  newBuffersPerSecondMax: atLeast(1),
+  newBuffersBurstMax: atLeast(1),
+  newcomerSeconds: atLeast(1),
+  newcomerSharePercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 50 })),
   // Buffers that cannot go on.
   suspendedProbeMillis: atLeast(1_000),
   unresolvedFailuresMax: atLeast(1),
@@ -97,6 +112,11 @@ const relations: ReadonlyArray<readonly [keyof Limits, keyof Limits, string]> = 
   ["requestInflatedBytesMax", "outboxBytesMax", "one request must fit in the outbox"],
   ["bufferWindowBytesMax", "windowBytesMax", "one buffer's window must fit in the node's budget"],
   ["backlogAgeSecondsMax", "logMaxAgeSeconds", "a quota beyond the log's own age never takes effect"],
+  ["retentionSecondsMin", "logMaxAgeSeconds", "the log's own age ends retention earlier"],
+  ["guardedPercent", "surgingPercent", "the states of admission follow one another"],
+  ["surgingPercent", "closedPercent", "the states of admission follow one another"],
+  ["admissionEasedPercent", "guardedPercent", "otherwise the node never comes back to open"],
+  ["windowBytesMax", "memoryBytesMax", "the windows are a part of the node's memory"],
   ["deadLettersInRowMax", "deadLettersPerJobMax", "otherwise the first never takes effect"],
   ["checkpointUrgentMillis", "checkpointMillis", "an urgent checkpoint must not wait longer than an ordinary one"],
   ["checkpointMillis", "checkpointCountMillis", "count-only changes are the least urgent"],

@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AckTimeout, OutboxFull } from "../actors/ports/outbox.ts";
 import { RequestRefused } from "./request-refused.ts";
-import type { Refused, RefusedReason } from "./refusals.ts";
+import {
+  heldBackDetails,
+  type HeldBackReason,
+  heldBackReasons,
+  type Refusals,
+  type Refused,
+  type RefusedReason,
+} from "./refusals.ts";
 import type { Sorted } from "./sort.ts";
 
 /** The 200 of an ingest request: what became of each record. Everything accepted is durable. */
@@ -37,6 +44,36 @@ export const refusalOfOutbox = (error: OutboxFull | AckTimeout): RequestRefused 
         "The log did not confirm in time. The records may be stored later: a repeated request is safe from duplicates only with the same Idempotency-Key.",
         error.retryAfterSeconds,
       );
+
+/** Seconds until it may be otherwise: a backlog takes its time, a log is read fast. */
+const heldBackSeconds: Readonly<Record<HeldBackReason, number>> = {
+  "over-quota": 10,
+  newcomer: 5,
+  "over-share": 5,
+  "log-full": 2,
+};
+
+const heldBackIn = ({ byReason }: Pick<Refusals, "byReason">): ReadonlyArray<HeldBackReason> =>
+  heldBackReasons.filter((reason) => byReason[reason] !== undefined);
+
+/** When to send what was held back again; undefined when nothing was. */
+export const retryAfterOf = ({ refusals }: Sorted): number | undefined => {
+  const seconds = heldBackIn(refusals).map((reason) => heldBackSeconds[reason]);
+  return seconds.length === 0 ? undefined : Math.max(...seconds);
+};
+
+/** Nothing of the body got in, and something of it may later: the whole is asked for again. */
+export const allHeldBack = (sorted: Sorted): RequestRefused | undefined => {
+  const [reason] = heldBackIn(sorted.refusals);
+  if (sorted.accepted > 0 || reason === undefined) return undefined;
+  const detail = heldBackDetails[reason];
+  return new RequestRefused(
+    reason === "log-full" ? 503 : 429,
+    reason.replaceAll("-", "_"),
+    `${detail[0]!.toUpperCase()}${detail.slice(1)}. Nothing of this body was stored.`,
+    retryAfterOf(sorted),
+  );
+};
 
 /** The node has just started: it does not know any set of push jobs, not even an empty one. */
 export const notServing = new RequestRefused(

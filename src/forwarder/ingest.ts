@@ -1,14 +1,27 @@
 import { Cause, Clock, Effect, Exit, FiberSet, Result, type Scope } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Backlogs } from "../actors/ports/backlogs.ts";
 import { emptyJobSet, Jobs } from "../actors/ports/jobs.ts";
+import { NodeAdmission } from "../actors/ports/node-admission.ts";
 import { type AckTimeout, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
 import type { Dataset } from "../domain/dataset.ts";
 import type { Limits } from "../domain/limits.ts";
 import { IngestMetrics } from "../observability/ingest-metrics.ts";
 import { Admission, type Place } from "./admission.ts";
-import { cutShort, internalError, notServing, receiptOf, refusalOfOutbox, sendAnswer, sendContinue } from "./answer.ts";
+import {
+  allHeldBack,
+  cutShort,
+  internalError,
+  notServing,
+  receiptOf,
+  refusalOfOutbox,
+  retryAfterOf,
+  sendAnswer,
+  sendContinue,
+} from "./answer.ts";
 import { releaseBody } from "./body-memory.ts";
 import { Door, type DoorBook } from "./door.ts";
+import { Doorkeeper } from "./doorkeeper.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
 import { inflate } from "./inflate.ts";
 import { type IngestRequest, readHeaders } from "./ingest-request.ts";
@@ -38,7 +51,7 @@ export interface Ingest {
 /** The forwarder's door: reads a body, drops what no push job wants, and answers when the rest is durable. */
 export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   options: IngestOptions,
-): Effect.fn.Return<Ingest, never, Outbox | Jobs | Scope.Scope> {
+): Effect.fn.Return<Ingest, never, Outbox | Jobs | Backlogs | NodeAdmission | Scope.Scope> {
   const outbox = yield* Outbox;
   const jobs = yield* Jobs;
   const clock = yield* Clock.Clock;
@@ -49,8 +62,10 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   // Fibers of later requests would end before they began.
   yield* Effect.addFinalizer(() => Effect.sync(() => admission.close(() => {})));
   const door = new Door();
-  const indexes = new PairIndexes();
-  const parts: Parts = { ...options, outbox, jobs, indexes, run, now, admission, door, metrics };
+  const node = yield* NodeAdmission;
+  const indexes = new PairIndexes(node.see);
+  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now);
+  const parts: Parts = { ...options, outbox, jobs, indexes, keeper, run, now, admission, door, metrics };
   const close = Effect.callback<void>((resume) => admission.close(() => resume(Effect.void))).pipe(
     // What is not acknowledged then was not promised to anybody.
     Effect.timeoutOption(options.limits.drainMillisMax),
@@ -68,6 +83,7 @@ interface Parts extends IngestOptions {
   readonly outbox: Outbox["Service"];
   readonly jobs: Jobs["Service"];
   readonly indexes: PairIndexes;
+  readonly keeper: Doorkeeper;
   readonly run: (effect: Effect.Effect<void>) => unknown;
   readonly now: () => number;
   readonly admission: Admission;
@@ -128,19 +144,25 @@ class Exchange {
   }
 
   private sort(asked: IngestRequest, body: Buffer): void {
-    const { indexes, jobs, limits } = this.parts;
+    const { indexes, jobs, keeper, limits } = this.parts;
     const pairs = indexes.of(jobs.served(), asked.dataset);
     const later = (step: () => void) => void setImmediate(() => this.guarded(step));
-    sortBody(asked, body, pairs, limits, this.known?.validate === true, later, (sorted) =>
-      sorted.spans.pairs.length === 0 ? this.receive(body, sorted) : this.store(asked, body, sorted),
-    );
+    const done = (sorted: Sorted) =>
+      sorted.spans.pairs.length === 0 ? this.receive(body, sorted) : this.store(asked, body, sorted);
+    sortBody(asked, body, pairs, limits, this.known?.validate === true, later, done, keeper.verdicts());
   }
 
   private store(asked: IngestRequest, body: Buffer, sorted: Sorted): void {
-    const { outbox, run } = this.parts;
+    const { keeper, outbox, run } = this.parts;
+    const settled = keeper.letIn(sorted.spans);
     run(
       outbox.write(sorted.spans, asked.idempotencyKey).pipe(
-        Effect.onExit((exit) => Effect.sync(() => this.guarded(() => this.settle(body, sorted, exit)))),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            settled();
+            this.guarded(() => this.settle(body, sorted, exit));
+          }),
+        ),
         Effect.catchCause((cause) =>
           Cause.hasDies(cause) ? Effect.logError("An ingest request died.", cause) : Effect.void,
         ),
@@ -156,7 +178,7 @@ class Exchange {
     else this.refuse(Cause.hasInterruptsOnly(exit.cause) ? cutShort : internalError);
   }
 
-  /** Everything that was accepted is durable: neither the outbox nor anybody else looks at the body again. */
+  /** What was accepted, if anything, is durable: neither the outbox nor anybody else looks at the body again. */
   private receive(body: Buffer, sorted: Sorted): void {
     const { door, metrics } = this.parts;
     const { refusals } = sorted;
@@ -168,7 +190,9 @@ class Exchange {
       refusedByReason: refusals.byReason,
       bytes: body.length,
     });
-    this.finish(200, receiptOf(sorted));
+    const refused = allHeldBack(sorted);
+    if (refused === undefined) this.finish(200, receiptOf(sorted), retryAfterOf(sorted));
+    else this.refuse(refused);
     releaseBody(body);
   }
 

@@ -25,13 +25,19 @@ export class PairIndex {
   private hashes: Array<number> = [];
   private ids = Buffer.alloc(0);
 
-  constructor(pairs: JobSet["pairs"], dataset: string) {
+  private readonly onSeen: (pair: Pair) => void;
+
+  /** @param onSeen told of each pair that is looked up by name: the first time, and seldom again */
+  constructor(pairs: JobSet["pairs"], dataset: string, onSeen: (pair: Pair) => void = () => {}) {
     this.pairs = pairs;
     this.dataset = dataset;
+    this.onSeen = onSeen;
   }
 
   ofId(customer: string): Pair | undefined {
-    return this.pairs.get(pairKey(customer, this.dataset));
+    const pair = this.pairs.get(pairKey(customer, this.dataset));
+    if (pair !== undefined) this.onSeen(pair);
+    return pair;
   }
 
   /** Of the customer that the field holds now. */
@@ -113,6 +119,11 @@ const datasetsMax = 256;
 export class PairIndexes {
   private pairs: JobSet["pairs"] | undefined;
   private byDataset = new Map<string, PairIndex>();
+  private readonly onSeen: ((pair: Pair) => void) | undefined;
+
+  constructor(onSeen?: (pair: Pair) => void) {
+    this.onSeen = onSeen;
+  }
 
   of({ pairs }: JobSet, dataset: string): PairIndex {
     if (pairs !== this.pairs) {
@@ -121,7 +132,7 @@ export class PairIndexes {
     }
     let index = this.byDataset.get(dataset);
     if (index !== undefined) return index;
-    index = new PairIndex(pairs, dataset);
+    index = new PairIndex(pairs, dataset, this.onSeen);
     if (this.byDataset.size < datasetsMax) this.byDataset.set(dataset, index);
     return index;
   }

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { CustomerField } from "./customer-field.ts";
-import { type RefusedReason, Refusals } from "./refusals.ts";
+import { type HeldBackReason, type RefusedReason, Refusals } from "./refusals.ts";
 
 export interface ScanOptions {
   readonly recordBytesMax: number;
@@ -15,8 +15,11 @@ export interface ScanOptions {
 /**
  * Told of each good record in order: `[start, end)` is the record without its line ending; `clean` says that a single
  * newline follows at `end`, so that `[start, end]` may be stored as it is. Meanwhile `customers` holds its customer.
+ * `line` is 1-based.
  */
-export type OnRecord = (start: number, end: number, clean: boolean) => void;
+export type OnRecord = (start: number, end: number, clean: boolean, line: number) => void;
+
+type BadRecord = Exclude<RefusedReason, HeldBackReason>;
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -76,10 +79,10 @@ export class Scan {
       if (found !== "found") return this.refuse(found === "absent" ? "no-customer" : "bad-customer", start, end);
     }
     if (options.validate && !isJson(body, start, end)) return this.refuse("not-json", start, end);
-    this.onRecord(start, end, clean);
+    this.onRecord(start, end, clean, this.line);
   }
 
-  private refuse(reason: RefusedReason, start: number, end: number): void {
+  private refuse(reason: BadRecord, start: number, end: number): void {
     this.refusals.add(this.line, reason, detailOf(reason, this.options), end - start + 1);
   }
 }
@@ -104,7 +107,7 @@ const isJson = (body: Buffer, start: number, end: number): boolean => {
   }
 };
 
-const detailOf = (reason: RefusedReason, { customerField, recordBytesMax }: ScanOptions): string => {
+const detailOf = (reason: BadRecord, { customerField, recordBytesMax }: ScanOptions): string => {
   switch (reason) {
     case "not-utf8":
       return "the record is not UTF-8";

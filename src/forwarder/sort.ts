@@ -1,5 +1,6 @@
 import type { RecordSpans } from "../actors/ports/outbox.ts";
 import { CustomerField } from "./customer-field.ts";
+import type { Verdicts } from "./doorkeeper.ts";
 import type { DoorCounts } from "./door.ts";
 import type { IngestRequest } from "./ingest-request.ts";
 import type { PairIndex } from "./pair-index.ts";
@@ -27,6 +28,7 @@ const stepBytes = 8_388_608;
  *
  * @param raw is written to where a record ends otherwise than with a single newline
  * @param pairs of the dataset, in one set of push jobs
+ * @param verdicts who is held back; undefined when nobody is
  * @param later runs the next step of a large body when the event loop has had its turn
  */
 export const sortBody = (
@@ -37,6 +39,7 @@ export const sortBody = (
   validate: boolean,
   later: (step: () => void) => void,
   done: (sorted: Sorted) => void,
+  verdicts?: Verdicts,
 ): void => {
   const { customer, customerField } = asked;
   const body = endingInNewline(raw);
@@ -49,13 +52,15 @@ export const sortBody = (
   let unconfigured = 0;
   let unconfiguredBytes = 0;
   const options = { recordBytesMax, refusedListedMax, customerField, customers, validate };
-  const scan = new Scan(body, options, (start, end, clean) => {
+  const scan = new Scan(body, options, (start, end, clean, line) => {
     const pair = customers === undefined ? onlyPair : pairs.ofField(customers);
     if (pair === undefined) {
       unconfigured += 1;
       unconfiguredBytes += end + 1 - start;
       return;
     }
+    const reason = verdicts?.of(pair);
+    if (reason !== undefined) return scan.refusals.holdBack(line, reason, end + 1 - start);
     accepted += 1;
     acceptedBytes += end + 1 - start;
     // CRLF: the record ends where its carriage return was.

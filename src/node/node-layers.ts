@@ -1,4 +1,5 @@
 import { Effect, Layer } from "effect";
+import { layerNodeAdmission } from "../actors/admission/admission.ts";
 import { BufferActors } from "../actors/buffer/actor.ts";
 import { DeadLetterWriter } from "../actors/buffer/dead-letter-writer.ts";
 import { Owner } from "../actors/owner.ts";
@@ -7,12 +8,14 @@ import { Log } from "../actors/ports/log.ts";
 import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
 import type { Limits } from "../domain/limits.ts";
+import { layerBacklogs } from "../streams/backlog-reports.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
 import { layerJobs } from "../streams/job-store.ts";
 import { layerLog } from "../streams/log.ts";
 import { layerOutbox } from "../streams/outbox.ts";
 import { reconcileTopology } from "../streams/topology.ts";
 import { WriteHints } from "../streams/write-hints.ts";
+import { readNode } from "./read-node.ts";
 
 export interface NodeLayerOptions {
   readonly nodeName: string;
@@ -60,6 +63,7 @@ export const layerNode = (options: NodeLayerOptions) => {
     multipartBytesMin: limits.s3MultipartBytesMin,
     connectionsPerHostMax: limits.pushesPerHostMax,
   });
+  const backlogs = layerBacklogs({ partitions });
   const letters = Layer.succeed(DeadLetterWriter, {
     write: () => Effect.fail(new DeadLettersFull({ detail: "dead letters cannot be stored yet" })),
   });
@@ -68,7 +72,10 @@ export const layerNode = (options: NodeLayerOptions) => {
     Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, letters]))),
     Layer.provide(checkpoints),
   );
+  const admission = Layer.unwrap(Effect.map(readNode, (node) => layerNodeAdmission({ ...limits, ...node(limits) })));
   return Layer.mergeAll(owner, layerOutbox(shared)).pipe(
+    Layer.provideMerge(admission),
+    Layer.provideMerge(backlogs),
     Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),
     Layer.provideMerge(topology),
   );

@@ -69,6 +69,7 @@ const describe = (manager: JetStreamManager, partition: number): Effect.Effect<L
       firstSequence: state.first_seq,
       lastSequence: state.last_seq,
       bytes: state.bytes,
+      firstMillis: state.messages === 0 ? undefined : Date.parse(state.first_ts),
     })),
     Effect.mapError(({ detail }) => new LogUnavailable({ operation: "describe", detail })),
   );

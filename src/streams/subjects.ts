@@ -16,6 +16,10 @@ export const rowSubject = (partition: number, job: string): string => `ctl.${par
 export const receiptSubject = (partition: number, job: string, sequence: number, reason: string): string =>
   `ctl.${partitionName(partition)}.receipt.${job}.${sequence}.${reason}`;
 
+/** Core NATS, not stored: what the owner of a partition tells forwarders. */
+export const backlogSubject = (partition: number): string => `spillway.backlog.${partitionName(partition)}`;
+export const backlogSubjects = "spillway.backlog.*";
+
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
 

@@ -22,6 +22,11 @@ const broken: ReadonlyArray<readonly [change: Record<string, number>, named: str
   [{ checkpointUrgentMillis: 2_000 }, "checkpointUrgentMillis"],
   [{ checkpointMillis: 20_000 }, "checkpointMillis"],
   [{ retryBaseMillis: 100_000 }, "retryBaseMillis"],
+  [{ retentionSecondsMin: 100_000 }, "retentionSecondsMin"],
+  [{ guardedPercent: 90 }, "guardedPercent"],
+  [{ surgingPercent: 100 }, "surgingPercent"],
+  [{ guardedPercent: 5 }, "admissionEasedPercent"],
+  [{ memoryBytesMax: 268_435_456 }, "windowBytesMax"],
 ];
 
 describe("limits", () => {

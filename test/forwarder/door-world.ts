@@ -2,6 +2,9 @@ import { Effect, Layer, type Scope } from "effect";
 import { createServer, request, type IncomingHttpHeaders, type RequestListener, type Server } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { readFileSync } from "node:fs";
+import { Backlogs, type PartitionReport } from "../../src/actors/ports/backlogs.ts";
+import { NodeAdmission } from "../../src/actors/ports/node-admission.ts";
+import { ReportBook } from "../../src/streams/report-book.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
 import { type AckTimeout, Outbox, type OutboxFull, type RecordSpans } from "../../src/actors/ports/outbox.ts";
 import type { Dataset } from "../../src/domain/dataset.ts";
@@ -65,6 +68,30 @@ export class ScriptedOutbox {
   }
 }
 
+/** What owners have told, as a test has them tell it: through the book that a node keeps. */
+export class ScriptedBacklogs {
+  private readonly book = new ReportBook(8);
+  readonly service: Backlogs["Service"] = {
+    partitions: 8,
+    publish: (report) => Effect.sync(() => void this.book.accept(report, Date.now())),
+    latest: (partition) => this.book.latest(partition),
+  };
+
+  /** A report that arrives so many milliseconds ago. */
+  tell(report: PartitionReport, agoMillis = 0): boolean {
+    return this.book.accept(report, Date.now() - agoMillis);
+  }
+}
+
+export const openAdmission: NodeAdmission["Service"] = {
+  state: () => "open",
+  mayCreate: () => true,
+  see: () => undefined,
+  mayPublish: () => true,
+  published: () => undefined,
+  watchResidents: () => undefined,
+};
+
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -75,6 +102,7 @@ export interface World {
   readonly port: number;
   readonly ingest: Ingest;
   readonly outbox: ScriptedOutbox;
+  readonly backlogs: ScriptedBacklogs;
   /** Replaced to change the push jobs. */
   readonly jobs: { set: JobSet };
   readonly post: (
@@ -89,12 +117,20 @@ export interface World {
 /** A real node:http server with the door behind `/v1/ingest/`, on a free port, with a scripted outbox. */
 export const openDoor = Effect.fnUntraced(function* (
   limits: Partial<Limits> = {},
-  options: { readonly checkContinue?: boolean } = {},
+  options: {
+    readonly checkContinue?: boolean;
+    readonly admission?: NodeAdmission["Service"];
+    /** Instead of the scripted one. */
+    readonly outbox?: Outbox["Service"];
+  } = {},
 ): Effect.fn.Return<World, never, Scope.Scope> {
   const outbox = new ScriptedOutbox();
+  const backlogs = new ScriptedBacklogs();
   const jobs = { set: twoCustomers };
   const ports = Layer.mergeAll(
-    Layer.succeed(Outbox, outbox.service),
+    Layer.succeed(Outbox, options.outbox ?? outbox.service),
+    Layer.succeed(Backlogs, backlogs.service),
+    Layer.succeed(NodeAdmission, options.admission ?? openAdmission),
     Layer.succeed(Jobs, {
       served: () => jobs.set,
       onChange: (adopt) => adopt(jobs.set),
@@ -110,6 +146,7 @@ export const openDoor = Effect.fnUntraced(function* (
     port,
     ingest,
     outbox,
+    backlogs,
     jobs,
     post: (path, body, headers = {}) => Effect.promise(() => post(port, path, body, headers)),
     raw: Effect.promise(() => RawConnection.open(port)),

@@ -176,4 +176,8 @@ const drawLimits = (dice: Dice) => ({
   pushesInFlightMax: 2,
   pushesPerHostMax: 1,
   drainMillisMax: 3_000,
+  // Far beyond what a run stores.
+  backlogBytesPerCustomerMax: 1_000_000_000,
+  backlogAgeSecondsMax: 86_400,
+  backlogEasedPercent: 80,
 });

@@ -4,6 +4,7 @@ import { BufferActors } from "../buffer/actor.ts";
 import { Checkpoints, type CheckpointUnavailable, Fenced } from "../ports/checkpoints.ts";
 import { Jobs, type JobSet } from "../ports/jobs.ts";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
+import { backlogReportLoop } from "./backlog-reporter.ts";
 import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpointer.ts";
 import { IdleWatch, reapPartition } from "../residency/hibernate.ts";
 import { givePlaces } from "../residency/places.ts";
@@ -134,6 +135,7 @@ const ownOnce = (
     yield* watched(readLoop(state, options));
     yield* watched(sweepLoop(state, options));
     yield* watched(checkpointLoop(state, options));
+    yield* watched(backlogReportLoop(state));
     return yield* Deferred.await(stopped);
   });
 

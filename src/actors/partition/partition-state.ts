@@ -20,6 +20,8 @@ export interface Waiting {
   readonly lowWaterBound: number;
   /** Records are to be delivered, if only those of an earlier revision. */
   readonly enabled: boolean;
+  /** Its pair, when the door refused its records as it lost its place: it stays refused until it is judged again. */
+  readonly refusing: string | undefined;
 }
 
 /** What the loops of one owned partition share. One thread, so no locks: each step leaves it whole. */
@@ -61,6 +63,10 @@ export class PartitionState {
   readonly deadlines = new Deadlines();
   readonly checkpointWanted = new Signal();
   readonly sweepWanted = new Signal();
+  /** Forwarders are to hear at once what has changed. */
+  readonly reportWanted = new Signal();
+  /** Pairs whose records are refused at the door, for their backlog is over its quota. */
+  refusing: ReadonlySet<string> = new Set();
   /** Written with the next checkpoint. */
   receipts: Array<Receipt> = [];
   /** Buffers of deleted jobs whose last row is not written yet. */

@@ -13,7 +13,9 @@ export interface PartitionReport {
   readonly logFirst: number;
   readonly logLast: number;
   readonly logBytes: number;
-  /** Stored bytes that were not scanned yet. */
+  /** Bytes added to the log since the owner took it: grows with each report of an epoch. */
+  readonly appendedBytes: number;
+  /** Stored bytes that were not scanned yet: an estimate, exact at 0. */
   readonly unscannedBytes: number;
   /** JetStream time of the oldest message, epoch millis; undefined for an empty log. */
   readonly oldestMillis: number | undefined;
@@ -25,6 +27,8 @@ export interface PartitionReport {
 export class Backlogs extends Context.Service<
   Backlogs,
   {
+    /** How many partitions there are. */
+    readonly partitions: number;
     readonly publish: (report: PartitionReport) => Effect.Effect<void>;
     /** The newest report of a partition and when it came in here; undefined before the first. */
     readonly latest: (

@@ -50,6 +50,8 @@ export interface LogInfo {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly bytes: number;
+  /** JetStream time of the oldest message, epoch millis; undefined for an empty log. */
+  readonly firstMillis?: number | undefined;
 }
 
 /** A partition's log, read in sequence and without a filter. */

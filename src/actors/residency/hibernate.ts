@@ -143,10 +143,12 @@ const hibernate = (reaping: Reaping, pairKey: string): void => {
 /** Its place goes to another; its row, with the batch that is in the balance, waits for the next one. */
 const evict = ({ actors, residency, state, waker }: Reaping, buffer: Buffer): void => {
   const { row } = buffer.writeRow();
+  const isRefused = buffer.actor?.flow() === "overloaded.refuse";
   actors.stopNow(buffer);
   state.remove(buffer);
   residency.leave(buffer);
   residency.counts.evicted += 1;
   state.addWaiting(new WaitingBuffer(row, true, () => state.position));
   waker.queue(buffer.jobId, row, isNewcomer(row));
+  if (isRefused) state.waiting.set(row.job, { ...state.waiting.get(row.job)!, refusing: row.pairKey });
 };

@@ -68,7 +68,8 @@ export const makeWaker = (
       const newest = state.jobs.byId.get(job);
       // A disabled job has nothing to deliver, unless a batch of the revision before may have been pushed already.
       const enabled = newest !== undefined && (newest.job.enabled || newest.revision !== row.revision);
-      state.waiting.set(job, { newcomer, enabled, lowWaterBound: row.cursor });
+      const refusing = state.waiting.get(job)?.refusing;
+      state.waiting.set(job, { newcomer, enabled, lowWaterBound: row.cursor, refusing });
     };
 
     const rouse: Waker["rouse"] = (stored, sequence) => {

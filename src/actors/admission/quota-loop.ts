@@ -1,0 +1,67 @@
+import { Clock, Effect, Metric } from "effect";
+import { customersOverQuota } from "../../observability/admission-metrics.ts";
+import type { Buffer } from "../buffer/buffer.ts";
+import type { PartitionState } from "../partition/partition-state.ts";
+import { type BacklogFacts, judgeBacklogs, type QuotaEvent, type QuotaLimits } from "./quota.ts";
+
+const quotaMillis = 1_000;
+
+/** Holds every customer's backlog against its quota, over the partitions of this node. */
+export const quotaLoop = (
+  owned: ReadonlyMap<number, { readonly state: PartitionState }>,
+  limits: QuotaLimits,
+): Effect.Effect<never> => Effect.forever(Effect.andThen(Effect.sleep(quotaMillis), judge(owned, limits)));
+
+const judge = Effect.fnUntraced(function* (
+  owned: ReadonlyMap<number, { readonly state: PartitionState }>,
+  limits: QuotaLimits,
+) {
+  const states = [...owned.values()].map(({ state }) => state);
+  const buffers = states.flatMap((state) => [...state.buffers.values()]);
+  const events = judgeBacklogs(buffers.map(factsOf), limits, yield* Clock.currentTimeMillis);
+  for (const [i, event] of events.entries()) {
+    if (event !== undefined) yield* tell(buffers[i]!, event);
+  }
+  const over = buffers.filter(({ actor }) => actor?.flow().startsWith("overloaded.") === true);
+  yield* Metric.update(customersOverQuota, new Set(over.map(({ newest }) => newest.job.customer)).size);
+  for (const state of states) noteRefused(state);
+});
+
+const factsOf = ({ actor, ledger, live, newest: { job }, pendingSinceMillis }: Buffer): BacklogFacts => ({
+  customer: job.customer,
+  policy: job.onOverload ?? "refuse",
+  pendingBytes: ledger.pendingBytes,
+  pendingSinceMillis,
+  live,
+  flow: actor?.flow(),
+});
+
+const tell = (buffer: Buffer, event: QuotaEvent): Effect.Effect<void> => {
+  const { actor, ledger, newest, pendingSinceMillis } = buffer;
+  const { job } = newest;
+  // A backlog may be too old and still fit in a window, behind a dead destination: then it lags from now on.
+  if (event.type === "backlog.exceeded" && buffer.live) buffer.giveUpWindow();
+  actor?.send(event);
+  const line = { customer: job.customer, dataset: job.dataset, job: job.id };
+  return event.type === "backlog.eased"
+    ? Effect.logInfo("A backlog is within its quota again.", line)
+    : Effect.logWarning("A backlog is over its quota.", {
+        ...line,
+        policy: event.policy,
+        pendingBytes: ledger.pendingBytes,
+        pendingSinceMillis,
+      });
+};
+
+/** Forwarders hear of a change at once, of the rest with the next report. */
+const noteRefused = (state: PartitionState): void => {
+  const refusing = new Set<string>();
+  for (const { actor, pairKey } of state.buffers.values()) {
+    if (actor?.flow() === "overloaded.refuse") refusing.add(pairKey);
+  }
+  for (const { refusing: pairKey } of state.waiting.values()) if (pairKey !== undefined) refusing.add(pairKey);
+  const isSame = refusing.size === state.refusing.size && [...refusing].every((key) => state.refusing.has(key));
+  if (isSame) return;
+  state.refusing = refusing;
+  state.reportWanted.raise();
+};

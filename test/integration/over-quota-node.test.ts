@@ -1,0 +1,71 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert, describe, inject, it } from "vitest";
+import { freePort, killHard, type SpillwayProcess, startSpillway } from "../support/spillway-process.ts";
+
+/** Nobody listens there. */
+const dead = "http://127.0.0.1:1/in";
+const megabyte = `{"x":"${"y".repeat(1_000)}"}\n`.repeat(1_000);
+
+const post = async (node: SpillwayProcess, customer: string, body: string) => {
+  const headers = { "content-type": "application/x-ndjson", "spillway-customer": customer };
+  const answer = await fetch(`${node.url}/v1/ingest/app_log`, { method: "POST", headers, body });
+  return { status: answer.status, retryAfter: answer.headers.get("retry-after"), text: await answer.text() };
+};
+
+/** A whole node, wired as a user runs it. */
+const withNode = async (use: (node: SpillwayProcess) => Promise<void>) => {
+  const directory = await mkdtemp(join(tmpdir(), "spillway-quota-"));
+  const job = (customer: string, destination: object) => ({
+    id: `${customer}-job`,
+    customer,
+    dataset: "app_log",
+    destination,
+    batch: { maxIntervalSeconds: 1 },
+  });
+  const jobs = [
+    job("acme", { kind: "http", url: dead }),
+    job("globex", { kind: "file", path: join(directory, "out") }),
+  ];
+  const limits = { backlogBytesPerCustomerMax: 1_048_576, bufferClosedBatchesMax: 1 };
+  await writeFile(join(directory, "jobs.json"), JSON.stringify(jobs));
+  await writeFile(
+    join(directory, "spillway.json"),
+    JSON.stringify({ embedded: true, allowPrivateDestinations: true, limits }),
+  );
+  const node = await startSpillway({
+    data: join(directory, "data"),
+    jobs: join(directory, "jobs.json"),
+    port: await freePort(),
+    nats: inject("natsServer"),
+    flags: ["--config", join(directory, "spillway.json")],
+  });
+  const nats = node.natsPid();
+  try {
+    await use(node);
+  } finally {
+    node.child.kill("SIGTERM");
+    await node.exited;
+    killHard(nats);
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+};
+
+describe("a node with a dead destination", () => {
+  it("refuses its customer's dataset once the backlog is over the quota, and nobody else's", () =>
+    withNode(async (node) => {
+      const deadline = performance.now() + 30_000;
+      let answer = await post(node, "acme", megabyte);
+      while (answer.status === 200 && performance.now() < deadline) {
+        await new Promise((resume) => setTimeout(resume, 200));
+        answer = await post(node, "acme", megabyte);
+      }
+      assert.deepStrictEqual([answer.status, answer.retryAfter], [429, "10"], answer.text);
+      assert.strictEqual((await post(node, "globex", megabyte)).status, 200);
+      const metrics = await (await fetch(`${node.url}/metrics`)).text();
+      assert.match(metrics, /^spillway_admission_state 0$/m);
+      assert.match(metrics, /^spillway_customers_over_quota 1$/m);
+      assert.match(metrics, /^spillway_ingest_refused_records_total\{reason="over-quota"\} 1000$/m);
+    }));
+});
