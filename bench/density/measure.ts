@@ -84,7 +84,7 @@ export const measure = async (options: MeasureOptions): Promise<Measurement & De
       deliveredOfWoken,
     };
   } finally {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    if (process.env["KEEP"] === undefined) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 };
 

@@ -183,6 +183,8 @@ const guardedWrite = Effect.fnUntraced(function* (
   return yield* new Fenced({ partition });
 });
 
+const rowsAtOnce = 1_000;
+
 /** How often, and how soon, a replica that lags is asked again. */
 const lagging = { questionsMax: 100, millis: 50 };
 
@@ -203,7 +205,9 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number, un
       bytesMax: readBytesMax,
       timeoutMillis: timeoutMillis * 2,
     }).pipe(Effect.mapError(({ detail }) => unavailable(partition, detail)));
-    for (const message of messages) {
+    for (const [i, message] of messages.entries()) {
+      // A page takes long to decode; whoever else has something to do is next.
+      if (i % rowsAtOnce === 0) yield* Effect.yieldNow;
       const kind = controlKindOf(message.subject);
       if (kind === "register") register = decodeRegister(message.data);
       if (kind === "receipt") receipts.push(...present(decodeReceipt(message.data)));
@@ -212,8 +216,6 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number, un
       if (row !== undefined) rows.put(row);
       else damaged.add(jobOfRow(message.subject));
     }
-    // A page takes milliseconds to decode; whoever else has something to do is next.
-    yield* Effect.yieldNow;
     const last = messages.at(-1);
     if (last === undefined && sequence > until) return { register, rows, receipts, damaged };
     if (last === undefined) {

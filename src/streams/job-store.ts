@@ -25,6 +25,8 @@ export class JobStore extends Context.Service<
     /** All jobs, by id. */
     readonly list: Effect.Effect<ReadonlyArray<StoredJob>, JobStoreError>;
     readonly get: (id: string) => Effect.Effect<StoredJob | undefined, JobStoreError>;
+    /** How many there are. */
+    readonly count: Effect.Effect<number, JobStoreError>;
     /**
      * Creates or replaces. With `expectedRevision` only if that is the job's revision (0: only if there is none). The
      * customer and dataset of an existing id cannot change. An identical job keeps its revision.
@@ -123,6 +125,7 @@ const makeStore = (writer: JobWriter, serving: JobServing): JobStore["Service"] 
   return {
     list: Effect.sync(() => writer.view.list()),
     get: (id) => Effect.sync(() => writer.view.get(id)),
+    count: Effect.sync(() => writer.view.count()),
     put: (job, expectedRevision) => putJob(writer, job, expectedRevision),
     remove: Effect.fnUntraced(function* (id, expectedRevision) {
       const revision = yield* removeJob(writer, id, expectedRevision);

@@ -5,8 +5,8 @@ import type { StoredJob } from "../domain/push-job.ts";
 import { decodeStoredJob, encodeJob } from "./job-codec.ts";
 import { LookupMap } from "./lookup-map.ts";
 
-/** 2^12 segments: of a million jobs, some 250 are in each, and a change to one job copies those. */
-const segmentBits = 12;
+/** 2^14 segments: of a million jobs, some 60 are in each, and a change to one job copies those. */
+const segmentBits = 14;
 /** Pairs that a set has found are remembered, so many at most. */
 const pairsSeenMax = 65_536;
 

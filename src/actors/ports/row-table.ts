@@ -2,8 +2,8 @@ import { accounts, type Books, type Tally } from "../../domain/books.ts";
 import { KeyedBytes } from "../../domain/keyed-bytes.ts";
 import type { Row } from "./checkpoints.ts";
 
-/** 2^8 segments: a partition of a hundred thousand rows has some 400 in each. */
-const segmentBits = 8;
+/** 2^10 segments: a partition of a hundred thousand rows has some hundred in each. */
+const segmentBits = 10;
 
 /**
  * Rows by job in as little memory as they need, some 120 bytes each: a node has a million that nothing happens to. They
