@@ -42,27 +42,26 @@ const storeJobs = Effect.gen(function* () {
   return yield* Effect.promise(async () => {
     const revisions = new Float64Array(jobs);
     const inbox = createInbox();
-    let sent = 0;
-    let stored = 0;
-    let failed: Error | undefined;
-    let wake = () => {};
-    connection.subscribe(`${inbox}.*`, {
-      callback: (error, message) => {
-        const answer = error === null ? message.json<{ seq?: number; error?: unknown }>() : undefined;
-        if (answer?.seq === undefined) failed = new Error(`a job was not stored: ${JSON.stringify(answer) ?? error}`);
-        else revisions[Number(message.subject.slice(inbox.length + 1))] = answer.seq;
-        stored += 1;
-        wake();
-      },
+    const progress = { sent: 0, stored: 0 };
+    await new Promise<void>((resolve, reject) => {
+      const send = () => {
+        for (; progress.sent < jobs && progress.sent - progress.stored < inFlightMax; progress.sent++) {
+          const data = encodeJob(jobOf(progress.sent, sinkUrl));
+          connection.publish(`$KV.jobs.${jobIdOf(progress.sent)}`, data, { reply: `${inbox}.${progress.sent}` });
+        }
+      };
+      connection.subscribe(`${inbox}.*`, {
+        callback: (error, message) => {
+          const answer = error === null ? message.json<{ seq?: number }>() : undefined;
+          if (answer?.seq === undefined) return reject(new Error(`a job was not stored: ${JSON.stringify(answer)}`));
+          revisions[Number(message.subject.slice(inbox.length + 1))] = answer.seq;
+          progress.stored += 1;
+          if (progress.stored === jobs) resolve();
+          else send();
+        },
+      });
+      send();
     });
-    while (stored < jobs && failed === undefined) {
-      for (; sent < jobs && sent - stored < inFlightMax; sent++) {
-        const data = encodeJob(jobOf(sent, sinkUrl));
-        connection.publish(`$KV.jobs.${jobIdOf(sent)}`, data, { reply: `${inbox}.${sent}` });
-      }
-      await new Promise<void>((resolve) => (wake = resolve));
-    }
-    if (failed !== undefined) throw failed;
     return revisions;
   });
 });
@@ -156,6 +155,7 @@ process.on("SIGINT", () => {});
 process.on("disconnect", () => process.exit(0));
 await Effect.runPromise(Effect.scoped(main)).then(
   () => process.send?.({ built: jobs }),
-  (error: unknown) => process.send?.({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  (error: unknown) =>
+    process.send?.({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
 );
 process.disconnect?.();

@@ -49,6 +49,7 @@ const verdict = (measured: Measurement, json: boolean, say: (line: string) => vo
     ["waking p99, ms", wakeP99Ms, bars.wakeP99Ms],
   ];
   say("\nBars, on two cores with fsync on:");
-  for (const [what, value, most] of checks) say(`  ${value < most ? "pass" : "FAIL"}  ${what}: ${value}, below ${most}`);
+  for (const [what, value, most] of checks)
+    say(`  ${value < most ? "pass" : "FAIL"}  ${what}: ${value}, below ${most}`);
   return checks.every(([, value, most]) => value < most) ? 0 : 1;
 };

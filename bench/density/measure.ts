@@ -79,12 +79,15 @@ export const measure = async (options: MeasureOptions): Promise<Measurement & De
       startSeconds: round(startSeconds),
       wakeP99Ms: round(percentile(wakes, 0.99)),
       wakeP50Ms: round(percentile(wakes, 0.5)),
-      ...{ buildSeconds: round(buildSeconds), dataMb, readySeconds: round(readySeconds), steadyRssMb },
+      buildSeconds: round(buildSeconds),
+      dataMb,
+      readySeconds: round(readySeconds),
+      steadyRssMb,
       woken: options.active,
       deliveredOfWoken,
     };
   } finally {
-    if (process.env["KEEP"] === undefined) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 };
 

@@ -4,7 +4,6 @@ import { makePair, type Pair } from "../../src/domain/partition.ts";
 export const dataset = "http_requests";
 export const partitions = 8;
 
-
 export const customerOf = (number: number): string => `customer-${String(number).padStart(7, "0")}`;
 export const jobIdOf = (number: number): string => `bench-${customerOf(number)}`;
 export const pairOf = (number: number): Pair => makePair(customerOf(number), dataset, partitions);

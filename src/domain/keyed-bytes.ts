@@ -26,14 +26,14 @@ interface Segment {
  */
 export class KeyedBytes {
   private readonly segmentBits: number;
-  private segments: Array<Segment | undefined>;
+  private readonly segments: Array<Segment | undefined>;
   private token: object = {};
   private count = 0;
 
   /** @param segmentBits the binary logarithm of the number of segments: some hundred entries each are a good number */
-  constructor(segmentBits: number) {
+  constructor(segmentBits: number, segments?: Array<Segment | undefined>) {
     this.segmentBits = segmentBits;
-    this.segments = Array.from({ length: 2 ** segmentBits });
+    this.segments = segments ?? Array.from({ length: 2 ** segmentBits }, () => undefined);
   }
 
   get size(): number {
@@ -82,8 +82,7 @@ export class KeyedBytes {
 
   /** The entries as they are now, for whoever must not see later changes. */
   snapshot(): KeyedBytes {
-    const copy = new KeyedBytes(this.segmentBits);
-    copy.segments = this.segments.slice();
+    const copy = new KeyedBytes(this.segmentBits, this.segments.slice());
     copy.count = this.count;
     // From here on neither may write into what both have.
     this.token = {};
@@ -93,7 +92,8 @@ export class KeyedBytes {
   /** Gives back what segments have in reserve: after many entries have come and few more are expected. */
   trim(): void {
     this.segments.forEach((segment, place) => {
-      if (segment !== undefined && segment.used * 1.1 < segment.data.length) this.segments[place] = copyOf(segment, this.token, 0);
+      if (segment !== undefined && segment.used * 1.1 < segment.data.length)
+        this.segments[place] = copyOf(segment, this.token, 0);
     });
   }
 

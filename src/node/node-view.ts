@@ -5,7 +5,7 @@ import type { PartitionState } from "../actors/partition/partition-state.ts";
 import { briefOf, briefsOf, type JobBrief, Jobs, type JobSet } from "../actors/ports/jobs.ts";
 import { Log } from "../actors/ports/log.ts";
 import { Outbox } from "../actors/ports/outbox.ts";
-import { accountsOf, type JobAccount, totalsOf } from "../actors/residency/accounts.ts";
+import { accountsInMemory, accountsOf, type JobAccount, totalsOf } from "../actors/residency/accounts.ts";
 import { ApiUnavailable, NodeView } from "../api/ports.ts";
 import type { DoorReport, JobReport, ReadinessCheck } from "../api/reports.ts";
 import { addBooks, emptyBooks, unexplained } from "../domain/books.ts";
@@ -29,12 +29,12 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
   const log = yield* Log;
   const states = (): ReadonlyArray<PartitionState> => [...owner.owned().values()].map(({ state }) => state);
 
-  const books = Effect.gen(function* () {
+  const booksOf = Effect.fnUntraced(function* (all: boolean) {
     const now = yield* Clock.currentTimeMillis;
-    const reports = reportsOf(states(), jobs.served(), now).toSorted((a, b) => (a.job < b.job ? -1 : 1));
+    const reports = all ? reportsOf(states(), jobs.served(), now) : reportsInMemory(states(), now);
     const total = states().reduce((sum, state) => addBooks(sum, totalsOf(state)), emptyBooks);
     return {
-      jobs: reports,
+      jobs: reports.toSorted((a, b) => (a.job < b.job ? -1 : 1)),
       totals: {
         books: total,
         unexplained: unexplained(total),
@@ -68,7 +68,8 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
   };
 
   return NodeView.of({
-    books,
+    books: booksOf(true),
+    booksInMemory: booksOf(false),
     audit,
     readiness,
     limits: () =>
@@ -105,6 +106,11 @@ const reportsOf = (states: ReadonlyArray<PartitionState>, set: JobSet, nowMillis
   }
   return reports;
 };
+
+const reportsInMemory = (states: ReadonlyArray<PartitionState>, nowMillis: number): Array<JobReport> =>
+  states.flatMap((state) =>
+    [...accountsInMemory(state)].map((account) => jobReport(account, briefOf(state.jobs, account.job), nowMillis)),
+  );
 
 const untouched = {
   start: 0,

@@ -121,7 +121,12 @@ const unpackPlain = (values: ReadonlyArray<unknown>): Row | undefined => {
   if (success !== null && typeof success !== "number") return undefined;
   const at = (place: number): Tally => ({ records: numbers[2 * place]!, bytes: numbers[2 * place + 1]! });
   return {
-    ...{ job, pairKey, revision, start, cursor, counted },
+    job,
+    pairKey,
+    revision,
+    start,
+    cursor,
+    counted,
     cuts: [],
     books: {
       accepted: at(0),

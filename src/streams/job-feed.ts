@@ -4,7 +4,7 @@ import { type BucketState, type JobBucket, jobIdOf, jobsStream, jobSubjects } fr
 import { decodeStoredJob } from "./job-codec.ts";
 import { JobTable } from "./job-table.ts";
 
-const sliceMessagesMax = 1_000;
+const sliceMessagesMax = 4_000;
 const sliceBytesMax = 4_194_304;
 const sliceMillisMax = 1_000;
 /** After a hint the message may not be stored yet: asked again soon, then ever more slowly. */

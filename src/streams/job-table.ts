@@ -82,7 +82,8 @@ export class JobTable {
   /** Immutable. */
   set(number: number): JobSet {
     const { last } = this;
-    if (last !== undefined && !this.jobsChanged) return (this.last = new TableSet(number, last.table, last.pairs, last.byPair));
+    if (last !== undefined && !this.jobsChanged)
+      return (this.last = new TableSet(number, last.table, last.pairs, last.byPair));
     const jobs = this.jobs.snapshot();
     const byPair = this.byPair.snapshot();
     // Unless pairs came or went it stays the same object, for whoever remembers what it said.

@@ -11,7 +11,9 @@ export interface JobView {
 
 /** What a view needs of the feed. */
 export interface ReadJobs {
-  readonly entries: Pick<ReadonlyMap<string, StoredJob>, "get" | "has" | "size"> & { readonly keys: () => Iterable<string> };
+  readonly entries: Pick<ReadonlyMap<string, StoredJob>, "get" | "has" | "size"> & {
+    readonly keys: () => Iterable<string>;
+  };
   readonly position: () => number;
   readonly nudge: () => void;
 }

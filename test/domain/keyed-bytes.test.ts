@@ -10,10 +10,11 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("trim" as const) }),
 );
 
+const byKey = ([a]: [string, string], [b]: [string, string]) => (a < b ? -1 : 1);
 const contentOf = (bytes: KeyedBytes) =>
-  [...bytes.entries()].map(([k, v]): [string, string] => [k, v.toString("hex")]).toSorted();
+  [...bytes.entries()].map(([k, v]): [string, string] => [k, v.toString("hex")]).toSorted(byKey);
 const hexOf = (map: ReadonlyMap<string, Uint8Array>) =>
-  [...map].map(([k, v]): [string, string] => [k, Buffer.from(v).toString("hex")]).toSorted();
+  [...map].map(([k, v]): [string, string] => [k, Buffer.from(v).toString("hex")]).toSorted(byKey);
 
 describe("bytes by key", () => {
   it("are what a map would hold, and a snapshot stays what it was, whichever of the two is changed", () => {

@@ -16,8 +16,16 @@ describe("a partition, whatever happens", () => {
     () =>
       Effect.gen(function* () {
         const sums = {
-          ...{ all: 0, repeated: 0, ambiguous: 0, died: 0, objects: 0, deadLetters: 0 },
-          ...{ hibernated: 0, woken: 0, refused: 0, evicted: 0 },
+          all: 0,
+          repeated: 0,
+          ambiguous: 0,
+          died: 0,
+          objects: 0,
+          deadLetters: 0,
+          hibernated: 0,
+          woken: 0,
+          refused: 0,
+          evicted: 0,
         };
         for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
           const { deadLetters, objects, places, pushes } = yield* simulatePartition(seed);

@@ -71,7 +71,13 @@ describe("checkpoint codec", () => {
   it("writes a row with nothing special in it by place, and one with anything more by name", () => {
     fc.assert(
       fc.property(rows, fc.boolean(), (row, succeeded) => {
-        const nothing = { cuts: [], snapshot: undefined, deleted: false, lastErrorMillis: undefined, lastError: undefined };
+        const nothing = {
+          cuts: [],
+          snapshot: undefined,
+          deleted: false,
+          lastErrorMillis: undefined,
+          lastError: undefined,
+        };
         const plain: Row = { ...row, ...nothing, lastSuccessMillis: succeeded ? row.lastSuccessMillis : undefined };
         const data = encodeControl(plain);
         assert.isBelow(data.length, 400);
@@ -79,7 +85,14 @@ describe("checkpoint codec", () => {
         // Whatever may be added to rows one day is kept.
         const more = { ...plain, later: 1 };
         assert.deepStrictEqual(decodeRow(encodeControl(more)), more);
-        const lossMark = { firstSequence: 1, lastSequence: 2, records: 3, bytes: 4, reason: "shed" as const, millis: 5 };
+        const lossMark = {
+          firstSequence: 1,
+          lastSequence: 2,
+          records: 3,
+          bytes: 4,
+          reason: "shed" as const,
+          millis: 5,
+        };
         assert.deepStrictEqual(decodeRow(encodeControl({ ...plain, lossMark })), { ...plain, lossMark });
       }),
     );

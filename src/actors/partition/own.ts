@@ -93,9 +93,7 @@ const ownOnce = (
     });
 
     const adopt = (set: JobSet): Effect.Effect<void> =>
-      oneAtATime.withPermits(1)(
-        adoptJobs(state, set, options).pipe(Effect.provideContext(context)),
-      );
+      oneAtATime.withPermits(1)(adoptJobs(state, set, options).pipe(Effect.provideContext(context)));
     // A partition that is busy with a job set is passed over: the reaper has others to see.
     const tend = oneAtATime.withPermitsIfAvailable(1)(
       Effect.suspend(() =>

@@ -155,7 +155,13 @@ const isOfPartition = (state: PartitionState, { pairKey }: JobBrief, { partition
 };
 
 /** A job that is new or has a new revision. */
-const takeUp = (state: PartitionState, set: JobSet, job: string, { pairKey, revision }: JobBrief, waker: Waker): void => {
+const takeUp = (
+  state: PartitionState,
+  set: JobSet,
+  job: string,
+  { pairKey, revision }: JobBrief,
+  waker: Waker,
+): void => {
   restoreOrphan(state, job, pairKey);
   const buffer = state.buffers.get(job);
   const newest = () => set.byId.get(job)!;
@@ -169,7 +175,8 @@ const takeUp = (state: PartitionState, set: JobSet, job: string, { pairKey, revi
   if (row !== undefined && (waiting !== undefined || row.books.pending.records > 0)) {
     waker.queue(job, row, waiting?.newcomer ?? isNewcomer(row));
   }
-  if (!state.waitingBuffers.has(job) && state.byPair.find(pairKey) !== undefined) waker.rouse(newest(), state.position + 1);
+  if (!state.waitingBuffers.has(job) && state.byPair.find(pairKey) !== undefined)
+    waker.rouse(newest(), state.position + 1);
 };
 
 /** The job of a row that nobody could explain is back. */

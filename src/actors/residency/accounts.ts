@@ -21,8 +21,8 @@ export interface JobAccount {
   readonly evidence: CrashEvidence | undefined;
 }
 
-/** Of every job that ever had traffic in a partition. Made one by one: there may be a million of them. */
-export function* accountsOf(state: PartitionState): Generator<JobAccount> {
+/** Of the jobs whose buffers are in memory. */
+export function* accountsInMemory(state: PartitionState): Generator<JobAccount> {
   for (const buffer of state.buffers.values()) {
     yield {
       job: buffer.jobId,
@@ -41,6 +41,11 @@ export function* accountsOf(state: PartitionState): Generator<JobAccount> {
   for (const buffer of state.waitingBuffers.values()) {
     yield accountOf(buffer.rowNow(), "waiting", buffer.origin().uncounted?.millis);
   }
+}
+
+/** Of every job that ever had traffic in a partition. Made one by one: there may be a million of them. */
+export function* accountsOf(state: PartitionState): Generator<JobAccount> {
+  yield* accountsInMemory(state);
   for (const row of state.rows) {
     yield accountOf(row, state.waiting.has(row.job) ? "waiting" : "hibernated", undefined);
   }

@@ -63,8 +63,7 @@ const give = Effect.fnUntraced(function* (state: PartitionState, residency: Resi
 
 const pairKeyOf = ({ job }: StoredJob): string => pairKey(job.customer, job.dataset);
 
-const isHere = (state: PartitionState, job: string): boolean =>
-  state.buffers.has(job) || state.waitingBuffers.has(job);
+const isHere = (state: PartitionState, job: string): boolean => state.buffers.has(job) || state.waitingBuffers.has(job);
 
 /**
  * The revision to begin with. What may have been pushed before is finished under the one that it was pushed under,

@@ -11,7 +11,7 @@ export const reap = (partitions: () => Iterable<{ readonly tend: Effect.Effect<v
   Effect.gen(function* () {
     while (true) {
       yield* Effect.sleep(roundMillis);
-      for (const { tend } of [...partitions()]) {
+      for (const { tend } of Array.from(partitions())) {
         yield* tend.pipe(
           Effect.catchCause((cause) => Effect.logError("The reaper could not finish its round of a partition.", cause)),
         );

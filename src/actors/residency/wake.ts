@@ -36,8 +36,16 @@ export interface Waker {
 export const makeWaker = (
   state: PartitionState,
   { bounds, residency }: WakeOptions,
-): Effect.Effect<Waker, never, BufferActors> =>
-  Effect.gen(function* () {
+): Effect.Effect<Waker, never, BufferActors> => {
+  const queue: Waker["queue"] = (job, row, newcomer) => {
+    const newest = state.jobs.byId.get(job);
+    // A disabled job has nothing to deliver, unless a batch of the revision before may have been pushed already.
+    const enabled = newest !== undefined && (newest.job.enabled || newest.revision !== row.revision);
+    const refusing = state.waiting.get(job)?.refusing;
+    state.waiting.set(job, { newcomer, enabled, lowWaterBound: row.cursor, refusing });
+  };
+
+  return Effect.gen(function* () {
     const actors = yield* BufferActors;
 
     const enter: Waker["enter"] = ({ effective, newest }, origin, newcomer, counted) => {
@@ -64,14 +72,6 @@ export const makeWaker = (
       queue(row.job, row, isNewcomer(row));
     };
 
-    const queue: Waker["queue"] = (job, row, newcomer) => {
-      const newest = state.jobs.byId.get(job);
-      // A disabled job has nothing to deliver, unless a batch of the revision before may have been pushed already.
-      const enabled = newest !== undefined && (newest.job.enabled || newest.revision !== row.revision);
-      const refusing = state.waiting.get(job)?.refusing;
-      state.waiting.set(job, { newcomer, enabled, lowWaterBound: row.cursor, refusing });
-    };
-
     const rouse: Waker["rouse"] = (stored, sequence) => {
       const { id } = stored.job;
       if (state.isClosing || state.claim.damaged.has(id) || state.leavingNow.has(id)) return;
@@ -95,6 +95,7 @@ export const makeWaker = (
 
     return { wake, rouse, enter, queue };
   });
+};
 
 /** Of all chunks that were counted, as one. */
 const headerOf = (key: string, { bytes, records }: { readonly records: number; readonly bytes: number }): Chunk => ({

@@ -31,12 +31,7 @@ const options = {
 };
 
 /** As an owner does: the rows of the claim, then the set. */
-const adoptFirst = (
-  state: PartitionState,
-  set: JobSet,
-  rows: ReadonlyArray<Row>,
-  with_: typeof options = options,
-) => {
+const adoptFirst = (state: PartitionState, set: JobSet, rows: ReadonlyArray<Row>, with_: typeof options = options) => {
   for (const row of rows) state.rows.put(row);
   return adoptJobs(state, set, with_);
 };

@@ -54,7 +54,12 @@ const world = Effect.fnUntraced(function* (
     atRevision: () => Effect.undefined,
     absence: () => Effect.succeed("forgotten"),
   });
-  const layer = Layer.mergeAll(layerActors((job) => states.get(job) ?? "idle"), jobs, logOf([]), quiet);
+  const layer = Layer.mergeAll(
+    layerActors((job) => states.get(job) ?? "idle"),
+    jobs,
+    logOf([]),
+    quiet,
+  );
   const set = jobSetOf(
     ids.map((id) => storedJob(id, id)),
     1,
@@ -80,7 +85,12 @@ const world = Effect.fnUntraced(function* (
     buffer.lastSuccessMillis = 1;
   };
   return {
-    ...{ come, residency, settle, state, states, written },
+    come,
+    residency,
+    settle,
+    state,
+    states,
+    written,
     saveAll: Effect.suspend(() => checkpoint(state, "me", [...state.rowed()])),
     reap: reapPartition(state, residency, waker, watch).pipe(Effect.provide(layer)),
     places: givePlaces(state, residency, waker).pipe(Effect.provide(layer)),
@@ -113,9 +123,10 @@ describe("residency", () => {
       come("b");
       come("a");
       const { cursor, ledger, live, start } = state.buffers.get("a")!;
-      assert.deepStrictEqual({ cursor, live, start, books: ledger.books().accepted.records }, {
-        ...{ cursor: 2, live: true, start: 0, books: 2 },
-      });
+      assert.deepStrictEqual(
+        { cursor, live, start, books: ledger.books().accepted.records },
+        { cursor: 2, live: true, start: 0, books: 2 },
+      );
       assert.strictEqual(state.rows.size, 0);
       assert.deepStrictEqual([...accountsOf(state)].map(({ job }) => job).toSorted(), ["a", "b"]);
     }),
@@ -210,7 +221,12 @@ describe("residency", () => {
         atRevision: () => Effect.undefined,
         absence: () => Effect.succeed("forgotten"),
       });
-      const layer = Layer.mergeAll(layerActors(() => "idle"), jobs, logOf([]), quiet);
+      const layer = Layer.mergeAll(
+        layerActors(() => "idle"),
+        jobs,
+        logOf([]),
+        quiet,
+      );
       const one = [storedJob("a", "x")];
       yield* adoptJobs(state, jobSetOf(one, 1), options).pipe(Effect.provide(layer));
       assert.lengthOf(state.dealtTo("x.http_requests", 1), 1);
