@@ -1,3 +1,4 @@
+import { fairnessHelp, runFairness } from "./fairness/fairness.ts";
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
 import { runSurge, surgeHelp } from "./surge/surge.ts";
 import { densityHelp, runDensity } from "./density/density.ts";
@@ -29,6 +30,11 @@ const benchmarks: Readonly<
     about: "a million push jobs with rows, 1 % active: memory, start, waking",
     help: densityHelp,
     run: runDensity,
+  },
+  fairness: {
+    about: "what 99 customers get of a host that they share with one of 100 times their traffic",
+    help: fairnessHelp,
+    run: runFairness,
   },
 };
 

@@ -25,6 +25,10 @@ export interface SpillwayOptions {
   /** Holds `data/`, `spillway.log` and `spillway.pid`. */
   readonly directory: string;
   readonly jobsFile: string;
+  /** Settings over the defaults. */
+  readonly settingsFile?: string;
+  /** Beside what we were started with. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** One `spillway dev`, which may be killed and started again on its data any number of times. */
@@ -51,11 +55,13 @@ export class SpillwayProcess implements AsyncDisposable {
 
   /** Starts it on its data directory and resolves when it says that it is ready. */
   async start(): Promise<void> {
-    const { directory, jobsFile } = this.#options;
+    const { directory, environment, jobsFile, settingsFile } = this.#options;
     const log = openSync(join(directory, "spillway.log"), "a");
     const args = ["dev", "--data", join(directory, "data"), "--listen", `127.0.0.1:${this.#port}`, "--jobs", jobsFile];
+    if (settingsFile !== undefined) args.push("--config", settingsFile);
     const child = spawn("/bin/sh", ["-c", launcher, "sh", executable, ...args], {
       detached: true,
+      env: { ...process.env, ...environment },
       stdio: ["pipe", "pipe", log],
     }) as ChildProcess & { stdin: Writable; stdout: Readable };
     closeSync(log);

@@ -59,7 +59,7 @@ const layers: ReadonlyArray<Layer> = [
       /^(undici|yaml)$/,
       domain,
       /^src\/(cli|control|observability)\//,
-      /^src\/api\/(reports|contract)\.ts$/,
+      /^src\/api\/(([a-z-]+-)?reports|contract)\.ts$/,
       // A command starts a node; it does not look inside one.
       /^src\/node\/run\.ts$/,
     ],

@@ -3,7 +3,7 @@
  * of the sink, nats-server.
  *
  * What is in it: one push job each in the bucket; one record of each job in the logs, written by the forwarder's own
- * outbox; one row each, written by the owner's own checkpoints, with books that say that this record was delivered. What
+ * outbox; one row each, written by the owner's own checkpoints, with books that say that it was delivered. What
  * did not happen is the delivery itself: a million pushes would take a quarter of an hour and leave nothing behind that
  * is not here.
  */
@@ -135,7 +135,7 @@ const everybody = Layer.succeed(Jobs, {
 
 const main = Effect.gen(function* () {
   const { limits } = yield* loadSettings({ profile: "development", overrides: { dataDirectory } });
-  const bytes = fileStoreBytes({ partitions, logBytesMax: limits.logBytesMax });
+  const bytes = fileStoreBytes({ ...limits, partitions });
   const server = yield* Effect.acquireRelease(
     Effect.promise(() => startBuildServer(binary, dataDirectory, bytes)),
     (running) => Effect.promise(() => running[Symbol.asyncDispose]()),

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** The destination of all push jobs: notes when a batch of a customer came in. In the process that asks, for its clock. */
+/** The destination of all push jobs: notes when a batch came in, by the clock of the process that asks. */
 export class Sink implements AsyncDisposable {
   readonly url: string;
   batches = 0;

@@ -41,7 +41,6 @@ export const auditPartition = Effect.fn("audit.partition")(function* (
     recounts.push({ job, pairKey, start, book: books.accepted, records: 0, bytes: 0 });
   }
   const byPair = Map.groupBy(recounts, ({ pairKey }) => pairKey);
-  const { firstSequence } = yield* log.describe(state.partition);
   const watch = new ContinuityWatch({}, []);
   for (let position = 0; position < until;) {
     const messages = yield* log.read(state.partition, position + 1, readBytes);
@@ -60,6 +59,8 @@ export const auditPartition = Effect.fn("audit.partition")(function* (
       }
     }
   }
+  // Asked afterwards: what was purged meanwhile was not counted.
+  const { firstSequence } = yield* log.describe(state.partition);
   return recounts.map((recount) => auditOf(recount, firstSequence));
 });
 

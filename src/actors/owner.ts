@@ -9,18 +9,18 @@ import { Log } from "./ports/log.ts";
 import { NodeAdmission } from "./ports/node-admission.ts";
 import { reap } from "./residency/reaper.ts";
 import { Residency } from "./residency/residency.ts";
+import { SweepRegulator } from "./partition/sweep/sweep-regulator.ts";
+import { WindowBudget } from "./window-budget.ts";
 import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
 export interface OwnerOptions extends Omit<OwnOptions, "residency">, QuotaLimits {
   readonly residentBuffersMax: number;
   readonly hibernateAfterMillis: number;
   readonly windowBytesMax: number;
+  readonly sweepBytesPerSecondMax: number;
   /** False on a node without the owner role: it runs no buffers. */
   readonly owns: boolean;
 }
-
-/** How often the memory budget is checked. */
-const budgetMillis = 500;
 
 /** The node's owner: runs the buffers of every partition that it can claim. */
 export class Owner extends Context.Service<
@@ -51,6 +51,12 @@ const makeOwner = (
     admission?.watchResidents(() => residency.size, given.residentBuffersMax);
     const options = { ...given, residency };
     let current: JobSet | undefined;
+    const shared = {
+      ...options,
+      windowBudget: new WindowBudget(options.windowBytesMax, () => buffersOf(owned)),
+      pendingBytesOf: (customer: string) => pendingBytesOf(owned, customer),
+      sweepRegulator: new SweepRegulator(options.sweepBytesPerSecondMax),
+    };
 
     yield* jobs.onChange((set) =>
       Effect.suspend(() => {
@@ -62,7 +68,7 @@ const makeOwner = (
       Array.from({ length: options.owns ? options.partitions : 0 }, (_, partition) => partition),
       (partition) =>
         Effect.forkScoped(
-          ownPartition(partition, options, (taken) =>
+          ownPartition(partition, shared, (taken) =>
             Effect.suspend(() => {
               if (taken === undefined) return Effect.sync(() => void owned.delete(partition));
               owned.set(partition, taken);
@@ -73,7 +79,6 @@ const makeOwner = (
       { discard: true },
     );
     yield* Effect.forkScoped(reap(() => owned.values()));
-    yield* Effect.forkScoped(keepBudget(owned, options.windowBytesMax));
     yield* Effect.forkScoped(quotaLoop(owned, options));
 
     const drain = Effect.suspend(() =>
@@ -88,22 +93,9 @@ const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>
 const sum = (buffers: ReadonlyArray<Buffer>): number =>
   buffers.reduce((bytes, { window }) => bytes + window.bytes(), 0);
 
-const failing = (buffer: Buffer): number => (buffer.actor?.delivery() === "backingOff" ? 1 : 0);
-
-/** Over the node's memory budget, buffers whose destination fails give their windows up first, then the largest. */
-const keepBudget = (owned: ReadonlyMap<number, Owned>, windowBytesMax: number): Effect.Effect<never> =>
-  Effect.gen(function* () {
-    while (true) {
-      yield* Effect.sleep(budgetMillis);
-      const buffers = buffersOf(owned);
-      let over = sum(buffers) - windowBytesMax;
-      if (over <= 0) continue;
-      const order = buffers.toSorted((a, b) => failing(b) - failing(a) || b.window.bytes() - a.window.bytes());
-      for (const buffer of order) {
-        if (over <= 0) break;
-        const before = buffer.window.bytes();
-        buffer.giveUpWindow();
-        over -= before - buffer.window.bytes();
-      }
-    }
-  });
+/** Uncompressed bytes of a customer's backlog on this node. */
+const pendingBytesOf = (owned: ReadonlyMap<number, Owned>, customer: string): number =>
+  buffersOf(owned).reduce(
+    (bytes, { ledger, newest }) => (newest.job.customer === customer ? bytes + ledger.pendingBytes : bytes),
+    0,
+  );

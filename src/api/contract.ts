@@ -2,8 +2,10 @@ import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
+import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
+import { ReplaysGroup } from "./replay-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -119,11 +121,17 @@ const about = OpenApi.annotations({
 });
 
 /** What Effect's router serves. */
-export class SpillwayApi extends HttpApi.make("spillway").add(JobsGroup, NodeGroup, HealthGroup).annotateMerge(about) {}
+export class SpillwayApi extends HttpApi.make("spillway")
+  .add(JobsGroup, NodeGroup, HealthGroup)
+  .add(DeadLettersGroup)
+  .add(ReplaysGroup)
+  .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
 export class DocumentedApi extends HttpApi.make("spillway")
   .add(IngestGroup, JobsGroup, NodeGroup, HealthGroup)
+  .add(DeadLettersGroup)
+  .add(ReplaysGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

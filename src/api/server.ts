@@ -6,10 +6,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { type AccessPolicy, type Denial, denialOf, isLoopbackHost, pathOf, tokenHashOf } from "./access.ts";
 import { DocumentedApi, openapiPath, SpillwayApi } from "./contract.ts";
+import type { DeadLettersAdmin } from "./dead-letters-port.ts";
+import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
+import { ReplaysHandlers } from "./handlers/replays.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
+import type { ReplaysAdmin } from "./replays-port.ts";
 import { answerRefusals } from "./refusals.ts";
 
 /** The node cannot listen as it was told to; `message` says what to do. */
@@ -39,7 +43,7 @@ export interface Served {
  */
 export const serveApi = Effect.fn("api.serve")(function* (
   options: ServeOptions,
-): Effect.fn.Return<Served, ListenError, NodeView | JobsAdmin | Scope.Scope> {
+): Effect.fn.Return<Served, ListenError, NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | Scope.Scope> {
   if (options.token === undefined && !isLoopbackHost(options.host)) {
     return yield* new ListenError({
       reason: "token-required",
@@ -79,7 +83,9 @@ const routedHandler = Effect.gen(function* () {
   const scope = yield* Effect.scope;
   const documentation = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(DocumentedApi));
   const routes = Layer.mergeAll(
-    HttpApiBuilder.layer(SpillwayApi).pipe(Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers])),
+    HttpApiBuilder.layer(SpillwayApi).pipe(
+      Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers, DeadLettersHandlers, ReplaysHandlers]),
+    ),
     HttpRouter.add("GET", openapiPath, documentation),
   ).pipe(Layer.provide(NodeHttpServer.layerHttpServices));
   const app = yield* HttpRouter.toHttpEffect(routes);

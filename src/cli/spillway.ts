@@ -1,8 +1,11 @@
 import { Command } from "effect/cli";
 import { books } from "./books.ts";
+import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { limits } from "./limits.ts";
+import { replay } from "./replay.ts";
+import { replays } from "./replays.ts";
 import { send } from "./send/send.ts";
 import { serve } from "./serve.ts";
 import { version } from "./version.ts";
@@ -18,5 +21,5 @@ export const spillway = Command.make("spillway").pipe(
     },
     { command: "spillway books", description: "See what became of every record" },
   ]),
-  Command.withSubcommands([dev, serve, send, jobs, books, limits, version]),
+  Command.withSubcommands([dev, serve, send, jobs, books, deadLetters, replay, replays, limits, version]),
 );

@@ -38,6 +38,9 @@ export const Limits = Schema.Struct({
   bufferWindowBytesMax: atLeast(65_536),
   bufferClosedBatchesMax: atLeast(1),
   sweepSliceBytesMax: atLeast(65_536),
+  sweepSliceMillisMax: atLeast(10),
+  sweepNearBytesMax: atLeast(65_536),
+  sweepBytesPerSecondMax: atLeast(65_536),
   checkpointMillis: atLeast(10),
   checkpointUrgentMillis: atLeast(1),
   checkpointCountMillis: atLeast(10),
@@ -46,7 +49,14 @@ export const Limits = Schema.Struct({
   // Deliveries.
   pushesInFlightMax: atLeast(1),
   pushesPerHostMax: atLeast(1),
+  pushesPerHostFirst: atLeast(1),
+  slowPushesInFlightMax: atLeast(1),
+  pushSlowMillis: atLeast(10),
   pushMillisMax: atLeast(100),
+  pushStallMillisMax: atLeast(100),
+  circuitFailuresMax: atLeast(1),
+  circuitOpenMillisFirst: atLeast(10),
+  circuitOpenMillisMax: atLeast(10),
   retryBaseMillis: atLeast(1),
   retryMillisMax: atLeast(1),
   oldRevisionAttemptsMax: atLeast(1),
@@ -70,6 +80,8 @@ export const Limits = Schema.Struct({
   newBuffersBurstMax: atLeast(1),
   newcomerSeconds: atLeast(1),
   newcomerSharePercent: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 50 })),
+  purgePercent: Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 99 })),
+  replayWindowSecondsMax: atLeast(60),
   // Buffers that cannot go on.
   suspendedProbeMillis: atLeast(1_000),
   unresolvedFailuresMax: atLeast(1),
@@ -80,6 +92,11 @@ export const Limits = Schema.Struct({
   deadLettersInRowMax: atLeast(1),
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
+  deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  // Replays.
+  replaysMax: atLeast(1),
+  replayBytesPerSecondMax: atLeast(65_536),
+  replayAttemptsMax: atLeast(1),
   // Residency.
   /** 0: as many as the node's memory is good for, worked out at the start. */
   residentBuffersMax: atLeast(0),
@@ -117,8 +134,10 @@ const relations: ReadonlyArray<readonly [keyof Limits, keyof Limits, string]> = 
   ["surgingPercent", "closedPercent", "the states of admission follow one another"],
   ["admissionEasedPercent", "guardedPercent", "otherwise the node never comes back to open"],
   ["windowBytesMax", "memoryBytesMax", "the windows are a part of the node's memory"],
+  ["purgePercent", "expiryPercent", "what is settled must make room before anything is given up"],
   ["deadLettersInRowMax", "deadLettersPerJobMax", "otherwise the first never takes effect"],
   ["checkpointUrgentMillis", "checkpointMillis", "an urgent checkpoint must not wait longer than an ordinary one"],
   ["checkpointMillis", "checkpointCountMillis", "count-only changes are the least urgent"],
+  ["circuitOpenMillisFirst", "circuitOpenMillisMax", "the first pause must not exceed the last"],
   ["retryBaseMillis", "retryMillisMax", "the first delay must not exceed the last"],
 ];

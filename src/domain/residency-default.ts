@@ -1,4 +1,4 @@
-/** What a resident buffer takes of the heap: actor, window, ledger, and its place in the maps (measured: 18 to 22 KB). */
+/** What a resident buffer takes: actor, window, ledger, and its place in the maps (measured: 18 to 22 KB). */
 const residentBytes = 24_576;
 const memoryShare = 0.25;
 const heapShare = 0.4;

@@ -1,15 +1,17 @@
 import { Effect, Layer } from "effect";
 import { layerNodeAdmission } from "../actors/admission/admission.ts";
 import { BufferActors } from "../actors/buffer/actor.ts";
+import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
 import { DeadLetterWriter } from "../actors/buffer/dead-letter-writer.ts";
 import { Owner } from "../actors/owner.ts";
-import { DeadLettersFull } from "../actors/ports/dead-letters.ts";
 import { Log } from "../actors/ports/log.ts";
+import { Replays } from "../actors/replay/replays.ts";
 import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
 import type { Limits } from "../domain/limits.ts";
 import { layerBacklogs } from "../streams/backlog-reports.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
+import { layerDeadLetters } from "../streams/dead-letters.ts";
 import { layerJobs } from "../streams/job-store.ts";
 import { layerLog } from "../streams/log.ts";
 import { layerOutbox } from "../streams/outbox.ts";
@@ -60,20 +62,22 @@ export const layerNode = (options: NodeLayerOptions) => {
   const destinations = layerDestinations({
     allowPrivateDestinations: options.allowPrivateDestinations,
     pushMillisMax: limits.pushMillisMax,
+    pushStallMillisMax: limits.pushStallMillisMax,
     multipartBytesMin: limits.s3MultipartBytesMin,
     connectionsPerHostMax: limits.pushesPerHostMax,
   });
   const backlogs = layerBacklogs({ partitions });
-  const letters = Layer.succeed(DeadLetterWriter, {
-    write: () => Effect.fail(new DeadLettersFull({ detail: "dead letters cannot be stored yet" })),
-  });
+  const deadLetters = layerDeadLetters({ ...limits, timeoutMillis: checkpointAnswerMillis });
+  const letters = DeadLetterWriter.layer(limits).pipe(Layer.provide(deadLetters));
+  const hosts = DestinationHosts.layer(limits);
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Owner.layer(shared).pipe(
-    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, letters]))),
+    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, hosts, letters]))),
     Layer.provide(checkpoints),
   );
+  const replays = Replays.layer(shared).pipe(Layer.provideMerge(owner), Layer.provideMerge(destinations));
   const admission = Layer.unwrap(Effect.map(readNode, (node) => layerNodeAdmission({ ...limits, ...node(limits) })));
-  return Layer.mergeAll(owner, layerOutbox(shared)).pipe(
+  return Layer.mergeAll(replays, layerOutbox(shared), deadLetters, hosts).pipe(
     Layer.provideMerge(admission),
     Layer.provideMerge(backlogs),
     Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),

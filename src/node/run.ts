@@ -4,7 +4,9 @@ import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
 import { Owner } from "../actors/owner.ts";
 import type { Limits } from "../domain/limits.ts";
 import { residentBuffersDefault } from "../domain/residency-default.ts";
+import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
+import { ReplaysAdmin } from "../api/replays-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { applyJobsFile } from "../control/apply-jobs.ts";
@@ -16,9 +18,11 @@ import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/se
 import { Nats } from "../streams/nats.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
+import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
 import { makeNodeView } from "./node-view.ts";
+import { makeReplaysAdmin } from "./replays-admin.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -89,7 +93,7 @@ const describe = (
 const startEmbedded = (settings: Settings): Effect.Effect<EmbeddedServer, NodeStartError, Scope.Scope> =>
   startEmbeddedServer({
     dataDirectory: settings.dataDirectory,
-    fileStoreBytesMax: fileStoreBytes({ partitions: settings.partitions, logBytesMax: settings.limits.logBytesMax }),
+    fileStoreBytesMax: fileStoreBytes({ ...settings.limits, partitions: settings.partitions }),
     messageBytesMax: settings.limits.messageBytesMax,
   }).pipe(
     Effect.tap(({ url, version }) => Effect.logInfo("nats-server runs.", { url, version })),
@@ -117,6 +121,8 @@ const operate = Effect.fnUntraced(function* (
     requestBytes: ingest.inFlightBytes,
   });
   const admin = yield* makeJobsAdmin(settings);
+  const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
+  const replays = yield* makeReplaysAdmin;
   yield* applyJobs(options);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
@@ -124,7 +130,13 @@ const operate = Effect.fnUntraced(function* (
     port: settings.listen.port,
     token: settings.token,
     ingest: settings.roles.includes("forwarder") ? ingest.handle : undefined,
-  }).pipe(Effect.provideService(NodeView, view), Effect.provideService(JobsAdmin, admin), Effect.mapError(startError));
+  }).pipe(
+    Effect.provideService(NodeView, view),
+    Effect.provideService(JobsAdmin, admin),
+    Effect.provideService(DeadLettersAdmin, deadLetters),
+    Effect.provideService(ReplaysAdmin, replays),
+    Effect.mapError(startError),
+  );
   // The last finalizer is the first to run: while everything below it still works.
   yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain));
   yield* Console.log(`spillway is ready at ${api.url}`);

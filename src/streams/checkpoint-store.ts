@@ -126,22 +126,37 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
 
 /**
  * The register changes in the last batch only: before that, rows that its `scan` and low-water mark passed may not be
- * written yet.
+ * written yet. A row and the receipts of its job stay together: the one without the other would book a loss that
+ * nobody was told of, or tell of one twice.
  */
 const inBatches = (store: Store, partition: number, before: Register, { receipts, register, rows }: Checkpoint) => {
-  const messages: ReadonlyArray<StreamMessage> = [
-    ...receipts.map((receipt) => ({
-      subject: receiptSubject(partition, receipt.job, receipt.firstSequence, receipt.reason),
-      data: encodeControl(receipt),
-    })),
-    ...rows.map((row) => ({ subject: rowSubject(partition, row.job), data: encodeControl(row) })),
-  ];
-  const size = store.options.checkpointRowsMax;
-  const batches = Math.max(1, Math.ceil(messages.length / size));
-  return Array.from({ length: batches }, (_, i) => ({
-    messages: messages.slice(i * size, (i + 1) * size),
-    register: i === batches - 1 ? register : before,
-  }));
+  const receiptsOf = Map.groupBy(receipts, ({ job }) => job);
+  const write = (receipt: Receipt): StreamMessage => ({
+    subject: receiptSubject(partition, receipt.job, receipt.firstSequence, receipt.reason),
+    data: encodeControl(receipt),
+  });
+  const groups = rows.map((row): ReadonlyArray<StreamMessage> => {
+    const own = receiptsOf.get(row.job) ?? [];
+    receiptsOf.delete(row.job);
+    return [...own.map(write), { subject: rowSubject(partition, row.job), data: encodeControl(row) }];
+  });
+  const others = [...receiptsOf.values()].flat().map((receipt) => [write(receipt)]);
+  const batches = pack([...others, ...groups], store);
+  return batches.map((messages, i) => ({ messages, register: i === batches.length - 1 ? register : before }));
+};
+
+/** Groups in order, as many to a batch as fit; only one that is too large by itself is cut. */
+const pack = (groups: ReadonlyArray<ReadonlyArray<StreamMessage>>, { options }: Store) => {
+  const size = options.checkpointRowsMax;
+  const batches: Array<Array<StreamMessage>> = [[]];
+  for (const group of groups) {
+    if (batches.at(-1)!.length > 0 && batches.at(-1)!.length + group.length > size) batches.push([]);
+    for (const message of group) {
+      if (batches.at(-1)!.length >= size) batches.push([]);
+      batches.at(-1)!.push(message);
+    }
+  }
+  return batches;
 };
 
 /** One batch: the register first, guarded by its own last sequence. Every write carries a fresh nonce. */

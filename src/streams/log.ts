@@ -1,4 +1,4 @@
-import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { Effect, Layer } from "effect";
 import { Log, type LogInfo, type LogMessage, LogUnavailable } from "../actors/ports/log.ts";
 import { ChunkUndecodable, decode } from "./chunk.ts";
@@ -41,7 +41,13 @@ export const layerLog = (options: LogOptions): Layer.Layer<Log, LogUnavailable, 
           Effect.andThen(Effect.sync(() => hints.wrote(partition))),
         );
 
-      return Log.of({ read, tick, describe: (partition) => describe(manager, partition), waitForWrite: hints.wait });
+      return Log.of({
+        read,
+        tick,
+        describe: (partition) => describe(manager, partition),
+        purge: (partition, sequence) => purge(manager, partition, sequence),
+        waitForWrite: hints.wait,
+      });
     }),
   );
 
@@ -64,12 +70,21 @@ const decodeMessage = (stored: StoredMessage): Effect.Effect<LogMessage> => {
 /** Asked of the leader, unlike reads: used where a replica that lags would mislead. */
 const describe = (manager: JetStreamManager, partition: number): Effect.Effect<LogInfo, LogUnavailable> =>
   attempt("manage", () => manager.streams.info(logStream(partition))).pipe(
-    Effect.map(({ created, state }) => ({
+    Effect.map(({ created, state, ts }: StreamInfo & { readonly ts?: string }) => ({
       incarnation: created,
       firstSequence: state.first_seq,
       lastSequence: state.last_seq,
       bytes: state.bytes,
       firstMillis: state.messages === 0 ? undefined : Date.parse(state.first_ts),
+      // Not in the client's types: every JetStream answer of this kind has it since nats-server 2.10.
+      nowMillis: ts === undefined ? undefined : Date.parse(ts),
     })),
     Effect.mapError(({ detail }) => new LogUnavailable({ operation: "describe", detail })),
+  );
+
+/** Keeps the order of things: only the oldest messages go, so no gap comes to be between those that stay. */
+const purge = (manager: JetStreamManager, partition: number, sequence: number): Effect.Effect<void, LogUnavailable> =>
+  attempt("manage", () => manager.streams.purge(logStream(partition), { seq: sequence + 1 })).pipe(
+    Effect.asVoid,
+    Effect.mapError(({ detail }) => new LogUnavailable({ operation: "purge", detail })),
   );

@@ -20,6 +20,31 @@ export const receiptSubject = (partition: number, job: string, sequence: number,
 export const backlogSubject = (partition: number): string => `spillway.backlog.${partitionName(partition)}`;
 export const backlogSubjects = "spillway.backlog.*";
 
+/** All dead letters of all partitions: they are few, and bounded together. */
+export const deadStream = "DEAD";
+export const deadSubjects = "dead.>";
+
+/** What a dead letter is known by: another log's sequence is another letter. */
+export interface DeadLetterName {
+  readonly customer: string;
+  readonly job: string;
+  readonly incarnation: string;
+  readonly sequence: number;
+  readonly index: number;
+}
+export const deadSubject = (
+  partition: number,
+  { customer, incarnation, index, job, sequence }: DeadLetterName,
+): string =>
+  `dead.${partitionName(partition)}.${customer}.${job}.${incarnation.replaceAll(".", "_")}.${sequence}.${index}`;
+/** Filters: the letters of a customer, of a job, of a record of any log. */
+export const deadOfCustomer = (customer: string): string => `dead.*.${customer}.>`;
+export const deadOfJob = (job: string): string => `dead.*.*.${job}.>`;
+export const deadOfRecord = (job: string, sequence: number, index: number): string =>
+  `dead.*.*.${job}.*.${sequence}.${index}`;
+/** `dead.007.acme.a.2026….12.3` → `a`. */
+export const jobOfDead = (subject: string): string => subject.split(".")[3] ?? "";
+
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
 

@@ -9,7 +9,7 @@ import {
 import { nanos } from "@nats-io/transport-node";
 import { Effect, Schema } from "effect";
 import { attempt, Nats, type NatsError } from "./nats.ts";
-import { controlStream, controlSubjects, logStream, logSubjects } from "./subjects.ts";
+import { controlStream, controlSubjects, deadStream, deadSubjects, logStream, logSubjects } from "./subjects.ts";
 
 /** What exists differs from what this node needs. Nothing was changed. */
 export class TopologyMismatch extends Schema.TaggedError<TopologyMismatch>()("TopologyMismatch", {
@@ -23,6 +23,8 @@ export interface TopologyOptions {
   readonly logBytesMax: number;
   readonly logMaxAgeSeconds: number;
   readonly messageBytesMax: number;
+  readonly deadLetterBytesMax: number;
+  readonly deadLetterAgeSecondsMax: number;
 }
 
 /** Share of the file store that must stay free of LOG streams, so that a full store never refuses a checkpoint. */
@@ -32,13 +34,41 @@ const controlBytesPerPartition = 33_554_432;
 const controlBytesFixed = 268_435_456;
 
 /** Bytes that the store needs for these streams, `max_file_store` of the server included its reserve. */
-export const fileStoreBytes = (options: { readonly partitions: number; readonly logBytesMax: number }): number =>
+export const fileStoreBytes = (options: {
+  readonly partitions: number;
+  readonly logBytesMax: number;
+  readonly deadLetterBytesMax: number;
+}): number =>
   Math.ceil(
-    (options.partitions * (options.logBytesMax + controlBytesPerPartition) + controlBytesFixed) / (1 - reservedShare),
+    (options.partitions * (options.logBytesMax + controlBytesPerPartition) +
+      options.deadLetterBytesMax +
+      controlBytesFixed) /
+      (1 - reservedShare),
   );
 
-/** The streams as data: two per partition. */
-export const topology = (options: TopologyOptions): ReadonlyArray<Partial<StreamConfig> & { readonly name: string }> =>
+/** The streams as data: two per partition, and one for the dead letters of all. */
+export const topology = (
+  options: TopologyOptions,
+): ReadonlyArray<Partial<StreamConfig> & { readonly name: string }> => [
+  ...partitionStreams(options),
+  {
+    name: deadStream,
+    subjects: [deadSubjects],
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    // First write wins, and a full stream refuses: a letter is never lost to make room for another.
+    discard: DiscardPolicy.New,
+    discard_new_per_subject: true,
+    max_msgs_per_subject: 1,
+    max_age: nanos(options.deadLetterAgeSecondsMax * 1_000),
+    max_bytes: options.deadLetterBytesMax,
+    max_msg_size: options.messageBytesMax,
+    num_replicas: options.replicas,
+    allow_direct: true,
+  },
+];
+
+const partitionStreams = (options: TopologyOptions): ReadonlyArray<Partial<StreamConfig> & { readonly name: string }> =>
   Array.from({ length: options.partitions }, (_, partition) => [
     {
       name: logStream(partition),

@@ -18,9 +18,14 @@ import { serveApi } from "../../src/api/server.ts";
 import { emptyBooks } from "../../src/domain/books.ts";
 import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
+import { FakeDeadLetters } from "./fake-dead-letters.ts";
+import { FakeReplays } from "./fake-replays.ts";
+
 /** A scripted node behind the real server. */
 export class FakeNode {
   readonly jobs = new Map<string, ShownJob>();
+  readonly letters = new FakeDeadLetters();
+  readonly replays = new FakeReplays();
   revision = 0;
   down = false;
   ready = true;
@@ -119,6 +124,8 @@ export class FakeNode {
         put: (id, input, expected) => Effect.suspend(() => this.put(id, input, expected)),
         remove: (id, expected) => Effect.suspend(() => this.remove(id, expected)),
       }),
+      this.letters.layer,
+      this.replays.layer,
     );
   }
 }

@@ -10,7 +10,18 @@ describe("spillway", () => {
     Effect.gen(function* () {
       const help = yield* runSpillway(["--help"]);
       assert.strictEqual(help.code, 0);
-      for (const command of ["dev", "serve", "send", "jobs", "books", "limits", "version"]) {
+      for (const command of [
+        "dev",
+        "serve",
+        "send",
+        "jobs",
+        "books",
+        "dead-letters",
+        "replay",
+        "replays",
+        "limits",
+        "version",
+      ]) {
         assert.match(help.stdout, new RegExp(`^ {2}${command} `, "m"));
       }
       const version = yield* runSpillway(["--version"]);

@@ -61,6 +61,18 @@ describe("an s3 push", () => {
     }),
   );
 
+  it.live("gives a replay a name and a mark of its own", () =>
+    Effect.gen(function* () {
+      const { store, destination } = yield* open({ path: "a" });
+      yield* destination.push(small);
+      yield* destination.push({ ...small, replay: true });
+      const [live, replay] = [...store.objects.keys()];
+      assert.strictEqual(replay, live!.replace(".log.gz", "_replay.log.gz"));
+      assert.notProperty(store.objects.get(live!)?.headers, "x-amz-meta-spillway-replay");
+      assert.deepInclude(store.objects.get(replay!)?.headers, { "x-amz-meta-spillway-replay": "true" });
+    }),
+  );
+
   it.live("finds its own object when a retry meets it, and says so", () =>
     Effect.gen(function* () {
       const { store, destination } = yield* open();

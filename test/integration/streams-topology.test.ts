@@ -32,15 +32,15 @@ const refusalOf = Effect.fnUntraced(function* (options: TopologyOptions) {
 });
 
 describeNats("topology", (startNats) => {
-  it.live("creates two streams per partition, and finds nothing to do the second time", () =>
+  it.live("creates two streams per partition and one for dead letters, and finds nothing to do the second time", () =>
     Effect.gen(function* () {
       const { url } = yield* startNats();
       yield* Effect.gen(function* () {
         yield* reconcileTopology(topologyOf(3));
         const created = yield* allStreams;
         const names = created.map(({ config }) => config.name);
-        assert.deepStrictEqual(names, ["CTL_000", "CTL_001", "CTL_002", "LOG_000", "LOG_001", "LOG_002"]);
-        const log = created[3]!.config;
+        assert.deepStrictEqual(names, ["CTL_000", "CTL_001", "CTL_002", "DEAD", "LOG_000", "LOG_001", "LOG_002"]);
+        const log = created[4]!.config;
         assert.deepInclude(log, { allow_direct: true, allow_atomic: true, deny_delete: true, discard: "old" });
         assert.strictEqual(created[0]!.config.max_msgs_per_subject, 1);
         yield* reconcileTopology(topologyOf(3));

@@ -1,4 +1,5 @@
 import { Clock, Effect, Layer } from "effect";
+import { DestinationHosts } from "../../src/actors/destination-host/destination-hosts.ts";
 import { BufferActors } from "../../src/actors/buffer/actor.ts";
 import { Owner } from "../../src/actors/owner.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
@@ -6,6 +7,7 @@ import type { Residency } from "../../src/actors/residency/residency.ts";
 import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
+import { hostLimits } from "../support/host-limits.ts";
 import { layerLetters } from "../support/scripted-letters.ts";
 import { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
@@ -143,7 +145,9 @@ export class PartitionWorld {
     });
     return Owner.layer(options).pipe(
       Layer.provide(
-        BufferActors.layer(options).pipe(Layer.provide([this.store.layer(dice, life), this.layerLetters(life)])),
+        BufferActors.layer(options).pipe(
+          Layer.provide([this.store.layer(dice, life), DestinationHosts.layer(options), this.layerLetters(life)]),
+        ),
       ),
       Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),
     );
@@ -158,6 +162,17 @@ const drawLimits = (dice: Dice) => ({
   sweepSliceBytesMax: dice.pick([500, 5_000, 1_000_000]),
   residentBuffersMax: dice.pick([1, 2, 3, 1_000, 1_000]),
   hibernateAfterMillis: dice.pick([0, 700, 4_000]),
+  sweepSliceMillisMax: dice.pick([20, 1_000]),
+  sweepNearBytesMax: dice.pick([2, 20, 1_000_000]),
+  sweepBytesPerSecondMax: dice.pick([100_000, 1_000_000_000]),
+  logMaxAgeSeconds: 1_000_000,
+  logBytesMax: 1_000_000_000,
+  expiryPercent: 90,
+  purgePercent: 80,
+  replayWindowSecondsMax: 1_000_000,
+  backlogBytesPerCustomerMax: 1_000_000_000,
+  backlogAgeSecondsMax: 1_000_000,
+  backlogEasedPercent: 80,
   windowBytesMax: dice.pick([8_000, 1_000_000_000]),
   owns: true,
   bounds: { bytesMax: dice.pick([3_000, 1_000_000]), closedBatchesMax: dice.pick([1, 2, 8]) },
@@ -173,11 +188,9 @@ const drawLimits = (dice: Dice) => ({
   deadLettersInRowMax: 5,
   quarantineCrashesMax: 1_000,
   quarantineWindowMillis: 1_000,
+  ...hostLimits,
   pushesInFlightMax: 2,
+  slowPushesInFlightMax: 1,
   pushesPerHostMax: 1,
   drainMillisMax: 3_000,
-  // Far beyond what a run stores.
-  backlogBytesPerCustomerMax: 1_000_000_000,
-  backlogAgeSecondsMax: 86_400,
-  backlogEasedPercent: 80,
 });

@@ -86,8 +86,10 @@ export class ScriptedLog {
           incarnation: this.incarnation,
           firstSequence: 1,
           lastSequence: this.messages.length,
-          bytes: 0,
+          // One byte a message: so a limit in bytes is one in messages.
+          bytes: this.messages.length,
         })),
+      purge: () => Effect.void,
       waitForWrite: (_, millis) => Effect.ignore(Effect.timeoutOption(Deferred.await(this.wrote), millis)),
     });
   }

@@ -2,6 +2,7 @@ import { Effect, Exit, Fiber, Layer, Random, References, Scheduler, Scope } from
 import { TestClock } from "effect/testing";
 import { assert } from "vitest";
 import { Owner } from "../../src/actors/owner.ts";
+import { totalsOf } from "../../src/actors/residency/accounts.ts";
 import { Life } from "./life.ts";
 import { PartitionWorld } from "./partition-world.ts";
 import { assertAtLeastOnce, assertBooksBalance, assertExactlyOnce, assertStoredIsWhole } from "./verdicts.ts";
@@ -95,11 +96,11 @@ export const isSettled = ({ log, checkpoints }: PartitionWorld, owner: Owner["Se
   const owned = owner.owned().get(0);
   if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined)
     return false;
-  const { buffers, waiting } = owned.state;
-  return waiting.size === 0 && [...buffers.values()].every(({ ledger }) => ledger.pendingRecords === 0);
+  // Wherever the buffers are: resident, waiting or hibernated.
+  return owned.state.isAdopted && totalsOf(owned.state).pending.records === 0;
 };
 
-const stuck = (owner: Owner["Service"]) =>
+export const stuck = (owner: Owner["Service"]) =>
   [...owner.owned().values()].map(({ state }) => ({
     position: state.position,
     scan: state.scan,
@@ -108,7 +109,7 @@ const stuck = (owner: Owner["Service"]) =>
     waitingBuffers: [...state.waitingBuffers.values()].map((buffer) => [buffer.jobId, buffer.dirtiness()]),
     resident: [...state.buffers.keys()],
     buffers: [...state.buffers.values()]
-      .filter(({ ledger }) => ledger.pendingRecords > 0)
+
       .map((buffer) => ({
         job: buffer.jobId,
         cursor: buffer.cursor,

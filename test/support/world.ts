@@ -1,8 +1,10 @@
 import { Effect, Layer, References } from "effect";
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { DestinationHosts } from "../../src/actors/destination-host/destination-hosts.ts";
 import { BufferActors } from "../../src/actors/buffer/actor.ts";
 import { Owner } from "../../src/actors/owner.ts";
+import { hostLimits } from "./host-limits.ts";
 import { layerNoLetters } from "./scripted-letters.ts";
 import { Destinations, type PushRequest } from "../../src/actors/ports/destinations.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
@@ -30,6 +32,8 @@ export const topologyOf = (partitions: number, over: Partial<TopologyOptions> = 
   logBytesMax: 268_435_456,
   logMaxAgeSeconds: limits.logMaxAgeSeconds,
   messageBytesMax: limits.messageBytesMax,
+  deadLetterBytesMax: limits.deadLetterBytesMax,
+  deadLetterAgeSecondsMax: limits.deadLetterAgeSecondsMax,
   ...over,
 });
 
@@ -140,6 +144,8 @@ export interface RecordedPush {
   readonly first: number;
   readonly attempt: number;
   readonly records: number;
+  /** Whether it says that it is a replay. */
+  readonly replay: boolean;
   /** What the destination would store, inflated. */
   readonly content: string;
   /** What it answered; undefined as long as it did not, and when the push was interrupted. */
@@ -183,13 +189,14 @@ export class ScriptedDestinations {
   }
 }
 
-const arrived = (owner: string, job: string, { attempt, batch, batchId, body }: PushRequest): RecordedPush => ({
+const arrived = (owner: string, job: string, { attempt, batch, batchId, body, replay }: PushRequest): RecordedPush => ({
   owner,
   job,
   batchId,
   first: batch.first,
   attempt,
   records: batch.records,
+  replay: replay === true,
   content: gunzipSync(Buffer.concat(body)).toString("utf8"),
   outcome: undefined,
 });
@@ -205,7 +212,15 @@ export const layerOwner = (
   const all = { ...limits, ...over };
   const bounds = { bytesMax: all.bufferWindowBytesMax, closedBatchesMax: all.bufferClosedBatchesMax };
   return Owner.layer({ ...all, partitions, owner, owns: true, bounds }).pipe(
-    Layer.provide(BufferActors.layer(all).pipe(Layer.provide([destinations.layerFor(owner), layerNoLetters]))),
+    Layer.provide(
+      BufferActors.layer(all).pipe(
+        Layer.provide([
+          destinations.layerFor(owner),
+          DestinationHosts.layer({ ...hostLimits, ...all }),
+          layerNoLetters,
+        ]),
+      ),
+    ),
     Layer.provide(layerJobsOf(set)),
     Layer.provideMerge(layerStores(over)),
   );

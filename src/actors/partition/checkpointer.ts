@@ -78,10 +78,18 @@ export const checkpoint = Effect.fnUntraced(function* (
   const receipts = state.receipts;
   state.receipts = [];
   const wasRebased = state.isRebased;
-  const taken = [...buffers];
+  // A receipt without its row would tell of a loss that a restart does not know of.
+  const taken = new Set(buffers);
+  for (const { job } of receipts) {
+    const buffer = state.buffers.get(job) ?? state.waitingBuffers.get(job);
+    if (buffer !== undefined) taken.add(buffer);
+  }
   for (const buffer of taken) state.inFlight.add(buffer);
   // Leaving rows first: a new job of the same name has its row under the same subject.
-  const written = [...leaving.map((buffer) => buffer.writeRow(true)), ...taken.map((buffer) => buffer.writeRow())];
+  const written = [
+    ...leaving.map((buffer) => buffer.writeRow(true)),
+    ...Array.from(taken, (buffer) => buffer.writeRow()),
+  ];
   // Of another log they are true only together with the register that says so.
   const rows = [...(wasRebased ? state.rows : []), ...written.map(({ row }) => row)];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
@@ -107,6 +115,7 @@ export const checkpoint = Effect.fnUntraced(function* (
   }
   state.scan = scan;
   if (wasRebased) state.isRebased = false;
+  state.storedLowWater = register.lowWater;
   // Not before: the mark of a write that did not land is no mark, and the next one may be lower.
   state.continuity.forgetDuplicates(register.lowWater);
   state.lastCheckpointMillis = yield* Clock.currentTimeMillis;

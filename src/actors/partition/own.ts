@@ -12,10 +12,16 @@ import { makeWaker } from "../residency/wake.ts";
 import { PartitionState } from "./partition-state.ts";
 import { readLoop, type ReaderOptions } from "./reader.ts";
 import { adoptJobs, type BufferOptions, rebase } from "./recover.ts";
+import { retentionLoop, type RetentionOptions } from "./retention.ts";
+import type { SweepRegulator } from "./sweep/sweep-regulator.ts";
 import { sweepLoop, type SweepOptions } from "./sweep.ts";
+import type { WindowBudget } from "../window-budget.ts";
 
-export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions {
+export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions, RetentionOptions {
   readonly drainMillisMax: number;
+  /** Shared by all partitions of a node; without them a partition has no such bounds. */
+  readonly windowBudget?: WindowBudget;
+  readonly sweepRegulator?: SweepRegulator;
 }
 
 /** A partition while this node owns it. */
@@ -82,6 +88,8 @@ const ownOnce = (
 ): Effect.Effect<never, Fenced | CheckpointUnavailable | LogUnavailable, Needs | Scope.Scope> =>
   Effect.gen(function* () {
     const state = yield* take(partition, options);
+    if (options.windowBudget !== undefined) state.windowBudget = options.windowBudget;
+    if (options.sweepRegulator !== undefined) state.sweepRegulator = options.sweepRegulator;
     const actors = yield* BufferActors;
     const context = yield* Effect.context<Needs>();
     const oneAtATime = yield* Semaphore.make(1);
@@ -134,6 +142,7 @@ const ownOnce = (
     yield* watched(sweepLoop(state, options));
     yield* watched(checkpointLoop(state, options));
     yield* watched(backlogReportLoop(state));
+    yield* watched(retentionLoop(state, options));
     return yield* Deferred.await(stopped);
   });
 
@@ -153,7 +162,11 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
     claim.register.incarnation !== incarnation || lastSequence < claim.register.scan;
   // Asked again before it is believed: between the two questions its last owner may have read on.
   const info = isOther(described) ? yield* log.describe(partition) : described;
-  if (!isOther(info)) return new PartitionState(partition, claim, info.incarnation);
+  if (!isOther(info)) {
+    const state = new PartitionState(partition, claim, info.incarnation);
+    state.log = info;
+    return state;
+  }
   yield* Effect.logError("The log is not the one that was read before: what was pending in it is lost.", {
     partition,
     scan: claim.register.scan,
@@ -162,6 +175,7 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
   const anew = { ...claim, register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0 } };
   const state = new PartitionState(partition, anew, info.incarnation);
   state.isRebased = true;
+  state.log = info;
   yield* rebase(state);
   return state;
 });

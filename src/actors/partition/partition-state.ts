@@ -6,8 +6,11 @@ import { RowTable } from "../ports/row-table.ts";
 import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
+import type { LogInfo } from "../ports/log.ts";
+import { WindowBudget } from "../window-budget.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Signal } from "./signal.ts";
+import { SweepRegulator } from "./sweep/sweep-regulator.ts";
 
 /** What a checkpoint writes a row of. */
 export type Rowed = Buffer | WaitingBuffer;
@@ -47,6 +50,8 @@ export class PartitionState {
   readonly waiting = new Map<string, Waiting>();
   /** Of one pair all buffers are here, or none: a chunk finds them all at once. */
   readonly byPair = new ByPair<Rowed>();
+  /** Whether a pair is of this partition. */
+  isOwn: (pairKey: string) => boolean = () => true;
   /** Brings the buffers of a pair in, for a chunk at this sequence that found none. */
   wake: (pairKey: string, sequence: number) => ReadonlyArray<Rowed> = () => [];
   /** Jobs on their way out: a chunk must not bring them in again. */
@@ -55,6 +60,8 @@ export class PartitionState {
   private readonly dirty = new Set<Buffer>();
   /** Taken for a checkpoint that has not landed or failed yet. */
   readonly inFlight = new Set<Rowed>();
+  /** Up to here the owner before may have pushed what no row tells of. */
+  doubtTo = Number.MAX_SAFE_INTEGER;
   /** A first job set was adopted: the reader may begin. */
   isAdopted = false;
   /** It is being given up: nothing more is started. */
@@ -85,6 +92,14 @@ export class PartitionState {
   /** The rows in the store are of another log: each must be written anew together with the register. */
   isRebased = false;
   lastCheckpointMillis = 0;
+  /** The memory of all windows of the node. */
+  windowBudget = WindowBudget.unlimited();
+  /** What the sweeps of the node share. */
+  sweepRegulator = SweepRegulator.unlimited();
+  /** What the leader last said of the log; undefined before it was asked. */
+  log: LogInfo | undefined;
+  /** The low-water mark as a checkpoint of ours has stored it: whatever is at or below may be purged. */
+  storedLowWater: number;
 
   constructor(partition: number, claim: Claim, incarnation: string) {
     this.partition = partition;
@@ -93,6 +108,7 @@ export class PartitionState {
     this.position = claim.register.scan;
     this.scan = claim.register.scan;
     this.rows = claim.rows instanceof RowTable ? claim.rows : RowTable.from(claim.rows);
+    this.storedLowWater = claim.register.lowWater;
     this.continuity = new ContinuityWatch(claim.register.writers, claim.register.duplicates);
   }
 
@@ -117,6 +133,12 @@ export class PartitionState {
 
   /** Set while a sweep runs. */
   sweepDeadlines: Deadlines | undefined;
+
+  /** About how many messages of the log so many bytes are; infinite while nothing is known of it. */
+  sequencesIn(bytes: number): number {
+    if (this.log === undefined || this.log.bytes === 0) return Number.POSITIVE_INFINITY;
+    return (bytes * (this.log.lastSequence - this.log.firstSequence + 1)) / this.log.bytes;
+  }
 
   add(buffer: Buffer): void {
     this.buffers.set(buffer.jobId, buffer);

@@ -4,6 +4,8 @@ import {
   messagesReadTotal,
   recordsMissingTotal,
 } from "../../observability/delivery-metrics.ts";
+import { confirmedRead } from "./confirmed-read.ts";
+import { bookUnread } from "./reader-gap.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
 
@@ -22,16 +24,15 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
     const log = yield* Log;
     let tickedMillis = 0;
     while (true) {
-      const messages = yield* log
-        .read(state.partition, state.position + 1, options.readBytesMax)
-        .pipe(
-          Effect.catchTag("LogUnavailable", ({ detail }) =>
-            Effect.logWarning("The log cannot be read; trying again.", { partition: state.partition, detail }).pipe(
-              Effect.andThen(Effect.sleep(failureMillis)),
-              Effect.as(undefined),
-            ),
+      const messages = yield* log.read(state.partition, state.position + 1, options.readBytesMax).pipe(
+        Effect.flatMap((read) => confirmed(state, read, options)),
+        Effect.catchTag("LogUnavailable", ({ detail }) =>
+          Effect.logWarning("The log cannot be read; trying again.", { partition: state.partition, detail }).pipe(
+            Effect.andThen(Effect.sleep(failureMillis)),
+            Effect.as(undefined),
           ),
-        );
+        ),
+      );
       if (messages === undefined) continue;
       for (const message of messages) yield* dispatch(state, message);
       if (messages.length > 0) {
@@ -51,43 +52,58 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
     }
   });
 
+/** What is not there is lost only when the leader says so: another replica may have it still. */
+const confirmed = (state: PartitionState, messages: ReadonlyArray<LogMessage>, options: ReaderOptions) =>
+  messages.length === 0 || messages[0]!.sequence === state.position + 1
+    ? Effect.succeed(messages)
+    : Effect.map(
+        confirmedRead(state.partition, state.position + 1, options.readBytesMax, state.position),
+        (read) => read.messages,
+      );
+
 /** One message: time first, then its chunks. Synchronous but for what goes wrong. */
 const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<void> => {
-  const missing = message.sequence - state.position - 1;
+  const before = state.position;
+  const missing = message.sequence - before - 1;
   for (const buffer of state.deadlines.due(message.millis)) if (buffer.live) buffer.advance(message.millis);
   const continuity =
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
     for (const chunk of message.chunks) {
-      for (const buffer of state.dealtTo(chunk.pairKey, message.sequence)) deal(buffer, message, chunk);
+      for (const buffer of state.dealtTo(chunk.pairKey, message.sequence)) deal(state, buffer, message, chunk);
     }
   }
   state.position = message.sequence;
+  state.windowBudget.keep();
   if (missing === 0 && (continuity === undefined || continuity._tag === "Next")) return Effect.void;
-  return complain(state, message, missing, continuity);
+  return complain(state, message, before, continuity);
 };
 
-const deal = (buffer: Rowed, message: LogMessage, chunk: Chunk): void => {
+const deal = (state: PartitionState, buffer: Rowed, message: LogMessage, chunk: Chunk): void => {
   buffer.count(message.sequence, message.millis, chunk);
-  if (buffer.live && !buffer.feed(message.sequence, message.millis, chunk)) buffer.lag(message.sequence - 1);
+  if (buffer.live && !state.windowBudget.feed(buffer, message, chunk)) buffer.lag(message.sequence - 1);
 };
 
 const complain = (
   state: PartitionState,
   { sequence, writer }: LogMessage,
-  missing: number,
+  before: number,
   continuity: ReturnType<PartitionState["continuity"]["see"]> | undefined,
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     const where = { partition: state.partition, sequence, forwarder: writer?.incarnation };
+    const missing = sequence - before - 1;
     if (missing > 0) yield* Effect.logError("The log has lost messages that were not read.", { ...where, missing });
     if (continuity?._tag === "Duplicate") yield* Metric.update(duplicatesSkippedTotal, 1);
     if (continuity?._tag === "Gap") {
       yield* Metric.update(recordsMissingTotal, continuity.records);
+      const { records } = continuity;
+      const isBooked = missing > 0 && bookUnread(state, before, sequence, records, yield* Clock.currentTimeMillis);
       yield* Effect.logError("Messages of a forwarder are missing from the log.", {
         ...where,
         messages: continuity.messages,
-        records: continuity.records,
+        records,
+        isBooked,
       });
     }
   });

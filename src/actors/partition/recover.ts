@@ -3,6 +3,7 @@ import { addBooks, emptyBooks } from "../../domain/books.ts";
 import { partitionOf } from "../../domain/partition.ts";
 import type { WindowBounds } from "../buffer/window.ts";
 import type { Row } from "../ports/checkpoints.ts";
+import { Log } from "../ports/log.ts";
 import { briefOf, changedIds, type JobBrief, type JobSet } from "../ports/jobs.ts";
 import { givePlaces, unfinishedRevision } from "../residency/places.ts";
 import type { Residency } from "../residency/residency.ts";
@@ -30,6 +31,7 @@ const sliceSize = 2_000;
  */
 export const adoptJobs = Effect.fnUntraced(function* (state: PartitionState, set: JobSet, options: BufferOptions) {
   const waker = yield* makeWaker(state, options);
+  state.isOwn = (pairKey) => isOfPartition(state, pairKey, options);
   if (state.isAdopted) yield* adoptChanges(state, set, options, waker);
   else {
     yield* adoptRows(state, set, options, waker);
@@ -75,7 +77,15 @@ const adoptRows = Effect.fnUntraced(function* (
     waker.queue(job, row, isNewcomer(row));
   }
   // Before the reader begins: what it finds must find them as they were left.
+  if (inDoubt.length > 0) yield* noteDoubt(state);
   for (const job of inDoubt) yield* rouseInDoubt(state, job, options, waker);
+});
+
+/** Asked after the claim: by now the owner before can push no more. Without an answer the doubt stays. */
+const noteDoubt = Effect.fnUntraced(function* (state: PartitionState) {
+  const log = yield* Log;
+  const info = yield* log.describe(state.partition).pipe(Effect.catch(() => Effect.undefined));
+  if (info !== undefined) state.doubtTo = info.lastSequence;
 });
 
 const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set: JobSet) {
@@ -138,7 +148,7 @@ const adoptChanges = Effect.fnUntraced(function* (
   const refused: Array<string> = [];
   for (const job of changed) {
     const brief = briefOf(set, job);
-    if (brief === undefined || !isOfPartition(state, brief, options)) continue;
+    if (brief === undefined || !state.isOwn(brief.pairKey)) continue;
     if (state.claim.damaged.has(job)) refused.push(job);
     else takeUp(state, set, job, brief, waker);
   }
@@ -149,7 +159,7 @@ const adoptChanges = Effect.fnUntraced(function* (
 const pairOf = (state: PartitionState, job: string): string | undefined =>
   state.buffers.get(job)?.pairKey ?? state.waitingBuffers.get(job)?.pairKey ?? state.rows.get(job)?.pairKey;
 
-const isOfPartition = (state: PartitionState, { pairKey }: JobBrief, { partitions }: BufferOptions): boolean => {
+const isOfPartition = (state: PartitionState, pairKey: string, { partitions }: BufferOptions): boolean => {
   const [customer = "", dataset = ""] = pairKey.split(".");
   return partitionOf(customer, dataset, partitions) === state.partition;
 };

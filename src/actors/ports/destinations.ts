@@ -15,7 +15,12 @@ export interface PushRequest {
   /** gzip members of newline-terminated records; their concatenation is a valid gzip file. */
   readonly body: ReadonlyArray<Uint8Array>;
   readonly bodyBytes: number;
+  /** A person asked for these records again: said to the receiver, and part of an object's name. */
+  readonly replay?: boolean;
 }
+
+/** The unique part of an object's name: shows a replay for what it is. */
+export const uniquePartOf = ({ hex, replay }: PushRequest): string => (replay === true ? `${hex}_replay` : hex);
 
 /** A push job's destination, ready to be pushed to. Holds connections; closed with its scope. */
 export interface OpenDestination {

@@ -39,7 +39,7 @@ export interface LogMessage {
 }
 
 export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUnavailable", {
-  operation: Schema.Literals(["read", "tick", "describe"]),
+  operation: Schema.Literals(["read", "tick", "describe", "purge"]),
   detail: Schema.String,
 }) {}
 
@@ -50,8 +50,10 @@ export interface LogInfo {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly bytes: number;
-  /** JetStream time of the oldest message, epoch millis; undefined for an empty log. */
+  /** JetStream time of the oldest message, epoch millis; absent for an empty log, and where nobody needs it. */
   readonly firstMillis?: number | undefined;
+  /** The server's own clock when it answered, epoch millis: what it judges ages by. */
+  readonly nowMillis?: number | undefined;
 }
 
 /** A partition's log, read in sequence and without a filter. */
@@ -67,6 +69,8 @@ export class Log extends Context.Service<
     /** Puts a moment into a silent log, so that open batches of the partition can end. */
     readonly tick: (partition: number) => Effect.Effect<void, LogUnavailable>;
     readonly describe: (partition: number) => Effect.Effect<LogInfo, LogUnavailable>;
+    /** Frees the space of every message up to and including `sequence`. Sequences are never used again. */
+    readonly purge: (partition: number, sequence: number) => Effect.Effect<void, LogUnavailable>;
     /** Completes when this process wrote to the partition, or after `millis`: a hint that saves idle polling. */
     readonly waitForWrite: (partition: number, millis: number) => Effect.Effect<void>;
   }

@@ -28,7 +28,16 @@ const isWritten = (state: PartitionState, each: Buffer | WaitingBuffer): boolean
 /** Nothing of it would be lost if it were made anew from its durable row, and nothing is going on. */
 const isQuiescent = (state: PartitionState, buffer: Buffer): boolean =>
   // A disabled one is fed by nobody.
-  (buffer.live || !buffer.effective.job.enabled) && buffer.isQuiescent() && isWritten(state, buffer);
+  (buffer.live || !buffer.effective.job.enabled) &&
+  (buffer.isQuiescent() || isPastDoubt(state, buffer)) &&
+  isWritten(state, buffer);
+
+/**
+ * It waited under its earlier revision for what might have been pushed before this owner, and nothing came. From here
+ * on it is the newest revision's.
+ */
+const isPastDoubt = (state: PartitionState, { actor, ledger, window }: Buffer): boolean =>
+  state.position >= state.doubtTo && ledger.pendingRecords === 0 && window.isEmpty() && actor?.delivery() === "idle";
 
 /** States in which a lagging buffer waits for something else than a place. */
 const stuckStates: ReadonlySet<string> = new Set(["idle", "backingOff", "suspended", "quarantined"]);
@@ -145,6 +154,8 @@ const evict = ({ actors, residency, state, waker }: Reaping, buffer: Buffer): vo
   const { row } = buffer.writeRow();
   const isRefused = buffer.actor?.flow() === "overloaded.refuse";
   actors.stopNow(buffer);
+  // A sweep that is under way may know it: not any more.
+  buffer.windowNumber += 1;
   state.remove(buffer);
   residency.leave(buffer);
   residency.counts.evicted += 1;

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { PushRequest } from "../../actors/ports/destinations.ts";
+import { type PushRequest, uniquePartOf } from "../../actors/ports/destinations.ts";
 import { objectKey } from "../../domain/batch.ts";
 import type { FileSettings } from "./settings.ts";
 
@@ -13,7 +13,7 @@ export interface FileTarget {
 
 /** The final name without its unique part is shared by no other batch of this job: the id's hash is in it. */
 export const filePath = (settings: FileSettings, request: PushRequest): string =>
-  `/${objectKey(settings.path, request.batch, request.hex)}`;
+  `/${objectKey(settings.path, request.batch, uniquePartOf(request))}`;
 
 /** @param token tells this push apart from any other, in this process or another */
 export const fileTarget = (settings: FileSettings, request: PushRequest, token: string): FileTarget => {

@@ -24,6 +24,7 @@ export const httpRequest = (settings: HttpSettings, request: PushRequest): Excha
     String(request.attempt),
     "Spillway-Records",
     String(request.batch.records),
+    ...(request.replay === true ? ["Spillway-Replay", "true"] : []),
   ],
   body: joinBody(request.body, request.bodyBytes),
   answerBytesKept: 0,

@@ -1,6 +1,6 @@
 import { AwsV4Signer } from "aws4fetch";
 import { createHash } from "node:crypto";
-import type { PushRequest } from "../../actors/ports/destinations.ts";
+import { type PushRequest, uniquePartOf } from "../../actors/ports/destinations.ts";
 import { compactTime, objectKey } from "../../domain/batch.ts";
 import { joinBody } from "../body.ts";
 import { answerBytesMax, type ExchangeRequest } from "../exchange.ts";
@@ -20,7 +20,7 @@ export interface S3Request {
 export const batchHeader = "x-amz-meta-spillway-batch";
 
 export const s3Key = (settings: S3Settings, request: PushRequest): string =>
-  objectKey(settings.path, request.batch, request.hex);
+  objectKey(settings.path, request.batch, uniquePartOf(request));
 
 /** What every write of an object says about it. The object is a gzip file, so gzip is its type, not its encoding. */
 const objectHeaders = (request: PushRequest): Readonly<Record<string, string>> => ({
@@ -28,6 +28,7 @@ const objectHeaders = (request: PushRequest): Readonly<Record<string, string>> =
   [batchHeader]: request.batchId,
   "x-amz-meta-spillway-records": String(request.batch.records),
   "x-amz-meta-spillway-bytes": String(request.batch.bytes),
+  ...(request.replay === true ? { "x-amz-meta-spillway-replay": "true" } : {}),
 });
 
 const noBody = { body: [], bodyBytes: 0 } as const;

@@ -28,6 +28,7 @@ const reporting = Effect.fnUntraced(function* () {
         world.info === undefined
           ? Effect.fail(new LogUnavailable({ operation: "describe", detail: "no leader" }))
           : Effect.succeed(world.info),
+      purge: () => Effect.void,
       waitForWrite: () => Effect.never,
     }),
     Layer.succeed(Backlogs, {

@@ -17,6 +17,17 @@ const options = {
   readBytesMax: 1_000_000,
   readIdleMillisMax: 100,
   sweepSliceBytesMax: 1_000_000,
+  sweepSliceMillisMax: 1_000,
+  sweepNearBytesMax: 1_000_000,
+  sweepBytesPerSecondMax: 1_000_000_000,
+  logMaxAgeSeconds: 1_000_000,
+  logBytesMax: 1_000_000_000,
+  expiryPercent: 90,
+  purgePercent: 80,
+  replayWindowSecondsMax: 1_000_000,
+  backlogBytesPerCustomerMax: 1_000_000_000,
+  backlogAgeSecondsMax: 1_000_000,
+  backlogEasedPercent: 80,
   checkpointMillis: 1_000,
   checkpointUrgentMillis: 250,
   checkpointCountMillis: 10_000,
@@ -40,6 +51,7 @@ const own = Effect.fnUntraced(function* (world: {
     Layer.succeed(Log, {
       read: () => Effect.succeed([]),
       tick: () => Effect.void,
+      purge: () => Effect.void,
       describe: () => {
         const [now] = log;
         if (log.length > 1) log.shift();

@@ -35,6 +35,7 @@ export const logOf = (messages: ReadonlyArray<LogMessage>, lastSequence = messag
   Layer.succeed(Log, {
     read: (_, from) => Effect.succeed(messages.filter(({ sequence }) => sequence >= from)),
     tick: () => Effect.void,
+    purge: () => Effect.void,
     describe: () =>
       Effect.succeed({
         incarnation: "i",

@@ -17,7 +17,12 @@ import {
 } from "./partition-fixture.ts";
 
 const batch = { maxBytes: 200, maxRecords: 1_000, maxIntervalSeconds: 1 };
-const options = { readBytesMax: 1_000_000, sweepSliceBytesMax: 1_000_000 };
+const options = {
+  readBytesMax: 1_000_000,
+  sweepSliceBytesMax: 1_000_000,
+  sweepSliceMillisMax: 1_000,
+  sweepNearBytesMax: 1_000_000,
+};
 
 const lagging = (state: PartitionState, job: string, customer: string, records: number, closedBatchesMax = 8) =>
   addBuffer(state, rowOf(job, customer, { counted: state.position, books: pendingBooks(records) }), batch, {
