@@ -48,7 +48,7 @@ const makeOwner = (
     // A test of owners alone may go without admission: then nothing is spent for a newcomer.
     const admission = Option.getOrUndefined(yield* Effect.serviceOption(NodeAdmission));
     const residency = new Residency({ ...given, mayCreate: () => admission?.mayCreate() ?? true });
-    admission?.watchResidents(() => residency.size, given.residentBuffersMax);
+    admission?.watchResidents(() => residency.size, residency.max);
     const options = { ...given, residency };
     let current: JobSet | undefined;
     const shared = {

@@ -103,6 +103,11 @@ export const Limits = Schema.Struct({
   hibernateAfterMillis: atLeast(100),
   // Configuration.
   jobsMax: atLeast(1),
+  // The control thread.
+  controlAnswerMillisMax: Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 10_000 })),
+  controlSilentMillisMax: atLeast(1_000),
+  controlInFlightMax: atLeast(1),
+  controlKeptBytesMax: atLeast(65_536),
   // The node.
   drainMillisMax: atLeast(0),
   logMaxAgeSeconds: atLeast(60),

@@ -2,7 +2,8 @@
 const residentBytes = 24_576;
 const memoryShare = 0.25;
 const heapShare = 0.4;
-const bounds = { least: 1_000, most: 250_000 };
+/** What any node is good for, and what none needs more than. */
+export const residentBuffersBounds = { least: 1_000, most: 250_000 };
 
 /**
  * How many buffers a node may have in memory at once, when nobody says: a quarter of the memory that it may use, and
@@ -13,5 +14,5 @@ const bounds = { least: 1_000, most: 250_000 };
  */
 export const residentBuffersDefault = (memoryBytes: number, heapBytesMax: number): number => {
   const bytes = Math.min(memoryBytes * memoryShare, heapBytesMax * heapShare);
-  return Math.max(bounds.least, Math.min(bounds.most, Math.floor(bytes / residentBytes)));
+  return Math.max(residentBuffersBounds.least, Math.min(residentBuffersBounds.most, Math.floor(bytes / residentBytes)));
 };

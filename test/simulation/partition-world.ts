@@ -32,6 +32,8 @@ export class PartitionWorld {
   jobs: JobSet;
   /** Whether the run revised a job: then batches may be cut differently after a crash. */
   revisions = 0;
+  /** Whether people skip parts of backlogs. */
+  skips = false;
   /** Broken promises that were seen where throwing would not have ended the run. */
   readonly failures: Array<unknown> = [];
   /** Of all owners. */

@@ -22,14 +22,16 @@ describe("a partition, whatever happens", () => {
           died: 0,
           objects: 0,
           deadLetters: 0,
+          skipped: 0,
           hibernated: 0,
           woken: 0,
           refused: 0,
           evicted: 0,
         };
         for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
-          const { deadLetters, objects, places, pushes } = yield* simulatePartition(seed);
+          const { deadLetters, objects, places, pushes, skipped } = yield* simulatePartition(seed);
           sums.deadLetters += deadLetters;
+          sums.skipped += skipped;
           sums.objects += objects;
           for (const key of ["all", "repeated", "ambiguous", "died"] as const) sums[key] += pushes[key];
           for (const key of ["hibernated", "woken", "refused", "evicted"] as const) sums[key] += places[key];

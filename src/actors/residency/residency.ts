@@ -1,7 +1,8 @@
+import { residentBuffersBounds } from "../../domain/residency-default.ts";
 import type { Buffer } from "../buffer/buffer.ts";
 
 export interface ResidencyOptions {
-  /** Most buffers with an actor on this node. */
+  /** Most buffers with an actor on this node. 0: nobody has worked it out, and it is the least that any node has. */
   readonly residentBuffersMax: number;
   /** A buffer that nothing happens to for so long hibernates. */
   readonly hibernateAfterMillis: number;
@@ -21,6 +22,8 @@ const stuckMillisMax = 10_000;
  */
 export class Residency {
   private readonly options: ResidencyOptions;
+  /** Places in all. */
+  readonly max: number;
   private readonly residents = new Set<Buffer>();
   private readonly newcomers = new Set<Buffer>();
   /**
@@ -31,6 +34,7 @@ export class Residency {
 
   constructor(options: ResidencyOptions) {
     this.options = options;
+    this.max = options.residentBuffersMax > 0 ? options.residentBuffersMax : residentBuffersBounds.least;
   }
 
   get size(): number {
@@ -43,13 +47,12 @@ export class Residency {
 
   /** Whether a buffer may have a place now. Spends for a newcomer: to be followed by `enter`. */
   mayEnter(newcomer: boolean): boolean {
-    const { mayCreate, residentBuffersMax } = this.options;
-    if (this.residents.size >= residentBuffersMax) return false;
-    return !newcomer || (this.newcomers.size < Math.ceil(residentBuffersMax / newcomersShare) && mayCreate());
+    if (this.isFull()) return false;
+    return !newcomer || (this.newcomers.size < Math.ceil(this.max / newcomersShare) && this.options.mayCreate());
   }
 
   isFull(): boolean {
-    return this.residents.size >= this.options.residentBuffersMax;
+    return this.residents.size >= this.max;
   }
 
   enter(buffer: Buffer, newcomer: boolean): void {
@@ -74,7 +77,6 @@ export class Residency {
 
   /** How long a buffer must have been quiescent: not at all when places are scarce. */
   idleMillisMin(): number {
-    const { hibernateAfterMillis, residentBuffersMax } = this.options;
-    return this.residents.size * 100 >= residentBuffersMax * scarcePercent ? 0 : hibernateAfterMillis;
+    return this.residents.size * 100 >= this.max * scarcePercent ? 0 : this.options.hibernateAfterMillis;
   }
 }
