@@ -97,6 +97,10 @@ export const Limits = Schema.Struct({
   replaysMax: atLeast(1),
   replayBytesPerSecondMax: atLeast(65_536),
   replayAttemptsMax: atLeast(1),
+  // Residency.
+  /** 0: as many as the node's memory is good for, worked out at the start. */
+  residentBuffersMax: atLeast(0),
+  hibernateAfterMillis: atLeast(100),
   // Configuration.
   jobsMax: atLeast(1),
   // The control thread.

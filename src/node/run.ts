@@ -1,5 +1,9 @@
+import { totalmem } from "node:os";
+import { getHeapStatistics } from "node:v8";
 import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
 import { Owner } from "../actors/owner.ts";
+import type { Limits } from "../domain/limits.ts";
+import { residentBuffersDefault } from "../domain/residency-default.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
@@ -48,7 +52,8 @@ const ownedMillisMax = 15_000;
 export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartError> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const settings = yield* loadSettings(sourcesOf(options)).pipe(Effect.mapError(startError));
+      const loaded = yield* loadSettings(sourcesOf(options)).pipe(Effect.mapError(startError));
+      const settings = { ...loaded, limits: withResidency(loaded.limits) };
       const embedded = settings.embedded ? yield* startEmbedded(settings) : undefined;
       const servers = embedded?.url ?? settings.nats.servers;
       const nats = Nats.layer({ servers, name: settings.nodeName, token: settings.nats.token });
@@ -57,6 +62,15 @@ export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartErro
       return yield* operate(settings, options, embedded).pipe(Effect.provideContext(context));
     }),
   );
+
+/** 0 leaves it to us: what this machine, or this container, and this heap are good for. */
+const withResidency = (limits: Limits): Limits => {
+  if (limits.residentBuffersMax > 0) return limits;
+  const constrained = process.constrainedMemory();
+  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  const { heap_size_limit: heap } = getHeapStatistics();
+  return { ...limits, residentBuffersMax: residentBuffersDefault(memory, heap) };
+};
 
 const sourcesOf = ({ configFile, controlListen, dataDirectory, listen, mode }: NodeOptions): SettingsSources => ({
   ...(mode === "dev" ? { profile: "development" } : {}),

@@ -32,7 +32,7 @@ describe("settings", () => {
       assert.strictEqual(settings.partitions, 8);
       assert.strictEqual(settings.dataDirectory, resolve(".spillway"));
       assert.deepStrictEqual([...settings.roles], ["forwarder", "owner", "control"]);
-      assert.strictEqual(settings.limits.jobsMax, 100_000);
+      assert.strictEqual(settings.limits.jobsMax, 1_000_000);
       assert.isUndefined(settings.token);
     }),
   );

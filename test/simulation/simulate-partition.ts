@@ -3,6 +3,7 @@ import { TestClock } from "effect/testing";
 import { assert } from "vitest";
 import { skipTo } from "../../src/actors/partition/skip.ts";
 import { Owner } from "../../src/actors/owner.ts";
+import { totalsOf } from "../../src/actors/residency/accounts.ts";
 import { Life } from "./life.ts";
 import { PartitionWorld } from "./partition-world.ts";
 import {
@@ -75,6 +76,7 @@ export const begin = Effect.fnUntraced(function* (world: PartitionWorld, life: L
     Scope.provide(scope),
     Effect.map((context) => context.mapUnsafe.get(Owner.key) as Owner["Service"]),
   );
+  world.residencies.add(owner.residency);
   return { life, owner, scope };
 });
 
@@ -114,24 +116,27 @@ const liveAndDie = Effect.fnUntraced(function* (world: PartitionWorld, lives: nu
   if (before !== undefined) yield* end(before);
 });
 
-export const isSettled = ({ log, checkpoints, jobs }: PartitionWorld, owner: Owner["Service"]): boolean => {
+export const isSettled = ({ log, checkpoints }: PartitionWorld, owner: Owner["Service"]): boolean => {
   const owned = owner.owned().get(0);
   if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined)
     return false;
-  const buffers = [...owned.state.buffers.values()];
-  return buffers.length === jobs.byId.size && buffers.every(({ ledger }) => ledger.pendingRecords === 0);
+  // Wherever the buffers are: resident, waiting or hibernated.
+  return owned.state.isAdopted && totalsOf(owned.state).pending.records === 0;
 };
 
 const skippedOf = ({ checkpoints }: PartitionWorld): number =>
   [...checkpoints.receipts.values()].filter(({ reason }) => reason === "skipped").length;
 
-const stuck = (owner: Owner["Service"]) =>
+export const stuck = (owner: Owner["Service"]) =>
   [...owner.owned().values()].map(({ state }) => ({
     position: state.position,
     scan: state.scan,
     mayPush: state.mayPush,
+    waiting: [...state.waiting],
+    waitingBuffers: [...state.waitingBuffers.values()].map((buffer) => [buffer.jobId, buffer.dirtiness()]),
+    resident: [...state.buffers.keys()],
     buffers: [...state.buffers.values()]
-      .filter(({ ledger }) => ledger.pendingRecords > 0)
+
       .map((buffer) => ({
         job: buffer.jobId,
         cursor: buffer.cursor,
@@ -181,6 +186,7 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
     objects: store.objects.length,
     deadLetters: world.letters.size,
     skipped: skippedOf(world),
+    places: world.places,
   };
 });
 

@@ -1,5 +1,7 @@
 import { assert } from "vitest";
+import type { Buffer as PushBuffer } from "../../src/actors/buffer/buffer.ts";
 import type { Owner } from "../../src/actors/owner.ts";
+import type { Row } from "../../src/actors/ports/checkpoints.ts";
 import { addTally, type Tally, unexplained } from "../../src/domain/books.ts";
 import { poisonMark } from "./scripted-log.ts";
 import type { PartitionWorld } from "./partition-world.ts";
@@ -24,15 +26,22 @@ const assertTally = (actual: Tally, expected: Tally, what: string): void => {
     assert.deepStrictEqual(actual, expected, what);
 };
 
+const pick = ({ countedBefore, jobId, pairKey, start }: PushBuffer) => ({ job: jobId, countedBefore, pairKey, start });
+
+const told = (row: Row) => ({ ...row, countedBefore: row.counted });
+
 /** I5, of an owner at any moment: the books balance and hold what the log held up to the reader's position. */
 export const assertBooksBalance = ({ log }: PartitionWorld, owner: Owner["Service"]): void => {
   for (const { state } of owner.owned().values()) {
-    for (const { countedBefore, jobId, ledger, pairKey, start } of state.buffers.values()) {
-      const books = ledger.books();
-      assertTally(unexplained(books), nothing, `${jobId}: unexplained`);
-      const counted = Math.max(state.position, countedBefore);
+    const { buffers, position, rows, waitingBuffers } = state;
+    const resident = [...buffers.values()].map((buffer) => ({ ...pick(buffer), books: buffer.ledger.books() }));
+    const waiting = [...waitingBuffers.values()].map((buffer) => buffer.rowNow()).map(told);
+    const hibernated = [...rows].map(told);
+    for (const { books, countedBefore, job, pairKey, start } of [...resident, ...waiting, ...hibernated]) {
+      assertTally(unexplained(books), nothing, `${job}: unexplained`);
+      const counted = Math.max(position, countedBefore);
       const { own } = log.referenceFor(pairKey, start);
-      assertTally(books.accepted, tallyOf(own, counted), `${jobId}: accepted up to ${counted}`);
+      assertTally(books.accepted, tallyOf(own, counted), `${job}: accepted up to ${counted}`);
     }
   }
 };
