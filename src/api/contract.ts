@@ -2,6 +2,7 @@ import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
+import { BuffersGroup } from "./buffers-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
@@ -125,6 +126,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
   .add(ReplaysGroup)
+  .add(BuffersGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -132,6 +134,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(IngestGroup, JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
   .add(ReplaysGroup)
+  .add(BuffersGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

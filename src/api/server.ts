@@ -5,8 +5,10 @@ import { HttpApiBuilder, OpenApi } from "effect/http-api";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type AccessPolicy, type Denial, denialOf, isLoopbackHost, pathOf, tokenHashOf } from "./access.ts";
+import type { BufferCommands, BuffersView } from "./buffers-port.ts";
 import { DocumentedApi, openapiPath, SpillwayApi } from "./contract.ts";
 import type { DeadLettersAdmin } from "./dead-letters-port.ts";
+import { BuffersHandlers } from "./handlers/buffers.ts";
 import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
@@ -43,7 +45,11 @@ export interface Served {
  */
 export const serveApi = Effect.fn("api.serve")(function* (
   options: ServeOptions,
-): Effect.fn.Return<Served, ListenError, NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | Scope.Scope> {
+): Effect.fn.Return<
+  Served,
+  ListenError,
+  NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | BuffersView | BufferCommands | Scope.Scope
+> {
   if (options.token === undefined && !isLoopbackHost(options.host)) {
     return yield* new ListenError({
       reason: "token-required",
@@ -84,7 +90,14 @@ const routedHandler = Effect.gen(function* () {
   const documentation = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(DocumentedApi));
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(SpillwayApi).pipe(
-      Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers, DeadLettersHandlers, ReplaysHandlers]),
+      Layer.provide([
+        JobsHandlers,
+        NodeHandlers,
+        HealthHandlers,
+        DeadLettersHandlers,
+        ReplaysHandlers,
+        BuffersHandlers,
+      ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),
   ).pipe(Layer.provide(NodeHttpServer.layerHttpServices));

@@ -1,6 +1,7 @@
 import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
 import { Owner } from "../actors/owner.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
+import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
 import type { DoorReport } from "../api/reports.ts";
@@ -14,6 +15,8 @@ import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/se
 import { Nats } from "../streams/nats.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
+import { makeBufferCommands } from "./buffer-commands.ts";
+import { makeBuffersView } from "./buffers-view.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
@@ -109,6 +112,8 @@ const operate = Effect.fnUntraced(function* (
   const admin = yield* makeJobsAdmin(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
+  const buffers = yield* makeBuffersView;
+  const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
   yield* applyJobs(options);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
@@ -121,6 +126,8 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(JobsAdmin, admin),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
+    Effect.provideService(BuffersView, buffers),
+    Effect.provideService(BufferCommands, commands),
     Effect.mapError(startError),
   );
   // The last finalizer is the first to run: while everything below it still works.

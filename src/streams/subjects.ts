@@ -20,6 +20,12 @@ export const receiptSubject = (partition: number, job: string, sequence: number,
 export const backlogSubject = (partition: number): string => `spillway.backlog.${partitionName(partition)}`;
 export const backlogSubjects = "spillway.backlog.*";
 
+/** Core NATS, not stored: questions to the owner of a partition; nobody else answers. */
+export const ownerSubject = (partition: number): string => `spillway.owner.${partitionName(partition)}`;
+export const ownerSubjects = "spillway.owner.*";
+/** `spillway.owner.007` → 7; NaN for another subject. */
+export const partitionOfOwner = (subject: string): number => Number(subject.split(".")[2]);
+
 /** All dead letters of all partitions: they are few, and bounded together. */
 export const deadStream = "DEAD";
 export const deadSubjects = "dead.>";

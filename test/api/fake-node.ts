@@ -18,6 +18,7 @@ import { serveApi } from "../../src/api/server.ts";
 import { emptyBooks } from "../../src/domain/books.ts";
 import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
+import { FakeBuffers } from "./fake-buffers.ts";
 import { FakeDeadLetters } from "./fake-dead-letters.ts";
 import { FakeReplays } from "./fake-replays.ts";
 
@@ -26,6 +27,7 @@ export class FakeNode {
   readonly jobs = new Map<string, ShownJob>();
   readonly letters = new FakeDeadLetters();
   readonly replays = new FakeReplays();
+  readonly buffers = new FakeBuffers();
   revision = 0;
   down = false;
   ready = true;
@@ -125,6 +127,7 @@ export class FakeNode {
       }),
       this.letters.layer,
       this.replays.layer,
+      this.buffers.layer,
     );
   }
 }
