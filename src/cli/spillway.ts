@@ -1,5 +1,6 @@
 import { Command } from "effect/cli";
 import { books } from "./books.ts";
+import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
 import { jobs } from "./jobs/jobs.ts";
@@ -21,5 +22,5 @@ export const spillway = Command.make("spillway").pipe(
     },
     { command: "spillway books", description: "See what became of every record" },
   ]),
-  Command.withSubcommands([dev, serve, send, jobs, books, deadLetters, replay, replays, limits, version]),
+  Command.withSubcommands([dev, serve, send, jobs, books, buffers, deadLetters, replay, replays, limits, version]),
 );

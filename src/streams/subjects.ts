@@ -15,6 +15,10 @@ export const registerSubject = (partition: number): string => `ctl.${partitionNa
 export const rowSubject = (partition: number, job: string): string => `ctl.${partitionName(partition)}.job.${job}`;
 export const receiptSubject = (partition: number, job: string, sequence: number, reason: string): string =>
   `ctl.${partitionName(partition)}.receipt.${job}.${sequence}.${reason}`;
+/** Filters: the receipts of a partition, of a job in it. */
+export const receiptSubjects = (partition: number): string => `ctl.${partitionName(partition)}.receipt.>`;
+export const receiptsOfJob = (partition: number, job: string): string =>
+  `ctl.${partitionName(partition)}.receipt.${job}.>`;
 
 /** Core NATS, not stored: what the owner of a partition tells forwarders. */
 export const backlogSubject = (partition: number): string => `spillway.backlog.${partitionName(partition)}`;
