@@ -7,6 +7,7 @@ import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
+import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -127,6 +128,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(DeadLettersGroup)
   .add(ReplaysGroup)
   .add(BuffersGroup)
+  .add(ReceiptsGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -135,6 +137,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(DeadLettersGroup)
   .add(ReplaysGroup)
   .add(BuffersGroup)
+  .add(ReceiptsGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

@@ -13,9 +13,11 @@ import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
+import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
+import type { ReceiptsView } from "./receipts-port.ts";
 import { answerRefusals } from "./refusals.ts";
 
 /** The node cannot listen as it was told to; `message` says what to do. */
@@ -48,7 +50,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
 ): Effect.fn.Return<
   Served,
   ListenError,
-  NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | BuffersView | BufferCommands | Scope.Scope
+  NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | BuffersView | BufferCommands | ReceiptsView | Scope.Scope
 > {
   if (options.token === undefined && !isLoopbackHost(options.host)) {
     return yield* new ListenError({
@@ -97,6 +99,7 @@ const routedHandler = Effect.gen(function* () {
         DeadLettersHandlers,
         ReplaysHandlers,
         BuffersHandlers,
+        ReceiptsHandlers,
       ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),

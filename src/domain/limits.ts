@@ -86,6 +86,8 @@ export const Limits = Schema.Struct({
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
   deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  // Receipts.
+  receiptAgeSecondsMax: atLeast(60),
   // Replays.
   replaysMax: atLeast(1),
   replayBytesPerSecondMax: atLeast(65_536),

@@ -4,6 +4,7 @@ import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
+import { ReceiptsView } from "../api/receipts-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { applyJobsFile } from "../control/apply-jobs.ts";
@@ -21,6 +22,7 @@ import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
 import { makeNodeView } from "./node-view.ts";
+import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
@@ -113,6 +115,7 @@ const operate = Effect.fnUntraced(function* (
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
   const buffers = yield* makeBuffersView;
+  const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
   yield* applyJobs(options);
   yield* awaitOwned(owns ? settings.partitions : 0);
@@ -128,6 +131,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(ReplaysAdmin, replays),
     Effect.provideService(BuffersView, buffers),
     Effect.provideService(BufferCommands, commands),
+    Effect.provideService(ReceiptsView, receipts),
     Effect.mapError(startError),
   );
   // The last finalizer is the first to run: while everything below it still works.

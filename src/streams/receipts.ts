@@ -109,7 +109,9 @@ type Read = (
   partition: number,
   sequence: number,
   subject: string,
-) => ReturnType<typeof directGet> extends Effect.Effect<infer A, infer _E> ? Effect.Effect<A, ReceiptsUnavailable> : never;
+) => ReturnType<typeof directGet> extends Effect.Effect<infer A, infer _E>
+  ? Effect.Effect<A, ReceiptsUnavailable>
+  : never;
 
 /** The sequence before which every receipt is older than a time; undefined when none is. */
 const firstSince = Effect.fnUntraced(function* (read: Read, partition: number, millis: number) {

@@ -20,6 +20,7 @@ import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
 import { FakeBuffers } from "./fake-buffers.ts";
 import { FakeDeadLetters } from "./fake-dead-letters.ts";
+import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
 
 /** A scripted node behind the real server. */
@@ -28,6 +29,7 @@ export class FakeNode {
   readonly letters = new FakeDeadLetters();
   readonly replays = new FakeReplays();
   readonly buffers = new FakeBuffers();
+  readonly receipts = new FakeReceipts();
   revision = 0;
   down = false;
   ready = true;
@@ -128,6 +130,7 @@ export class FakeNode {
       this.letters.layer,
       this.replays.layer,
       this.buffers.layer,
+      this.receipts.layer,
     );
   }
 }

@@ -229,6 +229,7 @@ describe("routing", () => {
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
         "GET /v1/limits",
+        "GET /v1/receipts",
         "GET /v1/replays",
         "GET /v1/version",
         "POST /v1/buffers/{job}/quarantine",
