@@ -1,3 +1,4 @@
+import { fairnessHelp, runFairness } from "./fairness/fairness.ts";
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
 import { runSurge, surgeHelp } from "./surge/surge.ts";
 import { runThroughput, throughputHelp } from "./throughput/throughput.ts";
@@ -23,6 +24,11 @@ const benchmarks: Readonly<
     about: "what configured customers notice when forty times as many come at once",
     help: surgeHelp,
     run: runSurge,
+  },
+  fairness: {
+    about: "what 99 customers get of a host that they share with one of 100 times their traffic",
+    help: fairnessHelp,
+    run: runFairness,
   },
 };
 

@@ -34,12 +34,26 @@ export type Exchange =
       readonly sent: boolean;
     };
 
+/** How long one exchange may take. */
+export interface ExchangeLimits {
+  /** From connect to last byte. */
+  readonly millisMax: number;
+  /** Without any progress: see {@link progressBytesMin}. */
+  readonly stallMillisMax: number;
+}
+
+/**
+ * Progress is that the connection has taken so many bytes more, or that an answer has begun: an upload slower than some
+ * 3 KB/s has stalled with the default, and so has an answer that drips, for a whole one is no longer than this.
+ */
+const progressBytesMin = 65_536;
+
 /** An answer longer than this is cut by closing the connection. */
 export const answerBytesMax = 65_536;
 
 /**
- * Sends one request and waits for its answer to end, at most `millisMax` from connect to last byte, so that neither a
- * hanging nor a dripping server holds a push for ever. Redirects are answers like any other. Once status and headers
+ * Sends one request and waits for its answer to end, within the limits, so that neither a hanging nor a dripping server
+ * holds a push for ever. Redirects are answers like any other. Once status and headers
  * are here the exchange is `Answered`, however the body ends: the destination has spoken.
  *
  * Interruption destroys the connection. Never fails.
@@ -47,10 +61,10 @@ export const answerBytesMax = 65_536;
 export const exchange = (
   dispatcher: Dispatcher,
   request: ExchangeRequest,
-  millisMax: number,
+  limits: ExchangeLimits,
 ): Effect.Effect<Exchange> =>
   Effect.callback<Exchange>((resume) => {
-    const giveUp = startExchange(dispatcher, request, millisMax, (result) => resume(Effect.succeed(result)));
+    const giveUp = startExchange(dispatcher, request, limits, (result) => resume(Effect.succeed(result)));
     return Effect.sync(giveUp);
   });
 
@@ -63,30 +77,60 @@ export const exchange = (
 export const startExchange = (
   dispatcher: Dispatcher,
   request: ExchangeRequest,
-  millisMax: number,
+  limits: ExchangeLimits,
   done: (result: Exchange) => void,
 ): (() => void) => {
-  const handler = new ExchangeHandler(request.answerBytesKept, millisMax, done);
-  dispatcher.dispatch(dispatchOptions(request), handler);
+  const handler = new ExchangeHandler(request.answerBytesKept, limits, done);
+  dispatcher.dispatch(
+    dispatchOptions(request, () => handler.progressed()),
+    handler,
+  );
   return () => handler.giveUp();
 };
 
-const dispatchOptions = (request: ExchangeRequest): Dispatcher.DispatchOptions => ({
+const dispatchOptions = (request: ExchangeRequest, progressed: () => void): Dispatcher.DispatchOptions => ({
   origin: request.origin,
   method: request.method,
   path: request.path,
   headers: request.headers as Array<string>,
   // undici takes any iterable of bytes; its types do not say so.
-  body: (request.body ?? null) as Uint8Array | null,
+  body: watched(request.body, progressed) as Uint8Array | null,
   // The deadline is ours, over the whole exchange; undici's timers would only add cost.
   headersTimeout: 0,
   bodyTimeout: 0,
 });
 
+/**
+ * A body so large that the kernel does not take it at once goes out in pieces: undici asks for the next one when the
+ * socket has drained, and that is the only sign there is of an upload's progress.
+ */
+const watched = (
+  body: ExchangeRequest["body"],
+  progressed: () => void,
+): ExchangeRequest["body"] | Iterable<Uint8Array> => {
+  if (body === undefined) return body;
+  const parts = body instanceof Uint8Array ? [body] : body;
+  const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return bytes <= uploadWatchedBytesMin ? body : pieces(parts, progressed);
+};
+
+function* pieces(parts: ReadonlyArray<Uint8Array>, progressed: () => void): Iterable<Uint8Array> {
+  for (const part of parts) {
+    for (let from = 0; from < part.byteLength; from += progressBytesMin) {
+      progressed();
+      yield part.subarray(from, from + progressBytesMin);
+    }
+  }
+}
+
+/** Smaller bodies fit into the socket's buffers: they are gone as soon as they are written. */
+const uploadWatchedBytesMin = 262_144;
+
 /** Follows one exchange with undici's lowest interface: no streams and no promises per request. */
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   private readonly done: (result: Exchange) => void;
   private readonly deadline: NodeJS.Timeout;
+  private readonly stall: NodeJS.Timeout | undefined;
   private isDone = false;
   private controller: Dispatcher.DispatchController | undefined;
   private status = 0;
@@ -97,16 +141,27 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   private aborted = false;
   private readonly bytesKeptMax: number;
 
-  constructor(bytesKeptMax: number, millisMax: number, done: (result: Exchange) => void) {
+  constructor(bytesKeptMax: number, limits: ExchangeLimits, done: (result: Exchange) => void) {
     this.bytesKeptMax = bytesKeptMax;
     this.done = done;
     // Node's own timer: of the thousands set in a second nearly all are cleared again, and a race of fibers for each
     // would cost more than the request.
     // @effect-diagnostics-next-line globalTimers:off
-    this.deadline = setTimeout(() => {
-      this.finish(this.resultAtDeadline(millisMax));
-      this.abort();
-    }, millisMax);
+    this.deadline = setTimeout(() => this.timeOut(limits.millisMax), limits.millisMax);
+    const { stallMillisMax } = limits;
+    if (stallMillisMax >= limits.millisMax) return;
+    // @effect-diagnostics-next-line globalTimers:off
+    this.stall = setTimeout(() => this.timeOut(stallMillisMax), stallMillisMax);
+  }
+
+  /** Something has moved: the watchdog waits anew. */
+  progressed(): void {
+    if (!this.isDone) this.stall?.refresh();
+  }
+
+  private timeOut(millis: number): void {
+    this.finish(this.resultAfter(millis));
+    this.abort();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -120,6 +175,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.status = status;
     this.headers = headers;
+    this.progressed();
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -148,6 +204,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   giveUp(): void {
     this.isDone = true;
     clearTimeout(this.deadline);
+    clearTimeout(this.stall);
     this.abort();
   }
 
@@ -156,13 +213,14 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (this.isDone) return;
     this.isDone = true;
     clearTimeout(this.deadline);
+    clearTimeout(this.stall);
     this.done(result);
   }
 
-  private resultAtDeadline(millisMax: number): Exchange {
+  private resultAfter(millis: number): Exchange {
     if (this.status > 0) return this.answered(false);
     const doing = this.controller === undefined ? "no connection" : "no answer";
-    return this.failed("ETIMEDOUT", `${doing} within ${millisMax} ms`);
+    return this.failed("ETIMEDOUT", `${doing} within ${millis} ms`);
   }
 
   private abort(): void {

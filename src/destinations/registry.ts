@@ -18,6 +18,8 @@ export interface DestinationsOptions {
   readonly allowPrivateDestinations: boolean;
   /** The longest push, whatever a job's own timeout says. */
   readonly pushMillisMax: number;
+  /** Without any progress. */
+  readonly pushStallMillisMax: number;
   /** Compressed bytes from which on s3 uploads in parts. */
   readonly multipartBytesMin: number;
   readonly connectionsPerHostMax: number;
@@ -76,7 +78,7 @@ export const settingsProblems = (
   options: { readonly allowPrivateDestinations: boolean },
 ): ReadonlyArray<string> => {
   // Bounds that no job can contradict: only the settings themselves are judged.
-  const anyLimits = { ...options, pushMillisMax: Infinity, multipartBytesMin: Infinity };
+  const anyLimits = { ...options, pushMillisMax: Infinity, pushStallMillisMax: Infinity, multipartBytesMin: Infinity };
   const derived = deriveAny(destination, anyLimits);
   return derived.ok ? [] : derived.problems.map(({ text }) => text);
 };

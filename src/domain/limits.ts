@@ -49,7 +49,14 @@ export const Limits = Schema.Struct({
   // Deliveries.
   pushesInFlightMax: atLeast(1),
   pushesPerHostMax: atLeast(1),
+  pushesPerHostFirst: atLeast(1),
+  slowPushesInFlightMax: atLeast(1),
+  pushSlowMillis: atLeast(10),
   pushMillisMax: atLeast(100),
+  pushStallMillisMax: atLeast(100),
+  circuitFailuresMax: atLeast(1),
+  circuitOpenMillisFirst: atLeast(10),
+  circuitOpenMillisMax: atLeast(10),
   retryBaseMillis: atLeast(1),
   retryMillisMax: atLeast(1),
   oldRevisionAttemptsMax: atLeast(1),
@@ -94,6 +101,11 @@ export const Limits = Schema.Struct({
   replayAttemptsMax: atLeast(1),
   // Configuration.
   jobsMax: atLeast(1),
+  // The control thread.
+  controlAnswerMillisMax: Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 10_000 })),
+  controlSilentMillisMax: atLeast(1_000),
+  controlInFlightMax: atLeast(1),
+  controlKeptBytesMax: atLeast(65_536),
   // The node.
   drainMillisMax: atLeast(0),
   logMaxAgeSeconds: atLeast(60),
@@ -129,5 +141,6 @@ const relations: ReadonlyArray<readonly [keyof Limits, keyof Limits, string]> = 
   ["deadLettersInRowMax", "deadLettersPerJobMax", "otherwise the first never takes effect"],
   ["checkpointUrgentMillis", "checkpointMillis", "an urgent checkpoint must not wait longer than an ordinary one"],
   ["checkpointMillis", "checkpointCountMillis", "count-only changes are the least urgent"],
+  ["circuitOpenMillisFirst", "circuitOpenMillisMax", "the first pause must not exceed the last"],
   ["retryBaseMillis", "retryMillisMax", "the first delay must not exceed the last"],
 ];

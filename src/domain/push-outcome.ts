@@ -35,8 +35,10 @@ export type DeferredReason =
   | "connection-reset"
   | "dns"
   | "storage-full"
-  /** Not tried: the host's circuit is open. */
+  /** Not tried: the destination's host fails, for this job or for others, and is left alone for a while. */
   | "circuit-open"
+  /** Not tried: the destination's host has asked for a pause. */
+  | "host-paused"
   | "other";
 
 /** Closed set: a metric label. `data` concerns this batch alone; the others concern the job's settings. */

@@ -31,9 +31,9 @@ export const isConfigurationLike = (
     : // A resolver fails now and then; a name that does not exist fails always.
       outcome._tag === "Deferred" && outcome.reason === "dns" && failures + 1 >= unresolvedFailuresMax;
 
-/** Not asked at all: other pushes to this host have failed. */
-export const isCircuitOpen = (outcome: PushOutcome): boolean =>
-  outcome._tag === "Deferred" && outcome.reason === "circuit-open";
+/** Not asked at all: other pushes to this host have failed, or it has asked for a pause. */
+export const isNotTried = (outcome: PushOutcome): boolean =>
+  outcome._tag === "Deferred" && (outcome.reason === "circuit-open" || outcome.reason === "host-paused");
 
 export const mayHaveLanded = ({ ambiguous }: Pick<Standing, "ambiguous">, { outcome }: PushAnswer): boolean =>
   ambiguous || (outcome._tag === "Deferred" && outcome.ambiguous);

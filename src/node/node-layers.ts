@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect";
 import { layerNodeAdmission } from "../actors/admission/admission.ts";
 import { BufferActors } from "../actors/buffer/actor.ts";
+import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
 import { DeadLetterWriter } from "../actors/buffer/dead-letter-writer.ts";
 import { Owner } from "../actors/owner.ts";
 import { Log } from "../actors/ports/log.ts";
@@ -61,20 +62,22 @@ export const layerNode = (options: NodeLayerOptions) => {
   const destinations = layerDestinations({
     allowPrivateDestinations: options.allowPrivateDestinations,
     pushMillisMax: limits.pushMillisMax,
+    pushStallMillisMax: limits.pushStallMillisMax,
     multipartBytesMin: limits.s3MultipartBytesMin,
     connectionsPerHostMax: limits.pushesPerHostMax,
   });
   const backlogs = layerBacklogs({ partitions });
   const deadLetters = layerDeadLetters({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const letters = DeadLetterWriter.layer(limits).pipe(Layer.provide(deadLetters));
+  const hosts = DestinationHosts.layer(limits);
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Owner.layer(shared).pipe(
-    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, letters]))),
+    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, hosts, letters]))),
     Layer.provide(checkpoints),
   );
   const replays = Replays.layer(shared).pipe(Layer.provideMerge(owner), Layer.provideMerge(destinations));
   const admission = Layer.unwrap(Effect.map(readNode, (node) => layerNodeAdmission({ ...limits, ...node(limits) })));
-  return Layer.mergeAll(replays, layerOutbox(shared), deadLetters).pipe(
+  return Layer.mergeAll(replays, layerOutbox(shared), deadLetters, hosts).pipe(
     Layer.provideMerge(admission),
     Layer.provideMerge(backlogs),
     Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),

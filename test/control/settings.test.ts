@@ -49,6 +49,22 @@ describe("settings", () => {
     }),
   );
 
+  it.effect("put the control address after the data address, unless somebody chooses it", () =>
+    Effect.gen(function* () {
+      const at = (listen: string, env: Record<string, string> = {}) =>
+        Effect.map(load({ profile: "development", overrides: { listen } }, env), (settings) => settings.controlListen);
+      assert.deepStrictEqual(yield* at("127.0.0.1:8080"), { host: "127.0.0.1", port: 8_081, derived: true });
+      assert.deepStrictEqual(yield* at("127.0.0.1:0"), { host: "127.0.0.1", port: 0, derived: true });
+      assert.deepStrictEqual(yield* at("127.0.0.1:65535"), { host: "127.0.0.1", port: 0, derived: true });
+      const chosen = { SPILLWAY_CONTROL_LISTEN: "[::1]:9000" };
+      assert.deepStrictEqual(yield* at("127.0.0.1:1", chosen), { host: "::1", port: 9_000, derived: false });
+      const [unreadable] = yield* problemsOf({ profile: "development" }, { SPILLWAY_CONTROL_LISTEN: "9000" });
+      assert.match(unreadable ?? "", /^controlListen: must be host:port/);
+      const [open] = yield* problemsOf({ profile: "development", overrides: { controlListen: "0.0.0.0:9000" } });
+      assert.match(open ?? "", /^controlListen: .*requires a token/);
+    }),
+  );
+
   it.effect("come from the file, then the environment, then the command line", () =>
     withFile("partitions: 16\nlisten: 127.0.0.1:1\nnodeName: file\nlimits: { drainMillisMax: 5 }\n", (configFile) =>
       Effect.gen(function* () {

@@ -253,6 +253,7 @@ const pushTo = (allowPrivateDestinations: boolean) =>
         layerDestinations({
           allowPrivateDestinations,
           pushMillisMax: 2_000,
+          pushStallMillisMax: 2_000,
           multipartBytesMin: 1e9,
           connectionsPerHostMax: 2,
           resolve: resolving("127.0.0.1"),

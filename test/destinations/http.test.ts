@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect, Fiber } from "effect";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { PushRequest } from "../../src/actors/ports/destinations.ts";
 import { conformanceRequest } from "../../src/destinations/conformance.ts";
 import type { HttpDestination } from "../../src/domain/destination.ts";
 import { openDestination } from "./open-destination.ts";
@@ -26,6 +29,23 @@ const pushTo = Effect.fnUntraced(function* (
   const start = yield* Clock.currentTimeMillis;
   const outcome = yield* destination.push(request);
   return { outcome, millis: (yield* Clock.currentTimeMillis) - start, server, destination };
+});
+
+/** Far more than the socket's buffers hold. */
+const large: PushRequest = (() => {
+  const body = [Buffer.alloc(20_000_000, "x"), Buffer.alloc(10_000_000, "y")];
+  return { ...request, body, bodyBytes: 30_000_000 };
+})();
+
+/** Pushes to a server with a watchdog that is far shorter than the deadline. */
+const stallingAfter = Effect.fnUntraced(function* (stallMillis: number, url: string) {
+  const options = { pushMillisMax: 30_000, pushStallMillisMax: stallMillis };
+  const destination = yield* openDestination({ kind: "http", url }, options);
+  return Effect.fnUntraced(function* (pushed: PushRequest) {
+    const start = yield* Clock.currentTimeMillis;
+    const outcome = yield* destination.push(pushed);
+    return { outcome, millis: (yield* Clock.currentTimeMillis) - start };
+  });
 });
 
 describe("an http push", () => {
@@ -143,6 +163,77 @@ describe("the outcome of an http push", () => {
       const { outcome, millis } = yield* pushTo(() => {}, { deadline: 60_000, settings: { timeoutSeconds: 1 } });
       assert.deepInclude(outcome, { _tag: "Deferred", reason: "timeout" });
       assert.isTrue(millis >= 980 && millis < 1_900, `${millis} ms`);
+    }),
+  );
+
+  it.live("to a server that hangs is an ambiguous timeout long before the deadline, when nothing moves", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({ onRequest: () => {} });
+      const outcomeOf = yield* stallingAfter(300, server.url);
+      const { millis, outcome } = yield* outcomeOf(request);
+      assert.deepInclude(outcome, { _tag: "Deferred", reason: "timeout", status: undefined, ambiguous: true });
+      assert.isTrue(millis >= 280 && millis < 2_500, `${millis} ms`);
+    }),
+  );
+
+  it.live("to a server that drips its answer, one byte after the other, has stalled: a drip is no progress", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({
+        onRequest: (received) => drip(received, `HTTP/1.1 200 OK\r\nX: ${"x".repeat(9_999)}`),
+      });
+      const outcomeOf = yield* stallingAfter(300, server.url);
+      const { millis, outcome } = yield* outcomeOf(request);
+      assert.deepInclude(outcome, { _tag: "Deferred", reason: "timeout", ambiguous: true });
+      assert.isTrue(millis >= 280 && millis < 2_500, `${millis} ms`);
+      yield* closed(server.sockets);
+    }),
+  );
+
+  it.live("to a server that drips the body of a 200 is Delivered as soon as it has stalled", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({
+        onRequest: (received) => {
+          received.socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+          drip(received, "");
+        },
+      });
+      const outcomeOf = yield* stallingAfter(300, server.url);
+      const { millis, outcome } = yield* outcomeOf(request);
+      assert.deepInclude(outcome, { _tag: "Delivered", status: 200 });
+      assert.isTrue(millis >= 280 && millis < 2_500, `${millis} ms`);
+    }),
+  );
+
+  it.live("to a server that stops reading in the middle of a large body is an ambiguous timeout", () =>
+    Effect.gen(function* () {
+      const server = yield* serve({ onConnect: (socket) => socket.pause() });
+      const outcomeOf = yield* stallingAfter(300, server.url);
+      const { millis, outcome } = yield* outcomeOf(large);
+      assert.deepInclude(outcome, { _tag: "Deferred", reason: "timeout", ambiguous: true });
+      assert.isTrue(millis >= 280 && millis < 2_500, `${millis} ms`);
+    }),
+  );
+
+  it.live("to a server that reads a large body slowly but steadily is Delivered, although it takes many stalls", () =>
+    Effect.gen(function* () {
+      let bytes = 0;
+      const server = createServer((received, response) => {
+        received.on("data", (part: Buffer) => {
+          bytes += part.length;
+          received.pause();
+          setTimeout(() => received.resume(), 6);
+        });
+        received.on("end", () => response.end());
+      });
+      yield* Effect.acquireRelease(
+        Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
+        () => Effect.sync(() => (server.closeAllConnections(), server.close())),
+      );
+      const outcomeOf = yield* stallingAfter(1_500, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+      const { millis, outcome } = yield* outcomeOf(large);
+      assert.deepInclude(outcome, { _tag: "Delivered", status: 200 });
+      assert.strictEqual(bytes, large.bodyBytes);
+      assert.isAbove(millis, 1_500);
     }),
   );
 

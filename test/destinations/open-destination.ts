@@ -14,6 +14,7 @@ export const openDestination = (
       layerDestinations({
         allowPrivateDestinations: true,
         pushMillisMax: 5_000,
+        pushStallMillisMax: 4_000,
         multipartBytesMin: 16_777_216,
         connectionsPerHostMax: 8,
         ...options,

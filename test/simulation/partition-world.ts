@@ -1,10 +1,12 @@
 import { Clock, Effect, Layer } from "effect";
+import { DestinationHosts } from "../../src/actors/destination-host/destination-hosts.ts";
 import { BufferActors } from "../../src/actors/buffer/actor.ts";
 import { Owner } from "../../src/actors/owner.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
 import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
+import { hostLimits } from "../support/host-limits.ts";
 import { layerLetters } from "../support/scripted-letters.ts";
 import { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
@@ -29,6 +31,8 @@ export class PartitionWorld {
   jobs: JobSet;
   /** Whether the run revised a job: then batches may be cut differently after a crash. */
   revisions = 0;
+  /** Whether people skip parts of backlogs. */
+  skips = false;
   /** Broken promises that were seen where throwing would not have ended the run. */
   readonly failures: Array<unknown> = [];
   private readonly adopters = new Set<(set: JobSet) => Effect.Effect<void>>();
@@ -131,7 +135,9 @@ export class PartitionWorld {
     });
     return Owner.layer(options).pipe(
       Layer.provide(
-        BufferActors.layer(options).pipe(Layer.provide([this.store.layer(dice, life), this.layerLetters(life)])),
+        BufferActors.layer(options).pipe(
+          Layer.provide([this.store.layer(dice, life), DestinationHosts.layer(options), this.layerLetters(life)]),
+        ),
       ),
       Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),
     );
@@ -170,7 +176,9 @@ const drawLimits = (dice: Dice) => ({
   deadLettersInRowMax: 5,
   quarantineCrashesMax: 1_000,
   quarantineWindowMillis: 1_000,
+  ...hostLimits,
   pushesInFlightMax: 2,
+  slowPushesInFlightMax: 1,
   pushesPerHostMax: 1,
   drainMillisMax: 3_000,
 });

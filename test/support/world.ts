@@ -1,8 +1,10 @@
 import { Effect, Layer, References } from "effect";
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { DestinationHosts } from "../../src/actors/destination-host/destination-hosts.ts";
 import { BufferActors } from "../../src/actors/buffer/actor.ts";
 import { Owner } from "../../src/actors/owner.ts";
+import { hostLimits } from "./host-limits.ts";
 import { layerNoLetters } from "./scripted-letters.ts";
 import { Destinations, type PushRequest } from "../../src/actors/ports/destinations.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
@@ -210,7 +212,15 @@ export const layerOwner = (
   const all = { ...limits, ...over };
   const bounds = { bytesMax: all.bufferWindowBytesMax, closedBatchesMax: all.bufferClosedBatchesMax };
   return Owner.layer({ ...all, partitions, owner, owns: true, bounds }).pipe(
-    Layer.provide(BufferActors.layer(all).pipe(Layer.provide([destinations.layerFor(owner), layerNoLetters]))),
+    Layer.provide(
+      BufferActors.layer(all).pipe(
+        Layer.provide([
+          destinations.layerFor(owner),
+          DestinationHosts.layer({ ...hostLimits, ...all }),
+          layerNoLetters,
+        ]),
+      ),
+    ),
     Layer.provide(layerJobsOf(set)),
     Layer.provideMerge(layerStores(over)),
   );

@@ -1,6 +1,7 @@
 import { Clock, Context, Effect, Layer, Metric } from "effect";
 import { createActor } from "xstate";
 import { bufferCrashesTotal, buffersQuarantinedTotal } from "../../observability/delivery-metrics.ts";
+import type { DestinationHosts } from "../destination-host/destination-hosts.ts";
 import type { Destinations } from "../ports/destinations.ts";
 import { clockFrom } from "../runtime/effect-clock.ts";
 import type { Buffer } from "./buffer.ts";
@@ -8,11 +9,11 @@ import { afterCrash, type CrashPolicy } from "./crash-policy.ts";
 import { cancelDeadLetter, makeStartDeadLetter } from "./dead-letter.ts";
 import type { DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { BufferInput } from "./machine.ts";
-import { cancelPush, closeDestination, makeStartPush, type PushOptions, type Running } from "./push.ts";
+import { cancelPush, closeDestination, makeStartPush, type Running } from "./push.ts";
 import { withShell } from "./shell.ts";
 import { quarantinedSnapshot, restoreSnapshot } from "./snapshot.ts";
 
-export interface BufferActorsOptions extends PushOptions, CrashPolicy, Omit<BufferInput, "job"> {}
+export interface BufferActorsOptions extends CrashPolicy, Omit<BufferInput, "job"> {}
 
 /** Starts and stops the actors of buffers. Each is a root actor: one that crashes takes nobody with it. */
 export class BufferActors extends Context.Service<
@@ -28,7 +29,7 @@ export class BufferActors extends Context.Service<
 >()("spillway/actors/buffer/BufferActors") {
   static readonly layer = (
     options: BufferActorsOptions,
-  ): Layer.Layer<BufferActors, never, Destinations | DeadLetterWriter> =>
+  ): Layer.Layer<BufferActors, never, Destinations | DestinationHosts | DeadLetterWriter> =>
     Layer.effect(BufferActors, makeBufferActors(options));
 }
 
@@ -40,7 +41,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
   const timers = clockFrom(context);
   const scope = yield* Effect.scope;
   const runFork = Effect.runForkWith(context);
-  const machine = withShell(running, yield* makeStartPush(options), yield* makeStartDeadLetter(), nowMillis, context);
+  const machine = withShell(running, yield* makeStartPush(), yield* makeStartDeadLetter(), nowMillis, context);
   const inputOf = (job: string): BufferInput => ({
     job,
     retryBaseMillis: options.retryBaseMillis,

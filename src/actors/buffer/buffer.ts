@@ -85,6 +85,8 @@ export class Buffer {
   missedSome = false;
   private cuts: ReadonlyArray<number>;
   actor: ActorHandle | undefined;
+  /** An attempt has a place and its batch in use; one that waits for its place has not. */
+  isAttemptBegun = false;
   /** Consecutive crashes of the actor. */
   crashes = 0;
   lastSuccessMillis: number | undefined;
@@ -194,10 +196,9 @@ export class Buffer {
     return this.window.hasRoom() && !pausedStates.has(this.actor.delivery());
   }
 
-  /** Gives memory back: all but the batch that is being pushed is forgotten and will be read again. */
+  /** Gives memory back: all but a batch whose attempt has begun is forgotten and will be read again. */
   giveUpWindow(): void {
-    const pushing = this.actor?.delivery() === "pushing" && this.waitingForHead === undefined;
-    const held = this.window.drop(pushing);
+    const held = this.window.drop(this.isAttemptBegun);
     this.windowNumber += 1;
     this.lag(held ?? this.cursor);
     this.pump();
@@ -427,7 +428,7 @@ export class Buffer {
   /** Whether the cursor may be moved up to a sequence: not under an attempt, nor into a batch that is half settled. */
   mayMoveCursor(to: number): boolean {
     const delivery = this.actor?.delivery();
-    if (delivery === "pushing" || delivery === "deadLettering") return false;
+    if (this.isAttemptBegun || delivery === "deadLettering") return false;
     const context = this.actor?.context();
     return context?.batch == null || context.bisection === null || to >= context.batch.last;
   }
@@ -455,6 +456,8 @@ export class Buffer {
       passed.bytes = parts.delivered.bytes + parts.dead.bytes;
       this.bookParts(context.batch, parts, millis);
     }
+    // The rest of a batch that may have arrived is cut anew.
+    if (context?.batch != null && context.ambiguous && to < context.batch.last) this.noteDoubt(context.batch, millis);
     const lost = { records: counted.records - passed.records, bytes: counted.bytes - passed.bytes };
     this.ledger.add(account, lost.records, lost.bytes);
     this.ledger.leavePending(counted.records, counted.bytes);

@@ -6,7 +6,7 @@ import type { OverloadPolicy } from "../../domain/push-job.ts";
 import { beginBisection, type Bisection, halve, passDead, passDelivered } from "../../domain/bisection.ts";
 import {
   delayAfter,
-  isCircuitOpen,
+  isNotTried,
   isConfigurationLike,
   isDataLike,
   mayHaveLanded,
@@ -144,7 +144,7 @@ export const bufferMachine = setup({
       context.revised &&
       (!mayHaveLanded(context, answer) || context.failuresSinceRevised + 1 >= context.oldRevisionAttemptsMax),
     /** The destination was not asked at all. While a newer revision waits, that counts like an attempt. */
-    isCircuitOpen: ({ context }, { answer }: Answered) => !context.revised && isCircuitOpen(answer.outcome),
+    isNotTried: ({ context }, { answer }: Answered) => !context.revised && isNotTried(answer.outcome),
     isOneRecordRefused: ({ context }, { answer }: Answered) =>
       isDataLike(answer.outcome) && (context.bisection?.size ?? context.batch?.records ?? 0) <= 1,
     isDataRefused: (_, { answer }: Answered) => isDataLike(answer.outcome),
@@ -340,7 +340,7 @@ export const bufferMachine = setup({
                 ],
               },
               {
-                guard: { type: "isCircuitOpen", params: ({ event }) => event },
+                guard: { type: "isNotTried", params: ({ event }) => event },
                 target: "backingOff",
                 actions: [
                   { type: "reportPush", params: ({ context, event }) => pushReport(context, event.answer) },
@@ -385,6 +385,8 @@ export const bufferMachine = setup({
               { actions: { type: "crash", params: ({ event }) => event } },
             ],
             "job.revised": { actions: "remember" },
+            // Its attempt has not begun: it waits for a place, or for its batch to be read again.
+            "cursor.moved": "relieved",
             // A push begun by a process that died may have landed; it is begun again, with the same id.
             "buffer.resumed": { target: "pushing", reenter: true, actions: "doubt" },
             // Interrupts the push; the batch keeps its id, and its cursor does not move.

@@ -2,9 +2,10 @@ import { Clock, Effect, Exit, type Fiber, Random, Scope } from "effect";
 import { hash } from "node:crypto";
 import { batchId } from "../../domain/batch.ts";
 import type { Tally } from "../../domain/books.ts";
-import { delivered, type PushOutcome } from "../../domain/push-outcome.ts";
+import { deferred, delivered, type PushOutcome } from "../../domain/push-outcome.ts";
 import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
-import { Places } from "../runtime/places.ts";
+import { DestinationHosts } from "../destination-host/destination-hosts.ts";
+import type { PushTicket } from "../destination-host/ticket.ts";
 import type { Buffer as JobBuffer } from "./buffer.ts";
 import type { BufferEvent } from "./machine.ts";
 import type { PushAnswer, PushInput } from "../../domain/push-attempt.ts";
@@ -30,11 +31,6 @@ export interface Running {
   lastEvent: string;
 }
 
-export interface PushOptions {
-  readonly pushesInFlightMax: number;
-  readonly pushesPerHostMax: number;
-}
-
 export const closeDestination = (each: Running): Effect.Effect<void> => {
   const open = each.open;
   each.open = undefined;
@@ -47,6 +43,7 @@ export const cancelPush = (each: Running): void => {
   if (push === undefined) return;
   each.push = undefined;
   push.given = true;
+  each.buffer.isAttemptBegun = false;
   push.stopWaiting();
   push.fiber?.interruptUnsafe();
 };
@@ -56,61 +53,82 @@ export const cancelPush = (each: Running): void => {
  * actor what came of it. Callbacks up to the destination's own effect, because ten thousand batches may close in the
  * same second: what stands in the queue holds neither a fiber nor an encoded body.
  */
-export const makeStartPush = Effect.fnUntraced(function* (
-  options: PushOptions,
-): Effect.fn.Return<(each: Running, input: PushInput) => void, never, Destinations> {
+export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
+  (each: Running, input: PushInput) => void,
+  never,
+  Destinations | DestinationHosts
+> {
   const destinations = yield* Destinations;
+  const hosts = yield* DestinationHosts;
   const clock = yield* Clock.Clock;
   const random = yield* Random.Random;
   const runFork = Effect.runForkWith(yield* Effect.context());
-  const places = new Places(options.pushesInFlightMax);
-  const hosts = new Map<string, Places>();
-  const placesAt = (host: string): Places => {
-    let own = hosts.get(host);
-    if (own === undefined) hosts.set(host, (own = new Places(options.pushesPerHostMax)));
-    return own;
+
+  const refused = (push: Push, outcome: PushOutcome): void => {
+    const jitter = random.nextDoubleUnsafe();
+    push.answer({ outcome, nowMillis: clock.currentTimeMillisUnsafe(), jitter, durationMillis: 0, ...noBody });
+  };
+
+  const begin = (push: Push, destination: OpenDestination, ticket: PushTicket): void => {
+    if (push.given) return hosts.leave(ticket, undefined);
+    const { buffer } = push.each;
+    if (!isHead(push, buffer.window.head())) {
+      // Memory was short while it waited, and its batch was given up: it comes again when that has been read again.
+      hosts.leave(ticket, undefined);
+      push.stopWaiting = buffer.awaitHead((head) => use(push, head));
+      return;
+    }
+    buffer.isAttemptBegun = true;
+    const startedMillis = clock.currentTimeMillisUnsafe();
+    let bodyBytes: number;
+    try {
+      const request = requestOf(push);
+      bodyBytes = request.bodyBytes;
+      // A part beyond the batch's last record, because a header counted more than there are.
+      if (push.written.records === 0 && push.input.part !== null) {
+        refused(push, delivered());
+        return hosts.leave(ticket, undefined);
+      }
+      push.fiber = runFork(destination.push(request));
+    } catch (cause) {
+      // Whoever left the place that this push got must not pay for its defect.
+      push.die(cause);
+      return hosts.leave(ticket, undefined);
+    }
+    push.fiber.addObserver((exit) => {
+      // After the job has asked for its next push: else its place would go to whoever waits, whosever turn it is.
+      queueMicrotask(() => hosts.leave(ticket, Exit.isSuccess(exit) ? exit.value : undefined));
+      if (Exit.isFailure(exit)) return push.die(exit.cause);
+      const nowMillis = clock.currentTimeMillisUnsafe();
+      push.answer({
+        outcome: exit.value,
+        nowMillis,
+        jitter: random.nextDoubleUnsafe(),
+        durationMillis: nowMillis - startedMillis,
+        bodyBytes,
+        written: push.written,
+      });
+    });
   };
 
   const attempt = (push: Push, destination: OpenDestination): void => {
-    const host = placesAt(destination.host);
-    const leave = (): void => {
-      places.leave();
-      host.leave();
-    };
-    const begin = (): void => {
-      if (push.given) return leave();
-      const startedMillis = clock.currentTimeMillisUnsafe();
-      let bodyBytes: number;
-      try {
-        const request = requestOf(push);
-        bodyBytes = request.bodyBytes;
-        // A part beyond the batch's last record, because a header counted more than there are.
-        if (push.written.records === 0 && push.input.part !== null) {
-          push.answer(nothingLeft(clock.currentTimeMillisUnsafe()));
-          return leave();
-        }
-        push.fiber = runFork(destination.push(request));
-      } catch (cause) {
-        // Whoever left the place that this push got must not pay for its defect.
-        push.die(cause);
-        return leave();
-      }
-      push.fiber.addObserver((exit) => {
-        leave();
-        if (Exit.isFailure(exit)) return push.die(exit.cause);
-        const nowMillis = clock.currentTimeMillisUnsafe();
-        push.answer({
-          outcome: exit.value,
-          nowMillis,
-          jitter: random.nextDoubleUnsafe(),
-          durationMillis: nowMillis - startedMillis,
-          bodyBytes,
-          written: push.written,
-        });
-      });
-    };
-    // The host's place is taken first: pushes that wait for a slow host must not hold the node's places.
-    host.enter(() => places.enter(begin));
+    const { host } = destination;
+    const { attempt: number, batch, job } = push.input;
+    push.stopWaiting = nothingToStop;
+    const ticket = hosts.enter({
+      job,
+      host,
+      weight: push.each.buffer.effective.job.weight ?? 1,
+      bytes: batch.bytes,
+      attempt: number,
+      begin: (place) => begin(push, destination, place),
+      refuse: (reason, retryAfterMillis) => {
+        const why = reason === "circuit-open" ? "has failed again and again" : "has asked for a pause";
+        const detail = `not tried: ${host} ${why}; next in ${retryAfterMillis} ms`;
+        refused(push, deferred(reason, detail, { retryAfterMillis, ambiguous: false }));
+      },
+    });
+    if (push.stopWaiting === nothingToStop) push.stopWaiting = () => hosts.cancel(ticket);
   };
 
   const open = (push: Push): void => {
@@ -130,30 +148,29 @@ export const makeStartPush = Effect.fnUntraced(function* (
     });
   };
 
+  const use = (push: Push, head: ClosedBatch): void => {
+    if (push.given) return;
+    if (isHead(push, head)) open(push);
+    else push.die(new Error(`${push.input.job}: the window's oldest batch is not the one to push`));
+  };
+
   return (each, input) => {
     const push = new Push(each, input);
     each.push = push;
-    const use = (head: ClosedBatch): void => {
-      if (push.given) return;
-      if (head.ref.first === input.batch.first && head.ref.last === input.batch.last) {
-        push.head = head;
-        open(push);
-      } else {
-        push.die(new Error(`${input.job}: the window's oldest batch is not the one to push`));
-      }
-    };
     // After a restart the batch may still have to be read again.
     const head = each.buffer.window.head();
-    if (head === undefined) push.stopWaiting = each.buffer.awaitHead(use);
-    else use(head);
+    if (head === undefined) push.stopWaiting = each.buffer.awaitHead((found) => use(push, found));
+    else use(push, head);
   };
 });
+
+const isHead = ({ input: { batch } }: Push, head: ClosedBatch | undefined): boolean =>
+  head !== undefined && head.ref.first === batch.first && head.ref.last === batch.last;
 
 /** One attempt, from the machine's order to the answer. */
 class Push {
   readonly each: Running;
   readonly input: PushInput;
-  head: ClosedBatch | undefined;
   /** The encoder's own count of what is in the request. */
   written: Tally = { records: 0, bytes: 0 };
   fiber: Fiber.Fiber<PushOutcome> | undefined;
@@ -179,20 +196,15 @@ class Push {
     if (this.given) return;
     this.given = true;
     this.each.push = undefined;
+    this.each.buffer.isAttemptBegun = false;
     this.each.buffer.actor?.send(event);
   }
 }
 
 const nothingToStop = (): void => {};
 
-const nothingLeft = (nowMillis: number): PushAnswer => ({
-  outcome: delivered(),
-  nowMillis,
-  jitter: 0,
-  durationMillis: 0,
-  bodyBytes: 0,
-  written: { records: 0, bytes: 0 },
-});
+/** Of a push that sent nothing. */
+const noBody = { bodyBytes: 0, written: { records: 0, bytes: 0 } };
 
 /** Encoded when there is a place, not before: a queue of batches must not be a queue of bodies. */
 const requestOf = (push: Push): PushRequest => {
@@ -206,7 +218,7 @@ const requestOf = (push: Push): PushRequest => {
 const bodyOf = (push: Push): { readonly body: ReadonlyArray<Buffer>; readonly bodyBytes: number } => {
   const { buffer } = push.each;
   const { part } = push.input;
-  const encoded = push.head!.parts.encode();
+  const encoded = buffer.window.head()!.parts.encode();
   if (part !== null) {
     // Without the mark of a loss: it is no record of the batch, and must not be taken for the refused one.
     const slice = sliceRecords(encoded.body, part.from, part.to);

@@ -16,7 +16,7 @@ export const httpDestination = (settings: HttpSettings, dispatcher: Dispatcher):
   push: (request: PushRequest) =>
     Effect.clockWith((clock) =>
       Effect.callback<PushOutcome>((resume) => {
-        const giveUp = startExchange(dispatcher, httpRequest(settings, request), settings.millisMax, (result) =>
+        const giveUp = startExchange(dispatcher, httpRequest(settings, request), settings, (result) =>
           resume(Effect.succeed(classifyHttp(result, settings.host, clock.currentTimeMillisUnsafe()))),
         );
         return Effect.sync(giveUp);

@@ -17,11 +17,16 @@ export interface HttpSettings {
   /** Names and values alternating; the customer's own, and Authorization from the URL's userinfo. */
   readonly headers: ReadonlyArray<string>;
   readonly millisMax: number;
+  readonly stallMillisMax: number;
 }
 
 export const deriveHttp = (
   destination: HttpDestination,
-  options: { readonly allowPrivateDestinations: boolean; readonly pushMillisMax: number },
+  options: {
+    readonly allowPrivateDestinations: boolean;
+    readonly pushMillisMax: number;
+    readonly pushStallMillisMax: number;
+  },
 ): Derived<HttpSettings> => {
   if (!URL.canParse(destination.url)) return { ok: false, problems: [invalid("url is not a URL")] };
   const url = new URL(destination.url);
@@ -47,6 +52,7 @@ export const deriveHttp = (
         ...headers.flat(),
       ],
       millisMax: Math.min(millis, options.pushMillisMax),
+      stallMillisMax: options.pushStallMillisMax,
     },
   };
 };

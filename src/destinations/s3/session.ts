@@ -26,7 +26,10 @@ export const openSession = (
     const nowMillis = yield* Clock.currentTimeMillis;
     if (nowMillis >= deadlineMillis) return pastDeadline;
     const signed = yield* Effect.promise(() => signRequest(settings, keys, request, nowMillis));
-    return yield* exchange(dispatcher, signed, deadlineMillis - nowMillis);
+    return yield* exchange(dispatcher, signed, {
+      millisMax: deadlineMillis - nowMillis,
+      stallMillisMax: settings.stallMillisMax,
+    });
   }),
   classify: (result) =>
     Effect.map(Clock.currentTimeMillis, (nowMillis) => classifyS3(result, settings.host, nowMillis)),

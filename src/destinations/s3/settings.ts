@@ -20,6 +20,7 @@ export interface S3Settings {
   /** Without TLS nothing but the signature protects the body, so it is hashed and signed. */
   readonly signsBody: boolean;
   readonly millisMax: number;
+  readonly stallMillisMax: number;
   /** Compressed bytes from which on a batch is uploaded in parts. */
   readonly multipartBytesMin: number;
 }
@@ -29,6 +30,7 @@ export const deriveS3 = (
   options: {
     readonly allowPrivateDestinations: boolean;
     readonly pushMillisMax: number;
+    readonly pushStallMillisMax: number;
     readonly multipartBytesMin: number;
   },
 ): Derived<S3Settings> => {
@@ -60,6 +62,7 @@ export const deriveS3 = (
       sessionToken: destination.sessionToken,
       signsBody: url.protocol === "http:",
       millisMax: Math.min(millis, options.pushMillisMax),
+      stallMillisMax: options.pushStallMillisMax,
       multipartBytesMin: options.multipartBytesMin,
     },
   };

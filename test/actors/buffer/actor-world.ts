@@ -8,6 +8,8 @@ import { Destinations, type OpenDestination, type PushRequest } from "../../../s
 import { PushJobId } from "../../../src/domain/ids.ts";
 import type { PushJob } from "../../../src/domain/push-job.ts";
 import type { PushOutcome } from "../../../src/domain/push-outcome.ts";
+import { DestinationHosts } from "../../../src/actors/destination-host/destination-hosts.ts";
+import { hostLimits } from "../../support/host-limits.ts";
 import { layerNoLetters } from "../../support/scripted-letters.ts";
 import { jobTo } from "../../destinations/push-jobs.ts";
 
@@ -20,7 +22,6 @@ export const actorOptions = {
   deadLettersInRowMax: 5,
   quarantineCrashesMax: 5,
   quarantineWindowMillis: 60_000,
-  pushesPerHostMax: 8,
 };
 
 export const chunk: Chunk = {
@@ -74,7 +75,8 @@ export const actorsOver = (
   pushesInFlightMax = 8,
   letters: Layer.Layer<DeadLetterWriter> = layerNoLetters,
 ) =>
-  BufferActors.layer({ ...actorOptions, pushesInFlightMax }).pipe(
+  BufferActors.layer(actorOptions).pipe(
+    Layer.provide(DestinationHosts.layer({ ...hostLimits, pushesInFlightMax })),
     Layer.provide(letters),
     Layer.provide(
       Layer.succeed(Destinations, {

@@ -85,7 +85,7 @@ export const transitionTable: Record<RestingState, Record<EventName, RestingStat
     "backlog.exceeded, refuse": "pushing",
     "backlog.exceeded, shedOldest": "pushing",
     "backlog.eased": "pushing",
-    "cursor.moved": "pushing",
+    "cursor.moved": "idle",
     "row.written": "pushing",
     "deadLetter.stored": "pushing",
     "deadLetter.refused": "pushing",

@@ -184,6 +184,7 @@ describe("skipping", () => {
     Effect.gen(function* () {
       const { a, log, state } = world();
       a.actor = { ...a.actor!, delivery: () => "pushing" };
+      a.isAttemptBegun = true;
       const skipping = yield* Effect.forkChild(
         Effect.flip(skipTo(state, a, "now", options)).pipe(Effect.provide(log.layer), Effect.provide(quiet)),
       );

@@ -1,5 +1,5 @@
 import { Clock, Effect, Metric } from "effect";
-import { jainIndex } from "../../../domain/fairness.ts";
+import { jain } from "../../../domain/fairness.ts";
 import { sweepFairness } from "../../../observability/sweep-metrics.ts";
 import type { Buffer } from "../../buffer/buffer.ts";
 
@@ -71,7 +71,7 @@ export class SweepRegulator {
     const wanting = [...this.shares].filter(
       ([, { sinceSeconds, untilSeconds }]) => untilSeconds - sinceSeconds >= demandSeconds,
     );
-    return jainIndex(wanting.map(([buffer, { bytes }]) => bytes / buffer.weight()));
+    return jain(wanting.map(([buffer, { bytes }]) => bytes / buffer.weight())) ?? 1;
   }
 }
 
