@@ -16,6 +16,7 @@ import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
 import { type ListenError, listenError, tokenRequired } from "./listen-error.ts";
+import type { LimitsView } from "./limits-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
 import type { ReceiptsView } from "./receipts-port.ts";
@@ -50,7 +51,15 @@ export const serveApi = Effect.fn("api.serve")(function* (
 ): Effect.fn.Return<
   Served,
   ListenError,
-  NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | BuffersView | BufferCommands | ReceiptsView | Scope.Scope
+  | NodeView
+  | JobsAdmin
+  | DeadLettersAdmin
+  | ReplaysAdmin
+  | BuffersView
+  | BufferCommands
+  | ReceiptsView
+  | LimitsView
+  | Scope.Scope
 > {
   const refused = tokenRequired(options.host, options.token !== undefined);
   if (refused !== undefined) return yield* refused;

@@ -3,29 +3,22 @@ import { auditPartition } from "../actors/audit.ts";
 import type { Buffer } from "../actors/buffer/buffer.ts";
 import { Owner } from "../actors/owner.ts";
 import type { PartitionState } from "../actors/partition/partition-state.ts";
-import { Jobs } from "../actors/ports/jobs.ts";
 import { Log } from "../actors/ports/log.ts";
-import { Outbox } from "../actors/ports/outbox.ts";
 import { ApiUnavailable, NodeView } from "../api/ports.ts";
 import type { DoorReport, JobReport, ReadinessCheck } from "../api/reports.ts";
 import { addBooks, addTally, emptyBooks, unexplained } from "../domain/books.ts";
-import type { Limits } from "../domain/limits.ts";
 import { Nats } from "../streams/nats.ts";
 
 export interface NodeViewOptions {
-  readonly limits: Limits;
   readonly partitions: number;
   readonly version: { readonly spillway: string; readonly node: string; readonly natsServer: string | undefined };
   readonly door: () => ReadonlyArray<DoorReport>;
-  readonly requestBytes: () => number;
 }
 
 /** What the API says about this node: read from the live state, never from a copy. */
 export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOptions) {
   const owner = yield* Owner;
-  const jobs = yield* Jobs;
   const nats = yield* Nats;
-  const outbox = yield* Outbox;
   const log = yield* Log;
   const states = (): ReadonlyArray<PartitionState> => [...owner.owned().values()].map(({ state }) => state);
 
@@ -61,23 +54,10 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
     ];
   });
 
-  const usage: Partial<Record<keyof Limits, () => number>> = {
-    outboxBytesMax: outbox.bytes,
-    requestsInFlightBytesMax: options.requestBytes,
-    windowBytesMax: owner.windowBytes,
-    jobsMax: () => jobs.served().byId.size,
-  };
-
   return NodeView.of({
     books,
     audit,
     readiness,
-    limits: () =>
-      (Object.entries(options.limits) as Array<[keyof Limits, number]>).map(([name, value]) => ({
-        name,
-        value,
-        usage: usage[name]?.(),
-      })),
     version: options.version,
   });
 });

@@ -4,12 +4,14 @@ import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
+import { LimitsView } from "../api/limits-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { startControlThread } from "../control-thread/control-thread.ts";
 import { applyJobsFile } from "../control/apply-jobs.ts";
 import { loadCatalogue } from "../control/catalogue.ts";
+import { limitDefaults } from "../control/limit-defaults.ts";
 import { loadSettings, type Settings, type SettingsSources } from "../control/settings.ts";
 import { makeIngest } from "../forwarder/ingest.ts";
 import { JobStore } from "../streams/job-store.ts";
@@ -22,6 +24,7 @@ import { makeBuffersView } from "./buffers-view.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
+import { makeLimitsView } from "./limits-view.ts";
 import { makeNodeView } from "./node-view.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
@@ -106,7 +109,6 @@ const operate = Effect.fnUntraced(function* (
   const catalogue = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
   const ingest = yield* makeIngest({ limits: settings.limits, datasets: catalogue });
   const view = yield* makeNodeView({
-    limits: settings.limits,
     partitions: owns ? settings.partitions : 0,
     version: {
       spillway: packageVersion(),
@@ -114,6 +116,10 @@ const operate = Effect.fnUntraced(function* (
       natsServer: embedded?.version,
     },
     door: (): ReadonlyArray<DoorReport> => ingest.door(),
+  });
+  const limits = yield* makeLimitsView({
+    limits: settings.limits,
+    defaults: yield* limitDefaults,
     requestBytes: ingest.inFlightBytes,
   });
   const draining = { now: false };
@@ -138,6 +144,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(BuffersView, buffers),
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
+    Effect.provideService(LimitsView, limits),
     Effect.mapError(startError),
   );
   const control = yield* startControl(settings, api);

@@ -58,6 +58,9 @@ export const jobOfDead = (subject: string): string => subject.split(".")[3] ?? "
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
 
+/** The KV bucket of what drills have exercised; a key is the name of a limit. */
+export const drillsBucket = "drills";
+
 /** `log.007.acme.http_requests` → `acme.http_requests`; undefined for our own subjects (`_mux`, `_tick`). */
 export const pairKeyOf = (subject: string): string | undefined => {
   const tail = subject.slice(subject.indexOf(".", subject.indexOf(".") + 1) + 1);
