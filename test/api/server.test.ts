@@ -327,7 +327,7 @@ describe("the node", () => {
       assert.strictEqual(audited.json.audit.jobs[0].difference.records, 0);
       assert.strictEqual((yield* ask(url, "GET", "/v1/books?audit=maybe")).status, 400);
       const limits = yield* ask(url, "GET", "/v1/limits");
-      assert.deepStrictEqual(limits.json.limits, [{ name: "recordBytesMax", value: 1_048_576 }]);
+      assert.deepStrictEqual(limits.json.limits, [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }]);
       assert.strictEqual((yield* ask(url, "GET", "/v1/version")).json.natsServer, "2.15.1");
       node.down = true;
       const unavailable = yield* ask(url, "GET", "/v1/books");
