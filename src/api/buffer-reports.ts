@@ -1,4 +1,5 @@
 import { Schema } from "effect";
+import { receiptReasons } from "../actors/ports/checkpoints.ts";
 import { JobBooks, TallyReport } from "./reports.ts";
 
 /** What a node says about its buffers. Plain JSON: records and uncompressed bytes, epoch milliseconds. */
@@ -133,6 +134,8 @@ export const BufferReport = Schema.Struct({
   ),
 });
 export type BufferReport = typeof BufferReport.Type;
+
+export const ReceiptReasonName = Schema.Literals(receiptReasons);
 
 /** The account of records that were accepted and not delivered. */
 export const ReceiptReport = Schema.Struct({

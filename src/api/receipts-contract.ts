@@ -1,7 +1,6 @@
 import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api";
-import { receiptReasons } from "../actors/ports/checkpoints.ts";
-import { ReceiptReport } from "./buffer-reports.ts";
+import { ReceiptReasonName, ReceiptReport } from "./buffer-reports.ts";
 import { BadRequest, Unavailable } from "./failures.ts";
 
 /** Most receipts in one page. */
@@ -15,7 +14,7 @@ export class ReceiptsGroup extends HttpApiGroup.make("receipts").add(
       customer: text,
       job: text,
       dataset: text,
-      reason: Schema.optionalKey(Schema.Literals(receiptReasons)),
+      reason: Schema.optionalKey(ReceiptReasonName),
       since: text,
       after: text,
       limit: Schema.optionalKey(

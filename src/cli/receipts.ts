@@ -1,7 +1,6 @@
 import { Console, DateTime, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
-import { receiptReasons } from "../actors/ports/checkpoints.ts";
-import type { ReceiptReport } from "../api/buffer-reports.ts";
+import { ReceiptReasonName, type ReceiptReport } from "../api/buffer-reports.ts";
 import { type ApiClient, openClient } from "./client.ts";
 import { connectionTo, jsonFlag, urlFlag } from "./connection.ts";
 import { formatTable, grouped } from "./table.ts";
@@ -13,7 +12,7 @@ const filters = {
   job: filter("job", "Only those of this push job"),
   customer: filter("customer", "Only those of this customer"),
   dataset: filter("dataset", "Only those of this dataset"),
-  reason: Flag.Literals("reason", receiptReasons).pipe(
+  reason: Flag.Literals("reason", ReceiptReasonName.literals).pipe(
     Flag.withDescription("Only those with this reason"),
     Flag.optional,
   ),
