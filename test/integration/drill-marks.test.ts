@@ -14,9 +14,9 @@ describeNats("marks of drills", (startNats) => {
         yield* markExercised("jobsMax", "density");
         yield* markExercised("windowBytesMax", "surge");
         const marks = yield* readDrillMarks;
-        assert.deepStrictEqual([...marks].map(([name, { drill }]) => [name, drill]).toSorted(), [
-          ["jobsMax", "density"],
-          ["windowBytesMax", "surge"],
+        assert.deepStrictEqual([...marks].map(([name, { drill }]) => `${name} ${drill}`).toSorted(), [
+          "jobsMax density",
+          "windowBytesMax surge",
         ]);
         assert.isAbove(marks.get("jobsMax")!.millis, 1_700_000_000_000);
       }).pipe(Effect.provide(layerNats(url)));
