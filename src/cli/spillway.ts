@@ -1,9 +1,11 @@
 import { Command } from "effect/cli";
 import { books } from "./books.ts";
+import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { limits } from "./limits.ts";
+import { receipts } from "./receipts.ts";
 import { replay } from "./replay.ts";
 import { replays } from "./replays.ts";
 import { send } from "./send/send.ts";
@@ -21,5 +23,18 @@ export const spillway = Command.make("spillway").pipe(
     },
     { command: "spillway books", description: "See what became of every record" },
   ]),
-  Command.withSubcommands([dev, serve, send, jobs, books, deadLetters, replay, replays, limits, version]),
+  Command.withSubcommands([
+    dev,
+    serve,
+    send,
+    jobs,
+    books,
+    buffers,
+    deadLetters,
+    receipts,
+    replay,
+    replays,
+    limits,
+    version,
+  ]),
 );
