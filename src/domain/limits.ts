@@ -97,6 +97,10 @@ export const Limits = Schema.Struct({
   replaysMax: atLeast(1),
   replayBytesPerSecondMax: atLeast(65_536),
   replayAttemptsMax: atLeast(1),
+  // Watching buffers.
+  inspectorsMax: atLeast(1),
+  inspectorBufferedBytesMax: atLeast(65_536),
+  inspectorFramesPerSecondMax: atLeast(10),
   // Configuration.
   jobsMax: atLeast(1),
   // The node.

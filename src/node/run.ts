@@ -15,6 +15,7 @@ import { Nats } from "../streams/nats.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
+import { makeInspectableBuffers } from "./inspectable-buffers.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
 import { makeNodeView } from "./node-view.ts";
@@ -116,6 +117,7 @@ const operate = Effect.fnUntraced(function* (
     port: settings.listen.port,
     token: settings.token,
     ingest: settings.roles.includes("forwarder") ? ingest.handle : undefined,
+    inspection: { buffers: yield* makeInspectableBuffers, limits: settings.limits },
   }).pipe(
     Effect.provideService(NodeView, view),
     Effect.provideService(JobsAdmin, admin),

@@ -1,0 +1,80 @@
+// Writes src/api/inspect-page.generated.ts: the page of /inspect/{job}, with the statechart of the buffer machine laid
+// out here, so that neither the node nor the browser needs a layout engine. Run it when the machine or the page has
+// changed: `npm run inspect-page`. A test says when that was forgotten.
+import ELK from "elkjs";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { bufferMachine } from "../../src/actors/buffer/machine.ts";
+import { chartModelOf } from "./chart-model.ts";
+import { drawChart } from "./draw.mjs";
+import { fingerprint, readPart } from "./sources.ts";
+
+const { edges, root } = chartModelOf(bufferMachine);
+const padding = "[top=32,left=16,bottom=16,right=16]";
+const textWidth = (text, perCharacter) => Math.ceil(text.length * perCharacter);
+
+const nodeOf = (state) => ({
+  id: state.id,
+  state,
+  width: textWidth(state.key, 7.4) + 36,
+  height: 38,
+  ...(state.children.length === 0
+    ? {}
+    : { children: state.children.map(nodeOf), layoutOptions: { "elk.padding": padding } }),
+});
+
+const graph = {
+  id: "chart",
+  children: [nodeOf(root)],
+  edges: edges.map((edge, i) => ({
+    id: `edge-${i}`,
+    edge,
+    sources: [edge.source],
+    targets: [edge.target],
+    labels: [
+      {
+        text: edge.labels[0],
+        width: Math.max(...edge.labels.map((label) => textWidth(label, 5.9))) + 8,
+        height: edge.labels.length * 13 + 2,
+      },
+    ],
+  })),
+  layoutOptions: {
+    "elk.algorithm": "layered",
+    "elk.direction": "DOWN",
+    "elk.hierarchyHandling": "INCLUDE_CHILDREN",
+    "elk.edgeRouting": "ORTHOGONAL",
+    "elk.spacing.nodeNode": "28",
+    "elk.spacing.edgeLabel": "4",
+    "elk.layered.spacing.nodeNodeBetweenLayers": "34",
+    "elk.layered.spacing.edgeNodeBetweenLayers": "16",
+    "elk.padding": "[top=4,left=4,bottom=4,right=4]",
+  },
+};
+
+const chart = drawChart(await new ELK().layout(graph));
+const style = readPart("page.css");
+const script = readPart("page.js");
+const fill = { style, chart, script };
+const page = readPart("page.html").replaceAll(/\{\{(\w+)\}\}/g, (_, name) => fill[name]);
+// Of what stands between the tags, to the last space: that is what the browser compares.
+const hashOf = (tag) => {
+  const text = new RegExp(`<${tag}>([^]*?)</${tag}>`).exec(page)[1];
+  return `sha256-${createHash("sha256").update(text).digest("base64")}`;
+};
+
+const file = new URL("../../src/api/inspect-page.generated.ts", import.meta.url);
+writeFileSync(
+  file,
+  [
+    "// Made by scripts/inspect-page/generate.mjs from the buffer machine and web/inspect: do not edit.",
+    "// oxfmt-ignore-file",
+    `export const fingerprint = ${JSON.stringify(fingerprint())};`,
+    `export const styleHash = ${JSON.stringify(hashOf("style"))};`,
+    `export const scriptHash = ${JSON.stringify(hashOf("script"))};`,
+    "export const page: string = [",
+    ...page.split("\n").map((line) => `  ${JSON.stringify(line)},`),
+    '].join("\\n");',
+    "",
+  ].join("\n"),
+);
