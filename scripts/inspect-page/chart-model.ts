@@ -19,8 +19,9 @@ export interface ChartState {
 export interface ChartEdge {
   readonly source: string;
   readonly target: string;
-  /** `event` or `event [guard]`. */
-  readonly labels: ReadonlyArray<string>;
+  readonly events: ReadonlyArray<string>;
+  /** `event` or `event [guard]`: what is shown when somebody points at the arrow. */
+  readonly details: ReadonlyArray<string>;
 }
 
 export const chartModelOf = (machine: AnyStateMachine): ChartModel => ({
@@ -37,7 +38,7 @@ const stateOf = (node: Node, isInitial: boolean): ChartState => ({
   isInitial,
   entry: node.entry.map(nameOf),
   children: Object.values(node.states).map((child: Node) =>
-    stateOf(child, node.type === "parallel" || node.initial?.target.includes(child) === true),
+    stateOf(child, node.type === "parallel" || (node.initial?.target.includes(child) ?? false)),
   ),
 });
 
@@ -47,10 +48,15 @@ const edgesOf = (root: Node): Map<string, ChartEdge> => {
     for (const transition of [...[...node.transitions.values()].flat(), ...(node.always ?? [])]) {
       for (const target of transition.target ?? []) {
         const key = `${node.id}>${target.id}`;
+        const event = eventName(transition.eventType);
         const guard = transition.guard === undefined ? "" : ` [${nameOf(transition.guard)}]`;
-        const label = `${eventName(transition.eventType)}${guard}`;
-        const labels = edges.get(key)?.labels ?? [];
-        edges.set(key, { source: node.id, target: target.id, labels: [...new Set([...labels, label])] });
+        const before = edges.get(key) ?? { events: [], details: [] };
+        edges.set(key, {
+          source: node.id,
+          target: target.id,
+          events: [...new Set([...before.events, event])],
+          details: [...new Set([...before.details, `${event}${guard}`])],
+        });
       }
     }
     Object.values(node.states).forEach(visit);

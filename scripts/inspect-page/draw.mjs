@@ -52,12 +52,12 @@ const drawEdge = ({ container, edge, labels, sections }, places) => {
     return `<polyline points="${points.join(" ")}" marker-end="url(#arrow)"/>`;
   });
   const texts = labels.flatMap((label) =>
-    edge.labels.map(
-      (text, i) => `<text x="${at(label.x + x + 3)}" y="${at(label.y + y + 10 + i * 13)}">${escape(text)}</text>`,
+    edge.events.map(
+      (text, i) => `<text x="${at(label.x + x + 3)}" y="${at(label.y + y + 11 + i * 14)}">${escape(text)}</text>`,
     ),
   );
   return (
     `<g class="edge" data-source="${escape(edge.source)}" data-target="${escape(edge.target)}">` +
-    `${lines.join("")}${texts.join("")}</g>`
+    `<title>${escape(edge.details.join("\n"))}</title>${lines.join("")}${texts.join("")}</g>`
   );
 };

@@ -23,40 +23,59 @@ const nodeOf = (state) => ({
     : { children: state.children.map(nodeOf), layoutOptions: { "elk.padding": padding } }),
 });
 
-const graph = {
-  id: "chart",
-  children: [nodeOf(root)],
-  edges: edges.map((edge, i) => ({
-    id: `edge-${i}`,
-    edge,
-    sources: [edge.source],
-    targets: [edge.target],
-    labels: [
-      {
-        text: edge.labels[0],
-        width: Math.max(...edge.labels.map((label) => textWidth(label, 5.9))) + 8,
-        height: edge.labels.length * 13 + 2,
-      },
-    ],
-  })),
-  layoutOptions: {
-    "elk.algorithm": "layered",
-    "elk.direction": "DOWN",
-    "elk.hierarchyHandling": "INCLUDE_CHILDREN",
-    "elk.edgeRouting": "ORTHOGONAL",
-    "elk.spacing.nodeNode": "28",
-    "elk.spacing.edgeLabel": "4",
-    "elk.layered.spacing.nodeNodeBetweenLayers": "34",
-    "elk.layered.spacing.edgeNodeBetweenLayers": "16",
-    "elk.padding": "[top=4,left=4,bottom=4,right=4]",
-  },
+const edgeOf = (edge, i) => ({
+  id: `edge-${i}`,
+  edge,
+  sources: [edge.source],
+  targets: [edge.target],
+  labels: [
+    {
+      text: edge.events[0],
+      width: Math.max(...edge.events.map((event) => textWidth(event, 6.3))) + 8,
+      height: edge.events.length * 14 + 2,
+    },
+  ],
+});
+
+const layoutOptions = {
+  "elk.algorithm": "layered",
+  "elk.direction": "DOWN",
+  "elk.hierarchyHandling": "INCLUDE_CHILDREN",
+  "elk.edgeRouting": "ORTHOGONAL",
+  "elk.spacing.nodeNode": "28",
+  "elk.spacing.edgeLabel": "4",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "34",
+  "elk.layered.spacing.edgeNodeBetweenLayers": "16",
+  "elk.layered.cycleBreaking.strategy": "MODEL_ORDER",
+  "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
+  "elk.padding": "[top=0,left=0,bottom=0,right=0]",
 };
 
-const chart = drawChart(await new ELK().layout(graph));
+// Regions are laid out apart and set one below the other: side by side the chart would be too wide to read.
+const elk = new ELK();
+const drawn = [];
+let top = 34;
+for (const region of root.children) {
+  const within = ({ source }) => source === region.id || source.startsWith(`${region.id}.`);
+  const id = `region ${region.id}`;
+  const graph = { id, children: [nodeOf(region)], edges: edges.filter(within).map(edgeOf), layoutOptions };
+  const layout = await elk.layout(graph);
+  drawn.push({ ...layout, x: 16, y: top });
+  top += layout.height + 16;
+}
+if (drawn.flatMap((region) => region.edges).length !== edges.length) throw new Error("An arrow belongs to no region.");
+const width = Math.max(...drawn.map((region) => region.width)) + 32;
+const chart = drawChart({
+  id: "chart",
+  width: width + 4,
+  height: top + 4,
+  children: [{ id: root.id, state: root, x: 2, y: 2, width, height: top, children: drawn }],
+  edges: drawn.flatMap((region) => region.edges),
+});
 const style = readPart("page.css");
 const script = readPart("page.js");
-const fill = { style, chart, script };
-const page = readPart("page.html").replaceAll(/\{\{(\w+)\}\}/g, (_, name) => fill[name]);
+const fill = { style: `<style>${style}</style>`, chart, script: `<script>${script}</script>` };
+const page = readPart("page.html").replaceAll(/<!-- (\w+) -->/g, (_, name) => fill[name]);
 // Of what stands between the tags, to the last space: that is what the browser compares.
 const hashOf = (tag) => {
   const text = new RegExp(`<${tag}>([^]*?)</${tag}>`).exec(page)[1];

@@ -2,9 +2,9 @@ import { Clock, Effect, type Scope } from "effect";
 import { STATUS_CODES, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { FrameSink } from "../observability/inspection/watch.ts";
 import type { InspectableBuffers } from "../observability/inspection/inspectable.ts";
-import { Watch } from "../observability/inspection/watch.ts";
+import { closings, inspectProtocol } from "../observability/inspection/protocol.ts";
+import { type FrameSink, Watch } from "../observability/inspection/watch.ts";
 import { type AccessPolicy, type Denial, denialOf, isOwnOrigin, pathOf } from "./access.ts";
 
 /** `GET /v1/buffers/{job}/inspect`: live state of one buffer over a WebSocket. See docs/OPERATING.md, "Inspection". */
@@ -24,12 +24,7 @@ export interface InspectionOptions {
   readonly limits: InspectionLimits;
 }
 
-/** The subprotocol that the server chooses. A browser offers it together with `bearer.<base64url of the token>`. */
-export const inspectProtocol = "spillway.inspect";
-/** Why a WebSocket was closed: 4000 and more are an application's own. */
-export const closings = { gone: 4404, tooMany: 4429, stopping: 1001 } as const;
-
-const inspectPath = /^\/v1\/buffers\/([^/]+)\/inspect$/;
+const watchPath = /^\/v1\/buffers\/([^/]+)\/inspect$/;
 /** How soon a crashed buffer's next actor is found. */
 const tickMillis = 250;
 const ticksPerFigures = 4;
@@ -94,11 +89,11 @@ export const attachInspection = Effect.fnUntraced(function* (
 const takeOverUpgrades = (server: Server): boolean => {
   if (!("shouldUpgradeCallback" in server)) return false;
   server.shouldUpgradeCallback = (request: IncomingMessage) =>
-    request.headers.upgrade?.toLowerCase() === "websocket" && inspectPath.test(pathOf(request.url ?? "/"));
+    request.headers.upgrade?.toLowerCase() === "websocket" && watchPath.test(pathOf(request.url ?? "/"));
   return true;
 };
 
-const jobOf = (url: string): string => inspectPath.exec(pathOf(url))?.[1] ?? "";
+const jobOf = (url: string): string => watchPath.exec(pathOf(url))?.[1] ?? "";
 
 /** The same rule as for every other route; and no page of another site, whatever token it has got hold of. */
 const inspectDenialOf = (policy: AccessPolicy, request: IncomingMessage): Denial | undefined => {

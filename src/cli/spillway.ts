@@ -2,6 +2,7 @@ import { Command } from "effect/cli";
 import { books } from "./books.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
+import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { limits } from "./limits.ts";
 import { replay } from "./replay.ts";
@@ -21,5 +22,5 @@ export const spillway = Command.make("spillway").pipe(
     },
     { command: "spillway books", description: "See what became of every record" },
   ]),
-  Command.withSubcommands([dev, serve, send, jobs, books, deadLetters, replay, replays, limits, version]),
+  Command.withSubcommands([dev, serve, send, jobs, books, deadLetters, replay, replays, inspect, limits, version]),
 );

@@ -41,9 +41,7 @@ export const framesOf = (
         },
       ];
     case "@xstate.snapshot":
-      return [
-        { ...head, type: event.type, event: shownEvent(event.event), snapshot: shownSnapshot(event.snapshot) },
-      ];
+      return [{ ...head, type: event.type, event: shownEvent(event.event), snapshot: shownSnapshot(event.snapshot) }];
     default:
       return [];
   }
@@ -56,7 +54,15 @@ const shownEvent = (event: { readonly type: string }): ShownEvent => redactPaylo
 
 /** What the snapshot's own `toJSON` leaves, with its context and error redacted. */
 export const shownSnapshot = (snapshot: unknown): ShownSnapshot => {
-  const { children: _children, context, error, output, status, tags, value } = snapshot as {
+  const {
+    children: _children,
+    context,
+    error,
+    output,
+    status,
+    tags,
+    value,
+  } = snapshot as {
     readonly [field: string]: unknown;
   };
   return {
@@ -87,9 +93,7 @@ const guardFrames = (taken: AnyTransitionDefinition, head: FrameHead): ReadonlyA
   return candidates.slice(0, place + 1).flatMap((candidate, i): ReadonlyArray<Frame> => {
     const type = nameOf(candidate.guard);
     if (type === undefined) return [];
-    return [
-      { ...head, type: "@xstate.guard", guard: { type }, source: source.id, passed: i === place, derived: true },
-    ];
+    return [{ ...head, type: "@xstate.guard", guard: { type }, source: source.id, passed: i === place, derived: true }];
   });
 };
 
