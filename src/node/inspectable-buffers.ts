@@ -18,7 +18,7 @@ export const makeInspectableBuffers = Effect.gen(function* () {
     find: (job) => {
       for (const { state } of owner.owned().values()) {
         const buffer = state.buffers.get(job);
-        if (buffer !== undefined) return inspectable(buffer);
+        if (buffer !== undefined) return inspectableOf(buffer);
       }
       // No record yet, or hibernated: the watcher waits for its actor.
       return jobs.served().byId.has(job) ? resting : undefined;
@@ -28,7 +28,7 @@ export const makeInspectableBuffers = Effect.gen(function* () {
 
 const resting: InspectableBuffer = { actor: undefined, recent: () => [], figures: () => undefined };
 
-const inspectable = (buffer: Buffer): InspectableBuffer => ({
+export const inspectableOf = (buffer: Buffer): InspectableBuffer => ({
   actor: buffer.actor,
   recent: () => buffer.recent(),
   figures: (nowMillis) => figuresOf(buffer, nowMillis),

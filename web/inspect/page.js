@@ -177,7 +177,8 @@ const note = (millis, kind, name, detail, isBefore = false) => {
 const draw = () => {
   if (isDrawing) return;
   isDrawing = true;
-  requestAnimationFrame      isDrawing = false;
+  requestAnimationFrame(() => {
+    isDrawing = false;
     drawState();
     drawFigures();
     if (!isPaused) drawLog();
@@ -230,10 +231,7 @@ const number = (count) => count.toLocaleString("en-GB");
 
 const drawFigures = () => {
   if (figures === undefined) return;
-  setText(
-    "about",
-    `${figures.customer}, ${figures.dataset}, to ${figures.destination}, revision ${figures.revision}`,
-  );
+  setText("about", `${figures.customer}, ${figures.dataset}, to ${figures.destination}, revision ${figures.revision}`);
   const lines = [
     ["cursor", number(figures.cursor)],
     ["lag", `${number(Math.round(figures.lagMillis / 1000))} s`],
