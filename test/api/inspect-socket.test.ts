@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import { get } from "node:http";
 import { connect } from "node:net";
+import type { Buffer as JobBuffer } from "../../src/actors/buffer/buffer.ts";
 import { delivered, rejected } from "../../src/domain/push-outcome.ts";
 import { actorsOver, give, started } from "../actors/buffer/actor-world.ts";
 import { quiet } from "../support/world.ts";
@@ -101,10 +102,8 @@ describe("GET /v1/buffers/{job}/inspect", () => {
 
   it.live("waits for a job that has no actor, and goes when there is no such job any more", () =>
     Effect.gen(function* () {
-      const buffers = new Map<string, Awaited<ReturnType<typeof Effect.runPromise>> | "resting">([
-        ["job-1", "resting"],
-      ]);
-      const url = yield* serveWatched(buffers as Parameters<typeof serveWatched>[0]);
+      const buffers = new Map<string, JobBuffer | "resting">([["job-1", "resting"]]);
+      const url = yield* serveWatched(buffers);
       const { closed, frames } = yield* watch(url, "job-1");
       yield* eventually("the news that it rests", () => frames[0]?.type === "@spillway.rest");
       buffers.set("job-1", yield* started("job-1"));

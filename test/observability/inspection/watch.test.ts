@@ -28,8 +28,8 @@ const running = () => {
     flow: () => actor.getSnapshot().value.flow as string,
     context: () => actor.getSnapshot().context,
     inspect: (observer: Parameters<typeof actor.system.inspect>[0]) => {
-      const { unsubscribe } = actor.system.inspect(observer);
-      return () => unsubscribe();
+      const subscription = actor.system.inspect(observer);
+      return () => subscription.unsubscribe();
     },
   };
   const buffer: InspectableBuffer = { actor: handle, recent: () => [], figures: () => undefined };
