@@ -2,6 +2,7 @@ import { fairnessHelp, runFairness } from "./fairness/fairness.ts";
 import { inspectionHelp, runInspection } from "./inspection/inspection.ts";
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
 import { runSurge, surgeHelp } from "./surge/surge.ts";
+import { densityHelp, runDensity } from "./density/density.ts";
 import { runThroughput, throughputHelp } from "./throughput/throughput.ts";
 
 /** One entry per benchmark: what it measures, and how to run it. Each has a folder of its own. */
@@ -25,6 +26,11 @@ const benchmarks: Readonly<
     about: "what configured customers notice when forty times as many come at once",
     help: surgeHelp,
     run: runSurge,
+  },
+  density: {
+    about: "a million push jobs with rows, 1 % active: memory, start, waking",
+    help: densityHelp,
+    run: runDensity,
   },
   fairness: {
     about: "what 99 customers get of a host that they share with one of 100 times their traffic",

@@ -34,6 +34,8 @@ export interface SpillwayOptions {
 /** One `spillway dev`, which may be killed and started again on its data any number of times. */
 export class SpillwayProcess implements AsyncDisposable {
   readonly url: string;
+  /** Where it answers for itself, as of its last start. */
+  controlUrl = "";
   /** Called when it ends without having been told to, with how. */
   onUnexpectedExit: (how: string) => void = () => {};
   readonly #options: SpillwayOptions;
@@ -70,7 +72,7 @@ export class SpillwayProcess implements AsyncDisposable {
     this.#child = child;
     await writeFile(join(directory, "spillway.pid"), `${child.pid}\n`);
     try {
-      await readyLine(child);
+      this.controlUrl = await readyLine(child);
     } catch (error) {
       killGroup(child.pid);
       const message = error instanceof Error ? error.message : String(error);
@@ -112,11 +114,15 @@ export class SpillwayProcess implements AsyncDisposable {
   }
 }
 
-const readyLine = async (child: ChildProcess & { stdout: Readable }): Promise<void> => {
+/** Resolves with the control address, which is told last. */
+const readyLine = async (child: ChildProcess & { stdout: Readable }): Promise<string> => {
   const lines = createInterface({ input: child.stdout });
-  const ready = new Promise<void>((resolve) => {
+  const ready = new Promise<string>((resolve) => {
     // Reading goes on for ever: an undrained pipe would block its writer.
-    lines.on("line", (line) => line.includes("spillway is ready") && resolve());
+    lines.on("line", (line) => {
+      const controlUrl = /^spillway answers for itself at (\S+)$/.exec(line)?.[1];
+      if (controlUrl !== undefined) resolve(controlUrl);
+    });
   });
   const exited = once(child, "exit").then(([code, signal]) => {
     throw new Error(`spillway ended before it was ready (${signal ?? `exit code ${code}`}). Its last words:`);
@@ -126,7 +132,7 @@ const readyLine = async (child: ChildProcess & { stdout: Readable }): Promise<vo
   });
   late.catch(() => {});
   exited.catch(() => {});
-  await Promise.race([ready, exited, late]);
+  return Promise.race([ready, exited, late]);
 };
 
 const killGroup = (pid: number | undefined): void => {

@@ -53,6 +53,20 @@ const layers: ReadonlyArray<Layer> = [
     ],
   },
   {
+    // The thread itself loads Node's modules and our own small ones: every import is there a second time.
+    files: /^src\/control-thread\/(?!(control-)?thread\.ts$)/,
+    mayImport: [node, /^src\/control-thread\//, /^src\/api\/(access|bounded-server|routed-request)\.ts$/],
+  },
+  {
+    files: /^src\/control-thread\//,
+    mayImport: [
+      effect,
+      node,
+      /^src\/(control-thread|observability)\//,
+      /^src\/api\/(access|listen-error|routed-request)\.ts$/,
+    ],
+  },
+  {
     files: /^src\/cli\//,
     mayImport: [
       /^effect(\/|$)/,
@@ -72,7 +86,7 @@ const layers: ReadonlyArray<Layer> = [
       /^effect(\/|$)/,
       node,
       domain,
-      /^src\/(node|actors|streams|destinations|forwarder|control|api|observability)\//,
+      /^src\/(node|actors|streams|destinations|forwarder|control|control-thread|api|observability)\//,
       /^src\/cli\/package-version\.ts$/,
     ],
   },

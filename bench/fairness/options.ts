@@ -15,7 +15,7 @@ what those 99 send. Three runs of a fresh \`spillway dev\`: without the heavy cu
 pushes begin in the order in which they were asked for (FIFO), which has to fail.
 
   --seconds N   seconds measured per run (default 60)
-  --warm N      seconds before (default 20)
+  --warm N      seconds before (default 30)
   --json        one JSON object on stdout; everything for people goes to stderr
   --help        this text
 
@@ -30,7 +30,7 @@ export const parseFairnessOptions = (args: ReadonlyArray<string>): FairnessOptio
       args: [...args],
       options: {
         seconds: { type: "string", default: "60" },
-        warm: { type: "string", default: "20" },
+        warm: { type: "string", default: "30" },
         json: { type: "boolean", default: false },
       },
     });

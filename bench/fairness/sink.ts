@@ -1,6 +1,6 @@
 /**
- * A process of its own: a host that takes so many records a second, shared evenly by the requests under way, as a
- * narrow line does. Tells for each customer what arrived in a given time, and the lag of the light ones' records.
+ * A process of its own: a host that takes so many records a second, one request after the other. Tells for each
+ * customer what arrived in a given time, and the lag of the light ones' records.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,11 +16,6 @@ export interface SinkReport {
   readonly lightP99LagMillis: number;
 }
 
-interface UnderWay {
-  left: number;
-  readonly done: () => void;
-}
-
 interface Arrival {
   readonly customer: number;
   readonly atMillis: number;
@@ -28,28 +23,10 @@ interface Arrival {
   readonly lags: ReadonlyArray<number>;
 }
 
-const underWay = new Set<UnderWay>();
 const arrivals: Array<Arrival> = [];
 const keys = new Set<string>();
-let lastMillis = performance.now();
-
-/** Shares what can be taken since the last turn; what one request leaves of its share goes to the others. */
-const work = (): void => {
-  const now = performance.now();
-  let budget = ((now - lastMillis) * hostRecordsPerSecond) / 1_000;
-  lastMillis = now;
-  while (budget > 1e-9 && underWay.size > 0) {
-    const share = budget / underWay.size;
-    const taken = Math.min(share, ...[...underWay].map(({ left }) => left));
-    for (const each of underWay) {
-      each.left -= taken;
-      budget -= taken;
-      if (each.left > 1e-9) continue;
-      underWay.delete(each);
-      each.done();
-    }
-  }
-};
+/** When the host will have taken what it was given. */
+let busyUntilMillis = 0;
 
 const lagsOf = (raw: Buffer, atMillis: number): ReadonlyArray<number> => {
   const lags: Array<number> = [];
@@ -74,8 +51,9 @@ const server = createServer((request, response) => {
       const lags = customer === heavyCustomer ? [] : lagsOf(gunzipSync(Buffer.concat(parts)), atMillis);
       arrivals.push({ customer, atMillis, records, lags });
     };
-    work();
-    underWay.add({ left: records, done });
+    const now = performance.now();
+    busyUntilMillis = Math.max(now, busyUntilMillis) + (1_000 * records) / hostRecordsPerSecond;
+    setTimeout(done, busyUntilMillis - now);
   });
 });
 
@@ -94,7 +72,6 @@ process.on("disconnect", () => process.exit(0));
 process.on("message", ({ fromMillis, toMillis }: { readonly fromMillis: number; readonly toMillis: number }) => {
   process.send?.({ report: report(fromMillis, toMillis) });
 });
-setInterval(work, 2);
 server.keepAliveTimeout = 60_000;
 server.listen(0, "127.0.0.1", () => {
   process.send?.({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });

@@ -124,7 +124,7 @@ class Surge {
     const { controlUrl, phaseSeconds, rate, surgeRate } = this.#options;
     const fromMillis = Date.now();
     const order = { url: spillway.url, millis: phaseSeconds * 1_000 };
-    using reads = new ControlReads(controlUrl ?? spillway.url);
+    using reads = new ControlReads(controlUrl ?? spillway.controlUrl);
     const watching = setInterval(() => void this.#watch(), 500);
     const [sent, flooded] = await Promise.all([
       ask<SpellCounts>(base, { ...order, rate }, "sent"),

@@ -1,9 +1,9 @@
 import { Effect } from "effect";
 import type { Tally } from "../domain/books.ts";
-import type { Buffer } from "./buffer/buffer.ts";
 import { ContinuityWatch } from "./partition/continuity.ts";
 import type { PartitionState } from "./partition/partition-state.ts";
 import { Log, type LogUnavailable } from "./ports/log.ts";
+import { accountsOf } from "./residency/accounts.ts";
 
 /** A recount of the log beside what a job's books say. */
 export interface JobAudit {
@@ -16,7 +16,9 @@ export interface JobAudit {
 }
 
 interface Recount {
-  readonly buffer: Buffer;
+  readonly job: string;
+  readonly pairKey: string;
+  readonly start: number;
   readonly book: Tally;
   records: number;
   bytes: number;
@@ -34,13 +36,11 @@ export const auditPartition = Effect.fn("audit.partition")(function* (
   const log = yield* Log;
   // Books and position are taken in one step: they belong together.
   const until = state.position;
-  const recounts = [...state.buffers.values()].map((buffer): Recount => ({
-    buffer,
-    book: buffer.ledger.books().accepted,
-    records: 0,
-    bytes: 0,
-  }));
-  const byPair = Map.groupBy(recounts, ({ buffer }) => buffer.pairKey);
+  const recounts: Array<Recount> = [];
+  for (const { books, job, pairKey, start } of accountsOf(state)) {
+    recounts.push({ job, pairKey, start, book: books.accepted, records: 0, bytes: 0 });
+  }
+  const byPair = Map.groupBy(recounts, ({ pairKey }) => pairKey);
   const watch = new ContinuityWatch({}, []);
   for (let position = 0; position < until;) {
     const messages = yield* log.read(state.partition, position + 1, readBytes);
@@ -52,7 +52,7 @@ export const auditPartition = Effect.fn("audit.partition")(function* (
       if (writer !== undefined && watch.see(position, writer, message.records)._tag === "Duplicate") continue;
       for (const chunk of message.chunks) {
         for (const recount of byPair.get(chunk.pairKey) ?? []) {
-          if (position <= recount.buffer.start) continue;
+          if (position <= recount.start) continue;
           recount.records += chunk.records;
           recount.bytes += chunk.bytes;
         }
@@ -64,16 +64,16 @@ export const auditPartition = Effect.fn("audit.partition")(function* (
   return recounts.map((recount) => auditOf(recount, firstSequence));
 });
 
-const auditOf = ({ book, buffer, bytes, records }: Recount, firstSequence: number): JobAudit => {
-  const seesAll = firstSequence <= buffer.start + 1;
+const auditOf = ({ book, bytes, job, records, start }: Recount, firstSequence: number): JobAudit => {
+  const seesAll = firstSequence <= start + 1;
   return {
-    job: buffer.jobId,
+    job,
     recountedAccepted: { records, bytes },
     bookAccepted: book,
     // What left the log cannot be recounted: then only an excess of the log over the books is a difference.
     difference: seesAll
       ? { records: records - book.records, bytes: bytes - book.bytes }
       : { records: Math.max(0, records - book.records), bytes: Math.max(0, bytes - book.bytes) },
-    horizon: seesAll ? "" : `the log begins at sequence ${firstSequence}, the books at ${buffer.start + 1}`,
+    horizon: seesAll ? "" : `the log begins at sequence ${firstSequence}, the books at ${start + 1}`,
   };
 };

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, type Scope } from "effect";
+import { Context, Effect, Layer, Option, type Scope } from "effect";
 import type { QuotaLimits } from "./admission/quota.ts";
 import { quotaLoop } from "./admission/quota-loop.ts";
 import { BufferActors } from "./buffer/actor.ts";
@@ -6,11 +6,16 @@ import type { Buffer } from "./buffer/buffer.ts";
 import { Checkpoints } from "./ports/checkpoints.ts";
 import { type JobSet, Jobs } from "./ports/jobs.ts";
 import { Log } from "./ports/log.ts";
+import { NodeAdmission } from "./ports/node-admission.ts";
+import { reap } from "./residency/reaper.ts";
+import { Residency } from "./residency/residency.ts";
 import { SweepRegulator } from "./partition/sweep/sweep-regulator.ts";
 import { WindowBudget } from "./window-budget.ts";
 import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
-export interface OwnerOptions extends OwnOptions, QuotaLimits {
+export interface OwnerOptions extends Omit<OwnOptions, "residency">, QuotaLimits {
+  readonly residentBuffersMax: number;
+  readonly hibernateAfterMillis: number;
   readonly windowBytesMax: number;
   readonly sweepBytesPerSecondMax: number;
   /** False on a node without the owner role: it runs no buffers. */
@@ -25,6 +30,8 @@ export class Owner extends Context.Service<
     readonly owned: () => ReadonlyMap<number, Owned>;
     /** Bytes in the windows of all buffers. */
     readonly windowBytes: () => number;
+    /** The places for buffers with an actor. */
+    readonly residency: Residency;
     readonly drain: Effect.Effect<void>;
   }
 >()("spillway/actors/Owner") {
@@ -33,11 +40,16 @@ export class Owner extends Context.Service<
 }
 
 const makeOwner = (
-  options: OwnerOptions,
+  given: OwnerOptions,
 ): Effect.Effect<Owner["Service"], never, Log | Checkpoints | Jobs | BufferActors | Scope.Scope> =>
   Effect.gen(function* () {
     const jobs = yield* Jobs;
     const owned = new Map<number, Owned>();
+    // A test of owners alone may go without admission: then nothing is spent for a newcomer.
+    const admission = Option.getOrUndefined(yield* Effect.serviceOption(NodeAdmission));
+    const residency = new Residency({ ...given, mayCreate: () => admission?.mayCreate() ?? true });
+    admission?.watchResidents(() => residency.size, residency.max);
+    const options = { ...given, residency };
     let current: JobSet | undefined;
     const shared = {
       ...options,
@@ -66,12 +78,13 @@ const makeOwner = (
         ),
       { discard: true },
     );
+    yield* Effect.forkScoped(reap(() => owned.values()));
     yield* Effect.forkScoped(quotaLoop(owned, options));
 
     const drain = Effect.suspend(() =>
       Effect.forEach([...owned.values()], (each) => each.drain, { concurrency: "unbounded", discard: true }),
     );
-    return Owner.of({ owned: () => owned, windowBytes: () => sum(buffersOf(owned)), drain });
+    return Owner.of({ owned: () => owned, windowBytes: () => sum(buffersOf(owned)), residency, drain });
   });
 
 const buffersOf = (owned: ReadonlyMap<number, Owned>): ReadonlyArray<Buffer> =>

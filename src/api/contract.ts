@@ -102,6 +102,8 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
 export class HealthGroup extends HttpApiGroup.make("health").add(
   HttpApiEndpoint.get("healthz", "/healthz", {
     success: Schema.Struct({ status: Schema.Literal("ok") }),
+    /** Of the control address alone: the main thread has been stuck for too long. */
+    error: Unavailable,
   }).annotateMerge(OpenApi.annotations({ summary: "The process is alive; needs no token" })),
   HttpApiEndpoint.get("readyz", "/readyz", {
     success: Schema.Struct({ ready: Schema.Literal(true), checks: Schema.Array(ReadinessCheck) }),

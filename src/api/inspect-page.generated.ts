@@ -1,8 +1,8 @@
 // Made by scripts/inspect-page/generate.mjs from the buffer machine and web/inspect: do not edit.
 // oxfmt-ignore-file
-export const fingerprint = "7d59ece3a41b6de9a3198e436fd14f5893636375385b76325752ed869ffb20f5";
+export const fingerprint = "6aed2e05aae39cd4b4b86a2d9a0350caf69e919756293ef3d92e4a600a67434f";
 export const styleHash = "sha256-HqLGjylQLuOEPEv9G3yucOBxHLSzLXVaFZOkMlWhdno=";
-export const scriptHash = "sha256-PBgaJzHBP+QlgXlPOvTllSsjs2jhbezv3j+15258X4g=";
+export const scriptHash = "sha256-XuQonz3+sEqmTUD6q4tKrbJyUkuOOfFF7kypHcONed8=";
 export const page: string = [
   "<!doctype html>",
   '<html lang="en">',
@@ -512,7 +512,7 @@ export const page: string = [
   '      note(millis, "actor", frame.sessionId, stepText(undefined, value));',
   "      break;",
   '    case "@xstate.event":',
-  '      note(millis, "event", frame.event.type, brief(frame.event));',
+  '      note(millis, "event", eventName(frame.event.type), brief(frame.event));',
   "      break;",
   '    case "@xstate.microstep":',
   "      for (const { source, targets } of frame.transitions) {",
@@ -546,11 +546,14 @@ export const page: string = [
   "  draw();",
   "};",
   "",
+  "// As the chart writes it.",
+  'const eventName = (type) => type.replace(/^xstate\\.after\\.([^.]+)\\..*$/, "after $1");',
+  "",
   "const takeSnapshot = (millis, { event, snapshot }) => {",
-  '  if (snapshot.status !== "active") note(millis, "transition", event.type, `actor ${snapshot.status}`);',
+  '  if (snapshot.status !== "active") note(millis, "transition", eventName(event.type), `actor ${snapshot.status}`);',
   "  else {",
   "    const step = stepText(value ?? {}, snapshot.value);",
-  '    if (step !== "") note(millis, "transition", event.type, step);',
+  '    if (step !== "") note(millis, "transition", eventName(event.type), step);',
   "  }",
   "  value = snapshot.value;",
   "};",

@@ -15,6 +15,8 @@ export class NodeView extends Context.Service<
   NodeView,
   {
     readonly books: Effect.Effect<BooksReport, ApiUnavailable>;
+    /** The same sums, and of the jobs only those whose buffers are in memory: it costs what is active. */
+    readonly booksInMemory: Effect.Effect<BooksReport, ApiUnavailable>;
     /** Recounts the log: takes as long as reading it does. */
     readonly audit: Effect.Effect<AuditReport, ApiUnavailable>;
     /** Every check by name; the node is ready when all are. */

@@ -1,4 +1,4 @@
-import { Effect } from "effect";
+import { Console, Effect } from "effect";
 import { Agent, request } from "undici";
 import { readAnswerText } from "./answer-body.ts";
 import { type CommandFailure, failed } from "./command-failure.ts";
@@ -7,6 +7,8 @@ import { authorizationOf, type Connection } from "./connection.ts";
 export interface ApiAnswer {
   readonly status: number;
   readonly etag: string | undefined;
+  /** When this was so, if the node was too busy to look again. */
+  readonly asOf: string | undefined;
   /** Decoded JSON; undefined for an empty body. */
   readonly body: unknown;
 }
@@ -40,6 +42,9 @@ export const openClient = Effect.fnUntraced(function* (connection: Connection) {
       try: (signal) => exchange(agent, connection, asked, signal),
       catch: (error) => failed(describeNetworkError(error, connection.url)),
     });
+    if (answer.asOf !== undefined) {
+      yield* Console.error(`spillway: ${connection.url} is busy: what follows was so at ${answer.asOf}`);
+    }
     if ((answer.status >= 200 && answer.status < 300) || asked.expect?.includes(answer.status) === true) return answer;
     return yield* failed(describeAnswer(answer, connection));
   });
@@ -67,10 +72,11 @@ const exchange = async (
     body: asked.json === undefined ? null : JSON.stringify(asked.json),
   });
   const text = await readAnswerText(response.body, answerBytesMax);
-  const etag = response.headers["etag"];
+  const { etag, "spillway-as-of": asOf } = response.headers;
   return {
     status: response.statusCode,
     etag: typeof etag === "string" ? etag : undefined,
+    asOf: typeof asOf === "string" ? asOf : undefined,
     body: parseAnswer(text),
   };
 };

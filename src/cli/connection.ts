@@ -10,9 +10,23 @@ export interface Connection {
 }
 
 export const defaultUrl = "http://127.0.0.1:8080";
+const defaultControlUrl = "http://127.0.0.1:8081";
 
+/**
+ * For everything but records. The control address answers whatever the data path does; the data address answers the
+ * same while it has time, so that one URL is enough for who has just one.
+ */
 export const urlFlag = Flag.String("url").pipe(
-  Flag.withDescription(`Address of the node (default: SPILLWAY_URL, else ${defaultUrl})`),
+  Flag.withDescription(`Address of the node (default: SPILLWAY_CONTROL_URL, SPILLWAY_URL, else ${defaultControlUrl})`),
+  Flag.withFallbackConfig(
+    Config.String("SPILLWAY_CONTROL_URL").pipe(Config.orElse(() => Config.String("SPILLWAY_URL"))),
+  ),
+  Flag.withDefault(defaultControlUrl),
+);
+
+/** For records: only the data address takes them. */
+export const dataUrlFlag = Flag.String("url").pipe(
+  Flag.withDescription(`Data address of the node (default: SPILLWAY_URL, else ${defaultUrl})`),
   Flag.withFallbackConfig(Config.String("SPILLWAY_URL")),
   Flag.withDefault(defaultUrl),
 );

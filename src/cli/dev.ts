@@ -9,6 +9,11 @@ export const listenFlag = Flag.String("listen").pipe(
   Flag.optional,
 );
 
+export const controlListenFlag = Flag.String("control-listen").pipe(
+  Flag.withDescription("host:port of the control address, everything but ingest (default: the port after --listen)"),
+  Flag.optional,
+);
+
 export const jobsFlag = Flag.String("jobs").pipe(
   Flag.withDescription("Push jobs to apply at the start, YAML or JSON"),
   Flag.optional,
@@ -21,13 +26,20 @@ export const dataFlag = Flag.String("data").pipe(
 
 export const dev = Command.make(
   "dev",
-  { data: dataFlag, listen: listenFlag, jobs: jobsFlag, config: configFlag.pipe(Flag.optional) },
+  {
+    data: dataFlag,
+    listen: listenFlag,
+    controlListen: controlListenFlag,
+    jobs: jobsFlag,
+    config: configFlag.pipe(Flag.optional),
+  },
   Effect.fn(function* (flags) {
     yield* startNode({
       mode: "dev",
       configFile: Option.getOrUndefined(flags.config),
       dataDirectory: Option.getOrUndefined(flags.data),
       listen: Option.getOrUndefined(flags.listen),
+      controlListen: Option.getOrUndefined(flags.controlListen),
       jobsFile: Option.getOrUndefined(flags.jobs),
     });
   }),

@@ -1,16 +1,17 @@
 import { Effect, Option } from "effect";
 import { Command } from "effect/cli";
-import { configFlag, dataFlag, jobsFlag, listenFlag, startNode } from "./dev.ts";
+import { configFlag, controlListenFlag, dataFlag, jobsFlag, listenFlag, startNode } from "./dev.ts";
 
 export const serve = Command.make(
   "serve",
-  { config: configFlag, data: dataFlag, listen: listenFlag, jobs: jobsFlag },
+  { config: configFlag, data: dataFlag, listen: listenFlag, controlListen: controlListenFlag, jobs: jobsFlag },
   Effect.fn(function* (flags) {
     yield* startNode({
       mode: "serve",
       configFile: flags.config,
       dataDirectory: Option.getOrUndefined(flags.data),
       listen: Option.getOrUndefined(flags.listen),
+      controlListen: Option.getOrUndefined(flags.controlListen),
       jobsFile: Option.getOrUndefined(flags.jobs),
     });
   }),

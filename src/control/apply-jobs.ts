@@ -29,7 +29,12 @@ export const applyJobsFile = Effect.fn("control.applyJobsFile")(function* (
 ): Effect.fn.Return<AppliedJobs, JobsFileError | JobStoreError | JobConflict, JobStore> {
   const store = yield* JobStore;
   const file = yield* readJobsFile(path);
-  const stored = new Map((yield* store.list).map((each) => [each.job.id as string, each]));
+  const stored = new Map<string, StoredJob>();
+  // Asked one by one: a file of a few jobs must not cost what a million stored ones do.
+  for (const { id } of file.jobs) {
+    const before = yield* store.get(id);
+    if (before !== undefined) stored.set(id, before);
+  }
   const jobs = yield* againstStored(file, stored);
   const differing = jobs.filter((job) => {
     const before = stored.get(job.id);
@@ -41,7 +46,7 @@ export const applyJobsFile = Effect.fn("control.applyJobsFile")(function* (
     added,
     changed: differing.length - added,
     unchanged: jobs.length - differing.length,
-    notInFile: stored.size - (jobs.length - added),
+    notInFile: (yield* store.count) - jobs.length,
     revision: written.reduce((highest, { revision }) => Math.max(highest, revision), 0),
   };
 });

@@ -13,13 +13,14 @@ const optional = <A>(config: Config.Config<A>) => Config.option(config).pipe(Con
 
 const variables = Config.unwrap({
   listen: Config.String("SPILLWAY_LISTEN").pipe(optional),
+  controlListen: Config.String("SPILLWAY_CONTROL_LISTEN").pipe(optional),
   natsServers: Config.String("SPILLWAY_NATS_SERVERS").pipe(optional),
   dataDirectory: Config.String("SPILLWAY_DATA_DIRECTORY").pipe(optional),
   partitions: Config.Int("SPILLWAY_PARTITIONS").pipe(optional),
   nodeName: Config.String("SPILLWAY_NODE_NAME").pipe(optional),
 });
 
-/** `SPILLWAY_LISTEN`, `…_NATS_SERVERS`, `…_DATA_DIRECTORY`, `…_PARTITIONS` and `…_NODE_NAME`. */
+/** `SPILLWAY_LISTEN`, `…_CONTROL_LISTEN`, `…_NATS_SERVERS`, `…_DATA_DIRECTORY`, `…_PARTITIONS` and `…_NODE_NAME`. */
 export const environmentSettings: Effect.Effect<EnvironmentSettings> = Effect.gen(function* () {
   const { natsServers, ...plain } = yield* variables;
   const input = {

@@ -8,6 +8,8 @@ export type Role = typeof Role.Type;
 export const WrittenSettings = Schema.Struct({
   /** `host:port`. */
   listen: Schema.optionalKey(Schema.NonEmptyString),
+  /** `host:port` of the control thread; left out, the host of `listen` and the port after its port. */
+  controlListen: Schema.optionalKey(Schema.NonEmptyString),
   nats: Schema.optionalKey(
     Schema.Struct({
       /** `host:port`, comma-separated. A token comes from the environment (SPILLWAY_NATS_TOKEN). */

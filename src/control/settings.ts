@@ -18,7 +18,13 @@ export class SettingsError extends Schema.TaggedError<SettingsError>()("Settings
 
 /** What a node was told, decoded and complete. Secrets stay Redacted. */
 export interface Settings {
+  /** The data address: ingest, and the API as far as the main thread has time for it. */
   readonly listen: Listen;
+  /** The control address: everything but ingest, from a thread of its own. */
+  readonly controlListen: Listen & {
+    /** Nobody chose it: another port will do when this one is taken. */
+    readonly derived: boolean;
+  };
   readonly nats: {
     /** `host:port`, comma-separated; of no use when `embedded`. */
     readonly servers: string;
@@ -115,13 +121,15 @@ const complete = (
 ): Effect.Effect<Settings, SettingsError> => {
   const { allowPrivateDestinations, dataDirectory, embedded, listen: where, nats, partitions, roles } = merged;
   const listen = parseListen(where ?? "");
+  const controlListen = controlListenOf(merged.controlListen, listen);
   const limits = strictDecode(Limits, merged.limits ?? {}, () => true);
   const problems = [
     ...(Result.isFailure(limits) ? limits.failure : []).map((each) =>
       problemText({ ...each, path: ["limits", ...each.path] }),
     ),
     ...(Result.isSuccess(limits) ? contradictions(limits.success) : []).map((text) => `limits: ${text}`),
-    ...listenProblems(listen, token),
+    ...listenProblems("listen", listen, token),
+    ...(merged.controlListen === undefined ? [] : listenProblems("controlListen", controlListen, token)),
     ...(embedded === true || (nats?.servers ?? "") !== ""
       ? []
       : ["nats.servers: is missing: name the NATS servers (host:port, comma-separated), or set embedded to true"]),
@@ -129,9 +137,12 @@ const complete = (
       ? [`nats.replicas: must be 1 with the embedded nats-server, got ${nats?.replicas}`]
       : []),
   ];
-  if (problems.length > 0 || listen === undefined || Result.isFailure(limits)) return Effect.fail(failure(problems));
+  if (problems.length > 0 || listen === undefined || controlListen === undefined || Result.isFailure(limits)) {
+    return Effect.fail(failure(problems));
+  }
   return Effect.succeed({
     listen,
+    controlListen,
     nats: { servers: nats?.servers ?? "", replicas: nats?.replicas ?? 1, token: Option.getOrUndefined(natsToken) },
     embedded: embedded ?? false,
     dataDirectory: resolve(dataDirectory ?? ".spillway"),
@@ -145,11 +156,26 @@ const complete = (
   });
 };
 
-const listenProblems = (listen: Listen | undefined, token: Option.Option<Redacted.Redacted>): ReadonlyArray<string> => {
-  if (listen === undefined) return ["listen: must be host:port, such as 127.0.0.1:8080 or [::1]:8080"];
+const controlListenOf = (
+  written: string | undefined,
+  data: Listen | undefined,
+): Settings["controlListen"] | undefined => {
+  const listen = written === undefined ? data : parseListen(written);
+  if (listen === undefined || written !== undefined) return listen && { ...listen, derived: false };
+  // A free one goes with a free one.
+  const port = listen.port === 0 || listen.port === 65_535 ? 0 : listen.port + 1;
+  return { host: listen.host, port, derived: true };
+};
+
+const listenProblems = (
+  key: "listen" | "controlListen",
+  listen: Listen | undefined,
+  token: Option.Option<Redacted.Redacted>,
+): ReadonlyArray<string> => {
+  if (listen === undefined) return [`${key}: must be host:port, such as 127.0.0.1:8080 or [::1]:8080`];
   if (isLoopback(listen) || Option.isSome(token)) return [];
   return [
-    `listen: ${listen.host} can be reached from other machines, which requires a token: set the environment variable SPILLWAY_TOKEN, or listen on 127.0.0.1`,
+    `${key}: ${listen.host} can be reached from other machines, which requires a token: set the environment variable SPILLWAY_TOKEN, or listen on 127.0.0.1`,
   ];
 };
 

@@ -101,8 +101,17 @@ export const Limits = Schema.Struct({
   inspectorsMax: atLeast(1),
   inspectorBufferedBytesMax: atLeast(65_536),
   inspectorFramesPerSecondMax: atLeast(10),
+  // Residency.
+  /** 0: as many as the node's memory is good for, worked out at the start. */
+  residentBuffersMax: atLeast(0),
+  hibernateAfterMillis: atLeast(100),
   // Configuration.
   jobsMax: atLeast(1),
+  // The control thread.
+  controlAnswerMillisMax: Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 10_000 })),
+  controlSilentMillisMax: atLeast(1_000),
+  controlInFlightMax: atLeast(1),
+  controlKeptBytesMax: atLeast(65_536),
   // The node.
   drainMillisMax: atLeast(0),
   logMaxAgeSeconds: atLeast(60),

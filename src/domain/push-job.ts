@@ -4,11 +4,18 @@ import { CustomerId, DatasetName, PushJobId } from "./ids.ts";
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }));
 
+/** Least and most of each. */
+export const batchBounds = {
+  maxBytes: { minimum: 1_000_000, maximum: 100_000_000 },
+  maxRecords: { minimum: 1_000, maximum: 1_000_000 },
+  maxIntervalSeconds: { minimum: 1, maximum: 300 },
+} as const;
+
 /** Where a batch ends, at the latest. Uncompressed bytes; the maxima bound what a window may hold in memory. */
 export const BatchSettings = Schema.Struct({
-  maxBytes: between(1_000_000, 100_000_000),
-  maxRecords: between(1_000, 1_000_000),
-  maxIntervalSeconds: between(1, 300),
+  maxBytes: Schema.Int.check(Schema.isBetween(batchBounds.maxBytes)),
+  maxRecords: Schema.Int.check(Schema.isBetween(batchBounds.maxRecords)),
+  maxIntervalSeconds: Schema.Int.check(Schema.isBetween(batchBounds.maxIntervalSeconds)),
 });
 
 export const batchDefaults: typeof BatchSettings.Type = {

@@ -7,6 +7,8 @@ const idBytesMax = 64;
 const slotsAtFirst = 64;
 /** A customer whose place is taken so often is looked up by its name instead. */
 const probesMax = 16;
+/** Of a million customers few send in any one minute: with more than so many, remembering begins anew. */
+const rememberedMax = 65_536;
 
 /**
  * The pairs of one dataset in one set of push jobs, by customer. A customer that was looked up once by its name is
@@ -70,12 +72,20 @@ export class PairIndex {
   }
 
   private remember(pair: Pair, hash: number): void {
+    if (this.remembered.length >= rememberedMax) this.forget();
     const number = this.remembered.length;
     if ((number + 1) * 4 > this.slots.length) this.grow();
     if (!this.place(hash, number)) return;
     this.remembered.push(pair);
     this.hashes.push(hash);
     this.ids.write(pair.customer, number * idBytesMax, "latin1");
+  }
+
+  private forget(): void {
+    this.slots = new Int32Array(0);
+    this.remembered = [];
+    this.hashes = [];
+    this.ids = Buffer.alloc(0);
   }
 
   /** False when all places for this hash are taken. */

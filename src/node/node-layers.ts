@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect";
 import { layerNodeAdmission } from "../actors/admission/admission.ts";
 import { BufferActors } from "../actors/buffer/actor.ts";
+import { layerPlacedDestinations } from "../actors/destination-host/placed-destinations.ts";
 import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
 import { DeadLetterWriter } from "../actors/buffer/dead-letter-writer.ts";
 import { Owner } from "../actors/owner.ts";
@@ -75,7 +76,8 @@ export const layerNode = (options: NodeLayerOptions) => {
     Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, hosts, letters]))),
     Layer.provide(checkpoints),
   );
-  const replays = Replays.layer(shared).pipe(Layer.provideMerge(owner), Layer.provideMerge(destinations));
+  const placed = layerPlacedDestinations("replay").pipe(Layer.provide([destinations, hosts]));
+  const replays = Replays.layer(shared).pipe(Layer.provideMerge(owner), Layer.provideMerge(placed));
   const admission = Layer.unwrap(Effect.map(readNode, (node) => layerNodeAdmission({ ...limits, ...node(limits) })));
   return Layer.mergeAll(replays, layerOutbox(shared), deadLetters, hosts).pipe(
     Layer.provideMerge(admission),

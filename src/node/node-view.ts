@@ -1,14 +1,14 @@
 import { Clock, Effect } from "effect";
 import { auditPartition } from "../actors/audit.ts";
-import type { Buffer } from "../actors/buffer/buffer.ts";
 import { Owner } from "../actors/owner.ts";
 import type { PartitionState } from "../actors/partition/partition-state.ts";
-import { Jobs } from "../actors/ports/jobs.ts";
+import { briefOf, briefsOf, type JobBrief, Jobs, type JobSet } from "../actors/ports/jobs.ts";
 import { Log } from "../actors/ports/log.ts";
 import { Outbox } from "../actors/ports/outbox.ts";
+import { accountsInMemory, accountsOf, type JobAccount, totalsOf } from "../actors/residency/accounts.ts";
 import { ApiUnavailable, NodeView } from "../api/ports.ts";
 import type { DoorReport, JobReport, ReadinessCheck } from "../api/reports.ts";
-import { addBooks, addTally, emptyBooks, unexplained } from "../domain/books.ts";
+import { addBooks, emptyBooks, unexplained } from "../domain/books.ts";
 import type { Limits } from "../domain/limits.ts";
 import { Nats } from "../streams/nats.ts";
 
@@ -29,17 +29,15 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
   const log = yield* Log;
   const states = (): ReadonlyArray<PartitionState> => [...owner.owned().values()].map(({ state }) => state);
 
-  const books = Effect.gen(function* () {
+  const booksOf = Effect.fnUntraced(function* (all: boolean) {
     const now = yield* Clock.currentTimeMillis;
-    const reports = states()
-      .flatMap(({ buffers }) => [...buffers.values()].map((buffer) => jobReport(buffer, now)))
-      .toSorted((a, b) => (a.job < b.job ? -1 : 1));
-    const total = reports.reduce((sum, report) => addBooks(sum, report.books), emptyBooks);
+    const reports = all ? reportsOf(states(), jobs.served(), now) : reportsInMemory(states(), now);
+    const total = states().reduce((sum, state) => addBooks(sum, totalsOf(state)), emptyBooks);
     return {
-      jobs: reports,
+      jobs: reports.toSorted((a, b) => (a.job < b.job ? -1 : 1)),
       totals: {
         books: total,
-        unexplained: reports.reduce((sum, report) => addTally(sum, report.unexplained), { records: 0, bytes: 0 }),
+        unexplained: unexplained(total),
         backlogRecords: total.pending.records,
       },
       door: options.door(),
@@ -65,11 +63,13 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
     outboxBytesMax: outbox.bytes,
     requestsInFlightBytesMax: options.requestBytes,
     windowBytesMax: owner.windowBytes,
+    residentBuffersMax: () => owner.residency.size,
     jobsMax: () => jobs.served().byId.size,
   };
 
   return NodeView.of({
-    books,
+    books: booksOf(true),
+    booksInMemory: booksOf(false),
     audit,
     readiness,
     limits: () =>
@@ -88,20 +88,57 @@ const check = (name: string, ready: boolean, good: string, bad: string): Readine
   detail: ready ? good : bad,
 });
 
-const jobReport = (buffer: Buffer, nowMillis: number): JobReport => {
-  const { job } = buffer.newest;
-  const books = buffer.ledger.books();
+/** Of all jobs: those that ever had traffic as their books say, the others with empty ones. */
+const reportsOf = (states: ReadonlyArray<PartitionState>, set: JobSet, nowMillis: number): Array<JobReport> => {
+  const reports: Array<JobReport> = [];
+  const seen = new Set<string>();
+  for (const state of states) {
+    for (const account of accountsOf(state)) {
+      seen.add(account.job);
+      reports.push(jobReport(account, briefOf(state.jobs, account.job), nowMillis));
+    }
+  }
+  const owned = new Set(states.map(({ partition }) => partition));
+  for (const [job, brief] of briefsOf(set)) {
+    const partition = set.pairs.get(brief.pairKey)?.partition;
+    if (seen.has(job) || (partition !== undefined && !owned.has(partition))) continue;
+    reports.push(jobReport({ ...untouched, job, pairKey: brief.pairKey }, brief, nowMillis));
+  }
+  return reports;
+};
+
+const reportsInMemory = (states: ReadonlyArray<PartitionState>, nowMillis: number): Array<JobReport> =>
+  states.flatMap((state) =>
+    [...accountsInMemory(state)].map((account) => jobReport(account, briefOf(state.jobs, account.job), nowMillis)),
+  );
+
+const untouched = {
+  start: 0,
+  books: emptyBooks,
+  place: "hibernated",
+  delivery: "idle",
+  pendingSinceMillis: undefined,
+  lastSuccessMillis: undefined,
+  lastErrorMillis: undefined,
+  lastError: undefined,
+  evidence: undefined,
+} as const;
+
+const jobReport = (account: JobAccount, brief: JobBrief | undefined, nowMillis: number): JobReport => {
+  const { books, pendingSinceMillis } = account;
+  const [customer = "", dataset = ""] = account.pairKey.split(".");
   return {
-    job: job.id,
-    customer: job.customer,
-    dataset: job.dataset,
-    state: job.enabled ? (buffer.actor?.delivery() ?? "restarting") : "disabled",
+    job: account.job,
+    customer,
+    dataset,
+    // A buffer that nothing happens to is idle, in memory or not.
+    state: brief?.enabled === false ? "disabled" : account.place === "hibernated" ? "idle" : account.delivery,
     books,
     unexplained: unexplained(books),
     backlogRecords: books.pending.records,
-    lagMillis: buffer.pendingSinceMillis === undefined ? 0 : Math.max(0, nowMillis - buffer.pendingSinceMillis),
-    lastSuccessMillis: buffer.lastSuccessMillis ?? null,
-    lastErrorMillis: buffer.lastErrorMillis ?? null,
-    lastError: buffer.lastError ?? null,
+    lagMillis: pendingSinceMillis === undefined ? 0 : Math.max(0, nowMillis - pendingSinceMillis),
+    lastSuccessMillis: account.lastSuccessMillis ?? null,
+    lastErrorMillis: account.lastErrorMillis ?? null,
+    lastError: account.lastError ?? null,
   };
 };

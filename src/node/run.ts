@@ -1,10 +1,15 @@
+import { totalmem } from "node:os";
+import { getHeapStatistics } from "node:v8";
 import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
 import { Owner } from "../actors/owner.ts";
+import type { Limits } from "../domain/limits.ts";
+import { residentBuffersDefault } from "../domain/residency-default.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
+import { startControlThread } from "../control-thread/control-thread.ts";
 import { applyJobsFile } from "../control/apply-jobs.ts";
 import { loadCatalogue } from "../control/catalogue.ts";
 import { loadSettings, type Settings, type SettingsSources } from "../control/settings.ts";
@@ -32,6 +37,8 @@ export interface NodeOptions {
   readonly dataDirectory: string | undefined;
   /** `host:port`, `:port` or `port`. */
   readonly listen: string | undefined;
+  /** The same, of the control address. */
+  readonly controlListen: string | undefined;
   readonly jobsFile: string | undefined;
 }
 
@@ -46,7 +53,8 @@ const ownedMillisMax = 15_000;
 export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartError> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const settings = yield* loadSettings(sourcesOf(options)).pipe(Effect.mapError(startError));
+      const loaded = yield* loadSettings(sourcesOf(options)).pipe(Effect.mapError(startError));
+      const settings = { ...loaded, limits: withResidency(loaded.limits) };
       const embedded = settings.embedded ? yield* startEmbedded(settings) : undefined;
       const servers = embedded?.url ?? settings.nats.servers;
       const nats = Nats.layer({ servers, name: settings.nodeName, token: settings.nats.token });
@@ -56,16 +64,27 @@ export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartErro
     }),
   );
 
-const sourcesOf = ({ configFile, dataDirectory, listen, mode }: NodeOptions): SettingsSources => ({
+/** 0 leaves it to us: what this machine, or this container, and this heap are good for. */
+const withResidency = (limits: Limits): Limits => {
+  if (limits.residentBuffersMax > 0) return limits;
+  const constrained = process.constrainedMemory();
+  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+  const { heap_size_limit: heap } = getHeapStatistics();
+  return { ...limits, residentBuffersMax: residentBuffersDefault(memory, heap) };
+};
+
+const sourcesOf = ({ configFile, controlListen, dataDirectory, listen, mode }: NodeOptions): SettingsSources => ({
   ...(mode === "dev" ? { profile: "development" } : {}),
   ...(configFile === undefined ? {} : { configFile }),
   overrides: {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
-    ...(listen === undefined
-      ? {}
-      : { listen: listen.includes(":") ? listen.replace(/^:/, "127.0.0.1:") : `127.0.0.1:${listen}` }),
+    ...(listen === undefined ? {} : { listen: addressOf(listen) }),
+    ...(controlListen === undefined ? {} : { controlListen: addressOf(controlListen) }),
   },
 });
+
+const addressOf = (written: string) =>
+  written.includes(":") ? written.replace(/^:/, "127.0.0.1:") : `127.0.0.1:${written}`;
 
 const describe = (
   error: { readonly _tag: string; readonly detail?: string; readonly message?: string },
@@ -107,6 +126,7 @@ const operate = Effect.fnUntraced(function* (
     door: (): ReadonlyArray<DoorReport> => ingest.door(),
     requestBytes: ingest.inFlightBytes,
   });
+  const draining = { now: false };
   const admin = yield* makeJobsAdmin(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
@@ -119,20 +139,45 @@ const operate = Effect.fnUntraced(function* (
     ingest: settings.roles.includes("forwarder") ? ingest.handle : undefined,
     inspection: { buffers: yield* makeInspectableBuffers, limits: settings.limits },
   }).pipe(
-    Effect.provideService(NodeView, view),
+    Effect.provideService(NodeView, unreadyWhen(draining, view)),
     Effect.provideService(JobsAdmin, admin),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
     Effect.mapError(startError),
   );
-  // The last finalizer is the first to run: while everything below it still works.
-  yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain));
-  yield* Console.log(`spillway is ready at ${api.url}`);
+  const control = yield* startControl(settings, api);
+  // The last finalizer is the first to run: while everything below it still works, the control address included.
+  yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain, draining));
+  yield* Console.log(`spillway is ready at ${api.url}\nspillway answers for itself at ${control.url}`);
   return yield* Effect.never;
 });
 
-const shutDown = (api: Served, closeDoor: Effect.Effect<void>, drain: Effect.Effect<void>) =>
+const startControl = (settings: Settings, api: Served) =>
+  startControlThread({
+    ...settings.controlListen,
+    orAnyPort: settings.controlListen.derived,
+    token: settings.token,
+    dataUrl: api.url,
+    limits: settings.limits,
+    answer: api.answer,
+  }).pipe(Effect.mapError(startError));
+
+/** The control address still answers while the node drains: it must not call the node ready. */
+const unreadyWhen = (draining: { readonly now: boolean }, view: NodeView["Service"]): NodeView["Service"] => ({
+  ...view,
+  readiness: Effect.map(view.readiness, (checks) =>
+    draining.now ? [...checks, { name: "draining", ready: false, detail: "the node is about to end" }] : checks,
+  ),
+});
+
+const shutDown = (
+  api: Served,
+  closeDoor: Effect.Effect<void>,
+  drain: Effect.Effect<void>,
+  draining: { now: boolean },
+) =>
   Effect.gen(function* () {
+    draining.now = true;
     yield* Effect.logInfo("Draining: no new requests; what is open is pushed.");
     yield* api.stopAccepting;
     yield* closeDoor;

@@ -9,8 +9,8 @@ import {
   Fenced,
   type Receipt,
   type Register,
-  type Row,
 } from "../actors/ports/checkpoints.ts";
+import { RowTable } from "../actors/ports/row-table.ts";
 import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts";
 import { decodeReceipt, decodeRegister, decodeRow, encodeControl } from "./checkpoint-codec.ts";
 import { directGet } from "./direct-get.ts";
@@ -38,7 +38,8 @@ export const layerCheckpoints = (options: CheckpointOptions): Layer.Layer<Checkp
       const store = { control, manager, options };
       return Checkpoints.of({
         claim: (partition, owner, log) => claim(store, partition, owner, log),
-        inspect: (partition) => readAll(store, partition, 0),
+        register: (partition) => Effect.map(readRegister(store, partition), (held) => held?.register),
+        inspect: (partition) => Effect.map(readAll(store, partition, 0), (all) => ({ ...all, rows: [...all.rows] })),
       });
     }),
   );
@@ -197,6 +198,8 @@ const guardedWrite = Effect.fnUntraced(function* (
   return yield* new Fenced({ partition });
 });
 
+const rowsAtOnce = 1_000;
+
 /** How often, and how soon, a replica that lags is asked again. */
 const lagging = { questionsMax: 100, millis: 50 };
 
@@ -204,7 +207,7 @@ const lagging = { questionsMax: 100, millis: 50 };
 const readAll = Effect.fnUntraced(function* (store: Store, partition: number, until: number) {
   const { readBytesMax, readMessagesMax, timeoutMillis } = store.options;
   const stream = controlStream(partition);
-  const rows = new Map<string, Row>();
+  const rows = new RowTable();
   const damaged = new Set<string>();
   const receipts: Array<Receipt> = [];
   let register: Register | undefined;
@@ -217,17 +220,19 @@ const readAll = Effect.fnUntraced(function* (store: Store, partition: number, un
       bytesMax: readBytesMax,
       timeoutMillis: timeoutMillis * 2,
     }).pipe(Effect.mapError(({ detail }) => unavailable(partition, detail)));
-    for (const message of messages) {
+    for (const [i, message] of messages.entries()) {
+      // A page takes long to decode; whoever else has something to do is next.
+      if (i % rowsAtOnce === 0) yield* Effect.yieldNow;
       const kind = controlKindOf(message.subject);
       if (kind === "register") register = decodeRegister(message.data);
       if (kind === "receipt") receipts.push(...present(decodeReceipt(message.data)));
       if (kind !== "job") continue;
       const row = decodeRow(message.data);
-      if (row !== undefined) rows.set(row.job, row);
+      if (row !== undefined) rows.put(row);
       else damaged.add(jobOfRow(message.subject));
     }
     const last = messages.at(-1);
-    if (last === undefined && sequence > until) return { register, rows: [...rows.values()], receipts, damaged };
+    if (last === undefined && sequence > until) return { register, rows, receipts, damaged };
     if (last === undefined) {
       early += 1;
       if (early > lagging.questionsMax) return yield* unavailable(partition, "a replica of its control stream lags");

@@ -1,5 +1,6 @@
 import { Result, Schema } from "effect";
 import { PushJob } from "../domain/push-job.ts";
+import { isPlainJob } from "./plain-job.ts";
 
 const decodeJson = Schema.decodeUnknownResult(Schema.fromJsonString(PushJob));
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -21,6 +22,12 @@ export const decodeStoredJob = (id: string, data: Uint8Array): PushJob | undefin
   let text: string;
   try {
     text = utf8.decode(data);
+  } catch {
+    return undefined;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isPlainJob(value)) return value.id === id ? value : undefined;
   } catch {
     return undefined;
   }

@@ -1,10 +1,10 @@
 import { Clock, Effect, Option, Queue } from "effect";
-import type { StoredJob } from "../domain/push-job.ts";
 import { directGet, type StoredMessage } from "./direct-get.ts";
 import { type BucketState, type JobBucket, jobIdOf, jobsStream, jobSubjects } from "./job-bucket.ts";
 import { decodeStoredJob } from "./job-codec.ts";
+import { JobTable } from "./job-table.ts";
 
-const sliceMessagesMax = 1_000;
+const sliceMessagesMax = 4_000;
 const sliceBytesMax = 4_194_304;
 const sliceMillisMax = 1_000;
 /** After a hint the message may not be stored yet: asked again soon, then ever more slowly. */
@@ -16,7 +16,7 @@ const describeMillis = 5_000;
 /** The bucket as read so far, in sequence, from the store itself. */
 export interface JobFeed {
   /** Every job's newest good revision. Changes under its reader. */
-  readonly entries: ReadonlyMap<string, StoredJob>;
+  readonly entries: JobTable;
   /** Everything up to this sequence is in `entries`. */
   readonly position: () => number;
   /** There is something new: look at once. Cheap, never waits. */
@@ -24,15 +24,16 @@ export interface JobFeed {
 }
 
 export interface JobFeedOptions {
+  readonly partitions: number;
   readonly jobsMax: number;
-  /** Told after each slice, with the ids whose entries it changed. */
-  readonly onSlice: (changed: ReadonlySet<string>) => void;
+  /** Told after each slice that changed an entry, and after the position moved. */
+  readonly onSlice: () => void;
 }
 
 interface State {
   readonly bucket: JobBucket;
   readonly options: JobFeedOptions;
-  readonly entries: Map<string, StoredJob>;
+  readonly entries: JobTable;
   readonly hints: Queue.Queue<void>;
   position: number;
   described: BucketState;
@@ -53,7 +54,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
   const state: State = {
     bucket,
     options,
-    entries: new Map(),
+    entries: new JobTable(options.partitions),
     hints,
     position: 0,
     described: yield* bucket.describe,
@@ -70,6 +71,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     (subscription) => Effect.sync(() => subscription.unsubscribe()),
   );
   while ((yield* readSlice(state)) > 0);
+  state.entries.trim();
   yield* Effect.forkScoped(Effect.forever(follow(state)));
   const feed: JobFeed = { entries: state.entries, position: () => state.position, nudge };
   return feed;
@@ -134,25 +136,31 @@ const readSlice = Effect.fnUntraced(function* (state: State) {
   if (last === undefined) return 0;
   // Only the newest revision counts: each is decoded once, and a job that was changed often costs no more.
   const newest = new Map(messages.map((message) => [jobIdOf(message.subject), message]));
-  const changed = new Set<string>();
-  for (const [id, message] of newest) if (yield* apply(state, id, message)) changed.add(id);
+  for (const [id, message] of newest) {
+    // Not asked of an effect for each: there may be a million to read before the node can start.
+    if (!applyPlain(state, id, message)) yield* apply(state, id, message);
+  }
   state.position = last.sequence;
-  state.options.onSlice(changed);
+  state.options.onSlice();
   return messages.length;
 });
 
-/** @returns whether the job's entry changed */
+/** The common case: a job that decodes and has its place. */
+const applyPlain = ({ entries, options }: State, id: string, { data, sequence }: StoredMessage): boolean => {
+  const job = data.length === 0 ? undefined : decodeStoredJob(id, data);
+  if (job === undefined || (!entries.has(id) && entries.size >= options.jobsMax)) return false;
+  entries.put({ job, revision: sequence }, data);
+  return true;
+};
+
 const apply = Effect.fnUntraced(function* (state: State, id: string, { data, sequence }: StoredMessage) {
   const { bucket, entries, options } = state;
-  if (data.length === 0 && (yield* bucket.isRemoval(id, sequence))) return entries.delete(id);
-  const job = decodeStoredJob(id, data);
-  if (job === undefined) return yield* keepLastGood(state, id, sequence);
-  if (!entries.has(id) && entries.size >= options.jobsMax) {
-    yield* Effect.logError("A push job over the limit is not served.", { job: id, jobsMax: options.jobsMax });
-    return false;
+  if (data.length === 0 && (yield* bucket.isRemoval(id, sequence))) {
+    entries.delete(id);
+    return;
   }
-  entries.set(id, { job, revision: sequence });
-  return true;
+  if (decodeStoredJob(id, data) === undefined) return yield* keepLastGood(state, id, sequence);
+  yield* Effect.logError("A push job over the limit is not served.", { job: id, jobsMax: options.jobsMax });
 });
 
 const keepLastGood = Effect.fnUntraced(function* ({ bucket, entries }: State, id: string, sequence: number) {
@@ -162,7 +170,5 @@ const keepLastGood = Effect.fnUntraced(function* ({ bucket, entries }: State, id
     revision: sequence,
     ...(good === undefined ? { keeps: "none" } : { keeps: good.revision }),
   });
-  if (good === undefined || good.revision === entries.get(id)?.revision) return false;
-  entries.set(id, good);
-  return true;
+  if (good !== undefined && good.revision !== entries.get(id)?.revision) entries.put(good);
 });

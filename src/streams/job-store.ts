@@ -1,10 +1,9 @@
 import { Context, Effect, Layer } from "effect";
-import { emptyJobSet, type JobAbsence, Jobs } from "../actors/ports/jobs.ts";
+import { type JobAbsence, Jobs } from "../actors/ports/jobs.ts";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
 import { type JobBucket, openJobBucket } from "./job-bucket.ts";
 import { type JobFeed, makeJobFeed } from "./job-feed.ts";
 import { type JobServing, makeJobServing } from "./job-serving.ts";
-import { type JobChanges, reviseJobSet } from "./job-set.ts";
 import { type JobConflict, JobStoreError } from "./job-store-error.ts";
 import { makeJobView } from "./job-view.ts";
 import { type JobWriter, putJob, removeJob, type WrittenJob } from "./job-writes.ts";
@@ -26,6 +25,8 @@ export class JobStore extends Context.Service<
     /** All jobs, by id. */
     readonly list: Effect.Effect<ReadonlyArray<StoredJob>, JobStoreError>;
     readonly get: (id: string) => Effect.Effect<StoredJob | undefined, JobStoreError>;
+    /** How many there are. */
+    readonly count: Effect.Effect<number, JobStoreError>;
     /**
      * Creates or replaces. With `expectedRevision` only if that is the job's revision (0: only if there is none). The
      * customer and dataset of an existing id cannot change. An identical job keeps its revision.
@@ -45,20 +46,17 @@ export const layerJobs = (
   Layer.effectContext(
     Effect.gen(function* () {
       const bucket = yield* openJobBucket(options.replicas);
-      const changed = new Set<string>();
       let notify: (() => void) | undefined;
       const feed = yield* makeJobFeed(bucket, {
+        partitions: options.partitions,
         jobsMax: options.jobsMax,
-        onSlice: (ids) => {
-          for (const id of ids) changed.add(id);
-          notify?.();
-        },
+        onSlice: () => notify?.(),
       }).pipe(
         Effect.catchTag("DirectGetFailed", ({ detail }) =>
           Effect.fail(new JobStoreError({ reason: "unavailable", message: `Push jobs cannot be read: ${detail}.` })),
         ),
       );
-      const serving = yield* startServing(feed, changed, options.partitions);
+      const serving = yield* startServing(feed);
       notify = serving.changed;
       // What the feed read between the first set and the line above.
       serving.changed();
@@ -98,16 +96,13 @@ const absenceOf = (bucket: JobBucket, id: string): Effect.Effect<JobAbsence> =>
     ),
   );
 
-const startServing = (feed: JobFeed, changed: Set<string>, partitions: number) => {
-  let set = emptyJobSet;
+const startServing = (feed: JobFeed) => {
+  let number = 0;
   const next = () => {
-    const changes: JobChanges = new Map([...changed].map((id) => [id, feed.entries.get(id)]));
-    changed.clear();
     const position = feed.position();
     // A store that was replaced counts from 1 again; the number of a set never falls.
-    const number = Math.max(set.number + (changes.size > 0 ? 1 : 0), position);
-    set = reviseJobSet(set, changes, number, partitions);
-    return { set, position };
+    number = Math.max(number + (feed.entries.hasChanged() ? 1 : 0), position);
+    return { set: feed.entries.set(number), position };
   };
   return makeJobServing(next(), next);
 };
@@ -130,6 +125,7 @@ const makeStore = (writer: JobWriter, serving: JobServing): JobStore["Service"] 
   return {
     list: Effect.sync(() => writer.view.list()),
     get: (id) => Effect.sync(() => writer.view.get(id)),
+    count: Effect.sync(() => writer.view.count()),
     put: (job, expectedRevision) => putJob(writer, job, expectedRevision),
     remove: Effect.fnUntraced(function* (id, expectedRevision) {
       const revision = yield* removeJob(writer, id, expectedRevision);

@@ -1,5 +1,4 @@
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
-import type { JobFeed } from "./job-feed.ts";
 
 /** The feed's entries with this node's own writes in front, until the feed has read them. */
 export interface JobView {
@@ -10,7 +9,16 @@ export interface JobView {
   readonly wrote: (id: string, revision: number, job: PushJob | undefined) => void;
 }
 
-export const makeJobView = (feed: JobFeed): JobView => {
+/** What a view needs of the feed. */
+export interface ReadJobs {
+  readonly entries: Pick<ReadonlyMap<string, StoredJob>, "get" | "has" | "size"> & {
+    readonly keys: () => Iterable<string>;
+  };
+  readonly position: () => number;
+  readonly nudge: () => void;
+}
+
+export const makeJobView = (feed: ReadJobs): JobView => {
   const ahead = new Map<string, { readonly revision: number; readonly job: PushJob | undefined }>();
   const forgetWhatIsRead = () => {
     for (const [id, { revision }] of ahead) if (revision <= feed.position()) ahead.delete(id);

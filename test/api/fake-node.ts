@@ -96,6 +96,7 @@ export class FakeNode {
     return Layer.mergeAll(
       Layer.succeed(NodeView, {
         books: answer(() => this.books()),
+        booksInMemory: answer(() => this.books()),
         audit: answer(() => ({
           jobs: [
             {

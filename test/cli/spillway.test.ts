@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { aJob, FakeNode, startApi } from "../api/fake-node.ts";
 import { runSpillway } from "./run-spillway.ts";
 
@@ -55,6 +58,26 @@ describe("spillway", () => {
       const ran = yield* runSpillway(["books"], nowhere);
       assert.strictEqual(ran.code, 1);
       assert.match(ran.stderr, /^spillway: cannot connect to \S+: is `spillway dev` running\?.*\n$/);
+    }),
+  );
+
+  it.live("says how old an answer is that was known from before", () =>
+    Effect.gen(function* () {
+      const { limits } = yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          const server = createServer((_, response) => {
+            response.setHeader("spillway-as-of", "2026-11-23T08:00:00.000Z");
+            response.end(JSON.stringify({ limits: [{ name: "recordBytesMax", value: 1 }] }));
+          }).listen(0, "127.0.0.1");
+          await once(server, "listening");
+          return { server, limits: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+        }),
+        ({ server }) => Effect.sync(() => server.close()),
+      );
+      const ran = yield* runSpillway(["limits", "--json"], { env: { SPILLWAY_CONTROL_URL: limits } });
+      assert.strictEqual(ran.code, 0);
+      assert.match(ran.stderr, /is busy: what follows was so at 2026-11-23T08:00:00.000Z/);
+      assert.include(ran.stdout, "recordBytesMax");
     }),
   );
 

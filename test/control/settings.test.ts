@@ -32,7 +32,7 @@ describe("settings", () => {
       assert.strictEqual(settings.partitions, 8);
       assert.strictEqual(settings.dataDirectory, resolve(".spillway"));
       assert.deepStrictEqual([...settings.roles], ["forwarder", "owner", "control"]);
-      assert.strictEqual(settings.limits.jobsMax, 100_000);
+      assert.strictEqual(settings.limits.jobsMax, 1_000_000);
       assert.isUndefined(settings.token);
     }),
   );
@@ -46,6 +46,22 @@ describe("settings", () => {
       assert.isFalse(settings.allowPrivateDestinations);
       assert.strictEqual(settings.nats.servers, "n1:4222,n2:4222");
       assert.strictEqual(settings.nats.replicas, 3);
+    }),
+  );
+
+  it.effect("put the control address after the data address, unless somebody chooses it", () =>
+    Effect.gen(function* () {
+      const at = (listen: string, env: Record<string, string> = {}) =>
+        Effect.map(load({ profile: "development", overrides: { listen } }, env), (settings) => settings.controlListen);
+      assert.deepStrictEqual(yield* at("127.0.0.1:8080"), { host: "127.0.0.1", port: 8_081, derived: true });
+      assert.deepStrictEqual(yield* at("127.0.0.1:0"), { host: "127.0.0.1", port: 0, derived: true });
+      assert.deepStrictEqual(yield* at("127.0.0.1:65535"), { host: "127.0.0.1", port: 0, derived: true });
+      const chosen = { SPILLWAY_CONTROL_LISTEN: "[::1]:9000" };
+      assert.deepStrictEqual(yield* at("127.0.0.1:1", chosen), { host: "::1", port: 9_000, derived: false });
+      const [unreadable] = yield* problemsOf({ profile: "development" }, { SPILLWAY_CONTROL_LISTEN: "9000" });
+      assert.match(unreadable ?? "", /^controlListen: must be host:port/);
+      const [open] = yield* problemsOf({ profile: "development", overrides: { controlListen: "0.0.0.0:9000" } });
+      assert.match(open ?? "", /^controlListen: .*requires a token/);
     }),
   );
 

@@ -120,7 +120,7 @@ describeNats("checkpoints under faults", (startNats) => {
           });
           yield* Effect.promise(() => read.flush());
           const second = yield* claimAs("second");
-          assert.deepStrictEqual(byJob(second.rows), [rowOf(0), rowOf(1), rowOf(2, { cursor: 50 }), rowOf(3)]);
+          assert.deepStrictEqual(byJob([...second.rows]), [rowOf(0), rowOf(1), rowOf(2, { cursor: 50 }), rowOf(3)]);
           assert.isAbove(known, 5);
         }),
       );

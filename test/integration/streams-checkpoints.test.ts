@@ -18,7 +18,7 @@ describeNats("checkpoints", (startNats) => {
         Effect.gen(function* () {
           const first = yield* claimAs("first");
           assert.deepInclude(first.register, { owner: "first", epoch: 1, scan: 0 });
-          assert.deepStrictEqual(first.rows, []);
+          assert.deepStrictEqual([...first.rows], []);
           const writers = { "0123456789abcdef": { number: 9, records: 900, sequence: 12 } };
           const written = { ...first.register, scan: 12, writers, duplicates: [3, 4], lowWater: 2, snapshot: 8 };
           const receipt: Receipt = {
@@ -44,7 +44,7 @@ describeNats("checkpoints", (startNats) => {
             lowWater: 2,
             snapshot: 8,
           });
-          assert.deepStrictEqual(byJob(second.rows), [rowOf(0), rowOf(1, { cursor: 99 }), rowOf(2)]);
+          assert.deepStrictEqual(byJob([...second.rows]), [rowOf(0), rowOf(1, { cursor: 99 }), rowOf(2)]);
           assert.deepStrictEqual((yield* inspect).receipts, [receipt]);
         }),
       );

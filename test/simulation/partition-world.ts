@@ -3,6 +3,7 @@ import { DestinationHosts } from "../../src/actors/destination-host/destination-
 import { BufferActors } from "../../src/actors/buffer/actor.ts";
 import { Owner } from "../../src/actors/owner.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
+import type { Residency } from "../../src/actors/residency/residency.ts";
 import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
@@ -31,8 +32,12 @@ export class PartitionWorld {
   jobs: JobSet;
   /** Whether the run revised a job: then batches may be cut differently after a crash. */
   revisions = 0;
+  /** Whether people skip parts of backlogs. */
+  skips = false;
   /** Broken promises that were seen where throwing would not have ended the run. */
   readonly failures: Array<unknown> = [];
+  /** Of all owners. */
+  readonly residencies = new Set<Residency>();
   private readonly adopters = new Set<(set: JobSet) => Effect.Effect<void>>();
   private readonly history = new Map<string, StoredJob>();
   private readonly limits: ReturnType<typeof drawLimits>;
@@ -49,6 +54,15 @@ export class PartitionWorld {
       const revision = [...this.history.values()].find((stored) => stored.job === job)!.revision;
       return row !== undefined && row.revision >= revision ? undefined : `a durable row of revision ${revision}`;
     };
+  }
+
+  /** How often buffers hibernated, woke, waited for a place and lost theirs. */
+  get places() {
+    const sum = { hibernated: 0, woken: 0, refused: 0, evicted: 0 };
+    for (const { counts } of this.residencies) {
+      for (const key of Object.keys(sum) as Array<keyof typeof sum>) sum[key] += counts[key];
+    }
+    return sum;
   }
 
   /** From now on some records are refused by every destination. */
@@ -148,6 +162,8 @@ const drawLimits = (dice: Dice) => ({
   readBytesMax: 4_194_304,
   readIdleMillisMax: 100,
   sweepSliceBytesMax: dice.pick([500, 5_000, 1_000_000]),
+  residentBuffersMax: dice.pick([1, 2, 3, 1_000, 1_000]),
+  hibernateAfterMillis: dice.pick([0, 700, 4_000]),
   sweepSliceMillisMax: dice.pick([20, 1_000]),
   sweepNearBytesMax: dice.pick([2, 20, 1_000_000]),
   sweepBytesPerSecondMax: dice.pick([100_000, 1_000_000_000]),

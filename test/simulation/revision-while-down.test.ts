@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing";
 import { assert } from "vitest";
 import { Life } from "./life.ts";
 import { PartitionWorld } from "./partition-world.ts";
-import { begin, end, inTime, isSettled } from "./simulate-partition.ts";
+import { begin, end, inTime, isSettled, stuck } from "./simulate-partition.ts";
 import { assertAtLeastOnce } from "./verdicts.ts";
 
 /** The first batch of each job that arrived and that nothing durable tells of. */
@@ -30,7 +30,7 @@ const reviseWhileDown = Effect.fnUntraced(function* (seed: number) {
   yield* inTime(Fiber.join(producing));
   for (let i = 0; !isSettled(world, last.owner); i++) {
     yield* TestClock.adjust(500);
-    if (i > 1_000) assert.fail("what is pending is not delivered");
+    if (i > 1_000) assert.fail(`seed ${seed}: what is pending is not delivered: ${JSON.stringify(stuck(last.owner))}`);
   }
   yield* inTime(last.owner.drain);
   yield* end(last);

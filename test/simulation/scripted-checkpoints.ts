@@ -36,6 +36,7 @@ export class ScriptedCheckpoints {
     return Layer.succeed(Checkpoints, {
       inspect: () =>
         Effect.sync(() => ({ register: this.register, rows: this.rows(), receipts: [...this.receipts.values()] })),
+      register: () => Effect.sync(() => this.register),
       claim: Effect.fnUntraced({ self: this }, function* (partition: number, owner: string, log) {
         yield* life.unlessFaulty(dice, 0.1, new CheckpointUnavailable({ partition, detail: "scripted" }));
         const register: Register = {

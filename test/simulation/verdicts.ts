@@ -1,5 +1,7 @@
 import { assert } from "vitest";
+import type { Buffer as PushBuffer } from "../../src/actors/buffer/buffer.ts";
 import type { Owner } from "../../src/actors/owner.ts";
+import type { Row } from "../../src/actors/ports/checkpoints.ts";
 import { addTally, type Tally, unexplained } from "../../src/domain/books.ts";
 import { poisonMark } from "./scripted-log.ts";
 import type { PartitionWorld } from "./partition-world.ts";
@@ -24,15 +26,22 @@ const assertTally = (actual: Tally, expected: Tally, what: string): void => {
     assert.deepStrictEqual(actual, expected, what);
 };
 
+const pick = ({ countedBefore, jobId, pairKey, start }: PushBuffer) => ({ job: jobId, countedBefore, pairKey, start });
+
+const told = (row: Row) => ({ ...row, countedBefore: row.counted });
+
 /** I5, of an owner at any moment: the books balance and hold what the log held up to the reader's position. */
 export const assertBooksBalance = ({ log }: PartitionWorld, owner: Owner["Service"]): void => {
   for (const { state } of owner.owned().values()) {
-    for (const { countedBefore, jobId, ledger, pairKey, start } of state.buffers.values()) {
-      const books = ledger.books();
-      assertTally(unexplained(books), nothing, `${jobId}: unexplained`);
-      const counted = Math.max(state.position, countedBefore);
+    const { buffers, position, rows, waitingBuffers } = state;
+    const resident = [...buffers.values()].map((buffer) => ({ ...pick(buffer), books: buffer.ledger.books() }));
+    const waiting = [...waitingBuffers.values()].map((buffer) => buffer.rowNow()).map(told);
+    const hibernated = [...rows].map(told);
+    for (const { books, countedBefore, job, pairKey, start } of [...resident, ...waiting, ...hibernated]) {
+      assertTally(unexplained(books), nothing, `${job}: unexplained`);
+      const counted = Math.max(position, countedBefore);
       const { own } = log.referenceFor(pairKey, start);
-      assertTally(books.accepted, tallyOf(own, counted), `${jobId}: accepted up to ${counted}`);
+      assertTally(books.accepted, tallyOf(own, counted), `${job}: accepted up to ${counted}`);
     }
   }
 };
@@ -49,8 +58,12 @@ export const assertStoredIsWhole = ({ checkpoints, jobs, log }: PartitionWorld):
     assertTally(row.books.accepted, tallyOf(own, row.counted), `${row.job}: counted ${row.counted}`);
     assertTally(unexplained(row.books), nothing, `${row.job}: unexplained in the row`);
     const settled = Math.min(row.cursor, row.counted);
-    const { deadLettered, delivered } = row.books;
-    assertTally(addTally(delivered, deadLettered), tallyOf(own, settled), `${row.job}: settled up to ${row.cursor}`);
+    const { deadLettered, delivered, shed } = row.books;
+    assertTally(
+      [delivered, deadLettered, shed].reduce(addTally),
+      tallyOf(own, settled),
+      `${row.job}: settled up to ${row.cursor}`,
+    );
     const skipped = own.find(({ sequence }) => sequence > row.counted && sequence <= scan);
     assert.isUndefined(skipped, `${row.job}: the scan ${scan} passed a chunk that is in no durable row`);
     if (row.books.pending.records > 0) assert.isAtMost(lowWater, row.cursor, `${row.job}: low water`);
@@ -110,6 +123,42 @@ const assertReceipted = ({ checkpoints }: PartitionWorld, job: string, dead: Tal
     `${job}: receipts`,
   );
   assert.deepStrictEqual(own.reduce(addTally, nothing), dead, `${job}: records on receipts`);
+};
+
+/**
+ * After the end of a run in which people skipped parts of backlogs: every record was delivered, is a dead letter, or is
+ * on a receipt, and first arrivals of what was not skipped are in order. What was skipped may have arrived all the
+ * same, at any time, by an attempt that nobody knows of, or by an owner that does not know yet that it is none; and the
+ * rest of such a batch once more, for it was cut anew.
+ */
+export const assertAccounted = ({ checkpoints, letters, log, store }: PartitionWorld): void => {
+  assert.deepStrictEqual(store.violations, []);
+  for (const row of checkpoints.rows()) {
+    const { own: chunks } = log.referenceFor(row.pairKey, row.start);
+    const lines = linesOf(chunks);
+    const arrived = store.of(row.job).flatMap(({ content }) => content.split(/(?<=\n)/));
+    const own = [...checkpoints.receipts.values()].filter(({ job }) => job === row.job);
+    const ranges = own.filter(({ reason }) => reason === "skipped");
+    const isSkipped = ({ sequence }: Own) =>
+      ranges.some(({ firstSequence, lastSequence }) => sequence >= firstSequence && sequence <= lastSequence);
+    const skipped = new Set(linesOf(chunks.filter(isSkipped)));
+    const wanted = [...new Set(arrived)].filter((line) => !skipped.has(line));
+    assert.deepStrictEqual(
+      wanted,
+      lines.filter((line) => wanted.includes(line)),
+      `${row.job}: first arrivals`,
+    );
+    const { deadLettered, delivered, pending, shed } = row.books;
+    const all = { records: lines.length, bytes: lines.join("").length };
+    assert.deepStrictEqual([delivered, deadLettered, shed].reduce(addTally), all, `${row.job}: accounted for`);
+    assert.deepStrictEqual(pending, nothing, `${row.job}: pending`);
+    assert.isAtLeast(arrived.length, delivered.records, `${row.job}: delivered`);
+    const stored = [...letters.keys()].filter((key) => key.startsWith(`${row.job} `)).length;
+    assert.isAtLeast(stored, deadLettered.records, `${row.job}: dead letters`);
+    const of = (reason: string) => own.filter((each) => each.reason === reason).reduce(addTally, nothing);
+    assert.deepStrictEqual(of("skipped"), shed, `${row.job}: receipts of what was skipped`);
+    assert.deepStrictEqual(of("deadLettered"), deadLettered, `${row.job}: receipts of dead letters`);
+  }
 };
 
 /**

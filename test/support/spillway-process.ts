@@ -8,6 +8,7 @@ const launcher = fileURLToPath(new URL("../../bin/spillway", import.meta.url));
 /** A `spillway dev` in a process of its own, as a user runs it. */
 export interface SpillwayProcess {
   readonly url: string;
+  readonly controlUrl: string;
   readonly child: ChildProcess;
   /** The nats-server that it started. */
   readonly natsPid: () => number;
@@ -31,12 +32,13 @@ export const startSpillway = (options: {
   readonly port: number;
   readonly nats: string;
   readonly flags?: ReadonlyArray<string>;
+  readonly env?: Readonly<Record<string, string>>;
 }): Promise<SpillwayProcess> => {
   const args = ["dev", "--data", options.data, "--listen", `127.0.0.1:${options.port}`, "--jobs", options.jobs];
   const child = spawn(launcher, [...args, ...(options.flags ?? [])], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NATS_SERVER: options.nats, SPILLWAY_LOG_LEVEL: "Info", NO_COLOR: "1" },
+    env: { ...process.env, NATS_SERVER: options.nats, SPILLWAY_LOG_LEVEL: "Info", NO_COLOR: "1", ...options.env },
   });
   let output = "";
   const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
@@ -44,8 +46,9 @@ export const startSpillway = (options: {
     const url = `http://127.0.0.1:${options.port}`;
     const onData = (part: Buffer) => {
       output = (output + part.toString()).slice(-100_000);
-      if (output.includes("spillway is ready at")) {
-        resolve({ url, child, exited, output: () => output, natsPid: () => natsPidOf(options.data) });
+      const controlUrl = /^spillway answers for itself at (\S+)\n/m.exec(output)?.[1];
+      if (output.includes("spillway is ready at") && controlUrl !== undefined) {
+        resolve({ url, controlUrl, child, exited, output: () => output, natsPid: () => natsPidOf(options.data) });
       }
     };
     child.stdout.on("data", onData);

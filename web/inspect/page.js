@@ -109,7 +109,7 @@ const take = (frame) => {
       note(millis, "actor", frame.sessionId, stepText(undefined, value));
       break;
     case "@xstate.event":
-      note(millis, "event", frame.event.type, brief(frame.event));
+      note(millis, "event", eventName(frame.event.type), brief(frame.event));
       break;
     case "@xstate.microstep":
       for (const { source, targets } of frame.transitions) {
@@ -143,11 +143,14 @@ const take = (frame) => {
   draw();
 };
 
+// As the chart writes it.
+const eventName = (type) => type.replace(/^xstate\.after\.([^.]+)\..*$/, "after $1");
+
 const takeSnapshot = (millis, { event, snapshot }) => {
-  if (snapshot.status !== "active") note(millis, "transition", event.type, `actor ${snapshot.status}`);
+  if (snapshot.status !== "active") note(millis, "transition", eventName(event.type), `actor ${snapshot.status}`);
   else {
     const step = stepText(value ?? {}, snapshot.value);
-    if (step !== "") note(millis, "transition", event.type, step);
+    if (step !== "") note(millis, "transition", eventName(event.type), step);
   }
   value = snapshot.value;
 };

@@ -59,6 +59,7 @@ const noteRefused = (state: PartitionState): void => {
   for (const { actor, pairKey } of state.buffers.values()) {
     if (actor?.flow() === "overloaded.refuse") refusing.add(pairKey);
   }
+  for (const { refusing: pairKey } of state.waiting.values()) if (pairKey !== undefined) refusing.add(pairKey);
   const isSame = refusing.size === state.refusing.size && [...refusing].every((key) => state.refusing.has(key));
   if (isSame) return;
   state.refusing = refusing;

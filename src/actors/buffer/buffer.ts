@@ -456,6 +456,8 @@ export class Buffer {
       passed.bytes = parts.delivered.bytes + parts.dead.bytes;
       this.bookParts(context.batch, parts, millis);
     }
+    // The rest of a batch that may have arrived is cut anew.
+    if (context?.batch != null && context.ambiguous && to < context.batch.last) this.noteDoubt(context.batch, millis);
     const lost = { records: counted.records - passed.records, bytes: counted.bytes - passed.bytes };
     this.ledger.add(account, lost.records, lost.bytes);
     this.ledger.leavePending(counted.records, counted.bytes);

@@ -80,16 +80,9 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
     }
     buffer.isAttemptBegun = true;
     const startedMillis = clock.currentTimeMillisUnsafe();
-    let bodyBytes: number;
     try {
-      const request = requestOf(push);
-      bodyBytes = request.bodyBytes;
-      // A part beyond the batch's last record, because a header counted more than there are.
-      if (push.written.records === 0 && push.input.part !== null) {
-        refused(push, delivered());
-        return hosts.leave(ticket, undefined);
-      }
-      push.fiber = runFork(destination.push(request));
+      const pushing = push.input.part === null ? destination.push(wholeOf(push)) : pushPart(push, destination);
+      push.fiber = runFork(pushing);
     } catch (cause) {
       // Whoever left the place that this push got must not pay for its defect.
       push.die(cause);
@@ -105,7 +98,7 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
         nowMillis,
         jitter: random.nextDoubleUnsafe(),
         durationMillis: nowMillis - startedMillis,
-        bodyBytes,
+        bodyBytes: push.bodyBytes,
         written: push.written,
       });
     });
@@ -173,6 +166,8 @@ class Push {
   readonly input: PushInput;
   /** The encoder's own count of what is in the request. */
   written: Tally = { records: 0, bytes: 0 };
+  /** Of the request, compressed. */
+  bodyBytes = 0;
   fiber: Fiber.Fiber<PushOutcome> | undefined;
   stopWaiting: () => void = nothingToStop;
   /** Answered or given up: nobody listens any more. */
@@ -207,26 +202,32 @@ const nothingToStop = (): void => {};
 const noBody = { bodyBytes: 0, written: { records: 0, bytes: 0 } };
 
 /** Encoded when there is a place, not before: a queue of batches must not be a queue of bodies. */
-const requestOf = (push: Push): PushRequest => {
+const wholeOf = (push: Push): PushRequest => {
+  const { buffer } = push.each;
+  const { body, bodyBytes, bytes, records } = buffer.window.head()!.parts.encode();
+  push.written = { records, bytes };
+  if (buffer.lossMark === undefined) return requestOf(push, body, bodyBytes);
+  const mark = lossMarkMember(buffer.effective.job, buffer.lossMark);
+  return requestOf(push, [mark, ...body], mark.length + bodyBytes);
+};
+
+/** Without the mark of a loss: it is no record of the batch, and must not be taken for the refused one. */
+const pushPart = (push: Push, destination: OpenDestination): Effect.Effect<PushOutcome> => {
+  const { from, to } = push.input.part!;
+  const { body } = push.each.buffer.window.head()!.parts.encode();
+  return Effect.flatMap(sliceRecords(body, from, to), (slice) => {
+    push.written = slice;
+    // Beyond the batch's last record, because a header counted more than there are: nothing is left to deliver.
+    return slice.records === 0
+      ? Effect.succeed(delivered())
+      : destination.push(requestOf(push, [slice.body], slice.body.length));
+  });
+};
+
+const requestOf = (push: Push, body: ReadonlyArray<Buffer>, bodyBytes: number): PushRequest => {
   const { attempt, batch, job, part } = push.input;
   const whole = batchId(push.each.incarnation, job, batch);
   const id = part === null ? whole : `${whole}.${part.from}-${part.to}`;
-  const { body, bodyBytes } = bodyOf(push);
+  push.bodyBytes = bodyBytes;
   return { batch, batchId: id, hex: hash("sha256", id, "hex").slice(0, 8), attempt, body, bodyBytes };
-};
-
-const bodyOf = (push: Push): { readonly body: ReadonlyArray<Buffer>; readonly bodyBytes: number } => {
-  const { buffer } = push.each;
-  const { part } = push.input;
-  const encoded = buffer.window.head()!.parts.encode();
-  if (part !== null) {
-    // Without the mark of a loss: it is no record of the batch, and must not be taken for the refused one.
-    const slice = sliceRecords(encoded.body, part.from, part.to);
-    push.written = slice;
-    return { body: [slice.body], bodyBytes: slice.body.length };
-  }
-  push.written = encoded;
-  if (buffer.lossMark === undefined) return encoded;
-  const mark = lossMarkMember(buffer.effective.job, buffer.lossMark);
-  return { body: [mark, ...encoded.body], bodyBytes: mark.length + encoded.bodyBytes };
 };

@@ -14,26 +14,27 @@ const newline = 10;
 const level = 1;
 
 /**
- * Records `[from, to)` of a batch, 0-based; what lies beyond the last one is left out. At once and in this thread: for
- * batches of the usual few megabytes. Holds the slice uncompressed, twice while it is put together.
+ * Records `[from, to)` of a batch, 0-based; what lies beyond the last one is left out. A large batch (it may have 100
+ * MB) is taken member by member: others get their turn in between, compression runs in the thread pool, and what is
+ * held is the compressed slice and one member.
  *
  * @param body gzip members of newline-terminated records
  */
-export const sliceRecords = (body: ReadonlyArray<Uint8Array>, from: number, to: number): SlicedRecords => {
+export const sliceRecords = (body: ReadonlyArray<Uint8Array>, from: number, to: number): Effect.Effect<SlicedRecords> =>
+  body.reduce((sum, { length }) => sum + length, 0) <= smallBytes
+    ? Effect.sync(() => sliceAtOnce(body, from, to))
+    : sliceInSteps(body, from, to);
+
+/** Compressed; inflating and compressing so much again takes a few milliseconds. */
+const smallBytes = 262_144;
+
+const sliceAtOnce = (body: ReadonlyArray<Uint8Array>, from: number, to: number): SlicedRecords => {
   const tally = { records: 0, bytes: 0 };
   const raw = Buffer.concat([...pieces(body, from, to, tally)]);
   return { body: gzipSync(raw, { level, chunkSize: Math.max(1_024, raw.length >> 2) }), ...tally };
 };
 
-/**
- * The same, member by member: others get their turn in between, compression runs in the thread pool, and what is held
- * is the compressed slice and one member. For batches that may have 100 MB.
- */
-export const sliceRecordsInSteps = (
-  body: ReadonlyArray<Uint8Array>,
-  from: number,
-  to: number,
-): Effect.Effect<SlicedRecords> =>
+const sliceInSteps = (body: ReadonlyArray<Uint8Array>, from: number, to: number): Effect.Effect<SlicedRecords> =>
   Effect.gen(function* () {
     const tally = { records: 0, bytes: 0 };
     const gzip = createGzip({ level });

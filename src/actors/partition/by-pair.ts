@@ -6,6 +6,11 @@ export class ByPair<A> {
     return this.lists.get(pairKey) ?? [];
   }
 
+  /** undefined: nothing of this pair is here. */
+  find(pairKey: string): ReadonlyArray<A> | undefined {
+    return this.lists.get(pairKey);
+  }
+
   all(): ReadonlyArray<A> {
     return [...this.lists.values()].flat();
   }

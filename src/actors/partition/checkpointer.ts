@@ -4,9 +4,8 @@ import {
   checkpointRowsTotal,
   checkpointsTotal,
 } from "../../observability/delivery-metrics.ts";
-import type { Buffer } from "../buffer/buffer.ts";
 import type { Fenced } from "../ports/checkpoints.ts";
-import type { PartitionState } from "./partition-state.ts";
+import type { PartitionState, Rowed } from "./partition-state.ts";
 
 export interface CheckpointerOptions {
   readonly owner: string;
@@ -58,9 +57,9 @@ export const checkpointLoop = (state: PartitionState, options: CheckpointerOptio
   });
 
 const workOf = (state: PartitionState, counts: boolean) => {
-  const rows: Array<Buffer> = [];
-  let urgent = state.receipts.length > 0 || state.leaving.size > 0;
-  for (const buffer of state.buffers.values()) {
+  const rows: Array<Rowed> = [];
+  let urgent = state.receipts.length > 0 || state.leaving.size > 0 || state.isRebased;
+  for (const buffer of state.rowed()) {
     const dirtiness = buffer.dirtiness();
     if (dirtiness === "urgent") urgent = true;
     if (dirtiness === "urgent" || dirtiness === "settled" || (counts && dirtiness === "counted")) rows.push(buffer);
@@ -73,28 +72,33 @@ export const checkpoint = Effect.fnUntraced(function* (
   state: PartitionState,
   /** null gives the partition up. */
   owner: string | null,
-  buffers: Iterable<Buffer>,
+  buffers: Iterable<Rowed>,
 ): Effect.fn.Return<boolean, Fenced> {
   const leaving = [...state.leaving.values()];
   const receipts = state.receipts;
   state.receipts = [];
+  const wasRebased = state.isRebased;
   // A receipt without its row would tell of a loss that a restart does not know of.
-  const wanted = new Set(buffers);
+  const taken = new Set(buffers);
   for (const { job } of receipts) {
-    const buffer = state.buffers.get(job);
-    if (buffer !== undefined) wanted.add(buffer);
+    const buffer = state.buffers.get(job) ?? state.waitingBuffers.get(job);
+    if (buffer !== undefined) taken.add(buffer);
   }
+  for (const buffer of taken) state.inFlight.add(buffer);
   // Leaving rows first: a new job of the same name has its row under the same subject.
   const written = [
     ...leaving.map((buffer) => buffer.writeRow(true)),
-    ...[...wanted].map((buffer) => buffer.writeRow()),
+    ...Array.from(taken, (buffer) => buffer.writeRow()),
   ];
+  // Of another log they are true only together with the register that says so.
+  const rows = [...(wasRebased ? state.rows : []), ...written.map(({ row }) => row)];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
   let scan = state.position;
-  for (const buffer of state.buffers.values()) scan = Math.min(scan, buffer.scanBound());
+  for (const buffer of state.rowed()) scan = Math.min(scan, buffer.scanBound());
   scan = Math.max(scan, state.scan);
   const register = state.register(owner, scan);
-  const landed = yield* state.claim.write({ register, rows: written.map(({ row }) => row), receipts }).pipe(
+  const landed = yield* state.claim.write({ register, rows, receipts }).pipe(
+    Effect.ensuring(Effect.sync(() => state.inFlight.clear())),
     Effect.as(true),
     Effect.catchTag("CheckpointUnavailable", ({ detail }) =>
       Effect.as(
@@ -110,6 +114,7 @@ export const checkpoint = Effect.fnUntraced(function* (
     return false;
   }
   state.scan = scan;
+  if (wasRebased) state.isRebased = false;
   state.storedLowWater = register.lowWater;
   // Not before: the mark of a write that did not land is no mark, and the next one may be lower.
   state.continuity.forgetDuplicates(register.lowWater);
@@ -124,6 +129,6 @@ export const checkpoint = Effect.fnUntraced(function* (
   }
   for (const each of written) each.landed();
   yield* Metric.update(checkpointsTotal, 1);
-  yield* Metric.update(checkpointRowsTotal, written.length);
+  yield* Metric.update(checkpointRowsTotal, rows.length);
   return true;
 });

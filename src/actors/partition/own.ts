@@ -1,11 +1,14 @@
 import { Cause, Clock, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
 import { partitionsFencedTotal } from "../../observability/delivery-metrics.ts";
 import { BufferActors } from "../buffer/actor.ts";
-import { Checkpoints, type CheckpointUnavailable, Fenced, type Row } from "../ports/checkpoints.ts";
+import { Checkpoints, type CheckpointUnavailable, Fenced } from "../ports/checkpoints.ts";
 import { Jobs, type JobSet } from "../ports/jobs.ts";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
 import { backlogReportLoop } from "./backlog-reporter.ts";
 import { checkpoint, checkpointLoop, type CheckpointerOptions } from "./checkpointer.ts";
+import { IdleWatch, reapPartition } from "../residency/hibernate.ts";
+import { givePlaces } from "../residency/places.ts";
+import { makeWaker } from "../residency/wake.ts";
 import { PartitionState } from "./partition-state.ts";
 import { readLoop, type ReaderOptions } from "./reader.ts";
 import { adoptJobs, type BufferOptions, rebase } from "./recover.ts";
@@ -25,6 +28,8 @@ export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, 
 export interface Owned {
   readonly state: PartitionState;
   readonly adopt: (set: JobSet) => Effect.Effect<void>;
+  /** The reaper's visit: the quiescent hibernate, those who wait get places. */
+  readonly tend: Effect.Effect<void>;
   /** Orderly end: open batches are cut and pushed as far as time allows, then the partition is given up. */
   readonly drain: Effect.Effect<void>;
 }
@@ -82,24 +87,32 @@ const ownOnce = (
   onOwned: (owned: Owned | undefined) => Effect.Effect<void>,
 ): Effect.Effect<never, Fenced | CheckpointUnavailable | LogUnavailable, Needs | Scope.Scope> =>
   Effect.gen(function* () {
-    const { rows, state } = yield* take(partition, options);
+    const state = yield* take(partition, options);
     if (options.windowBudget !== undefined) state.windowBudget = options.windowBudget;
     if (options.sweepRegulator !== undefined) state.sweepRegulator = options.sweepRegulator;
     const actors = yield* BufferActors;
     const context = yield* Effect.context<Needs>();
     const oneAtATime = yield* Semaphore.make(1);
-    const waiting = new Map(rows.map((row): [string, Row] => [row.job, row]));
-    yield* Effect.addFinalizer(() =>
-      Effect.forEach([...state.buffers.values()], (buffer) => actors.stop(buffer), { discard: true }),
-    );
+    const waker = yield* makeWaker(state, options);
+    const watch = new IdleWatch();
+    yield* Effect.addFinalizer(() => {
+      state.isClosing = true;
+      return stopAll(state, actors, options);
+    });
 
     const adopt = (set: JobSet): Effect.Effect<void> =>
-      oneAtATime.withPermits(1)(
-        adoptJobs(state, set, waiting, options).pipe(
-          Effect.andThen(Effect.sync(() => set.byId.forEach((_, id) => waiting.delete(id)))),
-          Effect.provideContext(context),
-        ),
-      );
+      oneAtATime.withPermits(1)(adoptJobs(state, set, options).pipe(Effect.provideContext(context)));
+    // A partition that is busy with a job set is passed over: the reaper has others to see.
+    const tend = oneAtATime.withPermitsIfAvailable(1)(
+      Effect.suspend(() =>
+        state.isAdopted && !state.isClosing
+          ? reapPartition(state, options.residency, waker, watch).pipe(
+              Effect.andThen(givePlaces(state, options.residency, waker)),
+              Effect.provideContext(context),
+            )
+          : Effect.void,
+      ),
+    );
 
     const stopped = yield* Deferred.make<never, Fenced>();
     const loops = yield* Scope.make();
@@ -109,6 +122,7 @@ const ownOnce = (
     const owned: Owned = {
       state,
       adopt: (set) => adopt(set).pipe(Effect.andThen(Deferred.succeed(begun, undefined)), Effect.asVoid),
+      tend,
       drain: drain(state, options, Scope.close(loops, Exit.void)).pipe(
         Effect.catchTag("Fenced", () => Effect.void),
         Effect.provideContext(context),
@@ -136,10 +150,10 @@ const ownOnce = (
 const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions) {
   const log = yield* Log;
   const checkpoints = yield* Checkpoints;
-  const before = (yield* checkpoints.inspect(partition)).register;
+  const before = yield* checkpoints.register(partition);
   if (before !== undefined && before.owner !== null && before.owner !== options.owner) {
     yield* Effect.sleep(abandonedMillis);
-    const now = (yield* checkpoints.inspect(partition)).register;
+    const now = yield* checkpoints.register(partition);
     if (now?.nonce !== before.nonce) return yield* new Fenced({ partition });
   }
   const described = yield* log.describe(partition);
@@ -151,7 +165,7 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
   if (!isOther(info)) {
     const state = new PartitionState(partition, claim, info.incarnation);
     state.log = info;
-    return { state, rows: claim.rows };
+    return state;
   }
   yield* Effect.logError("The log is not the one that was read before: what was pending in it is lost.", {
     partition,
@@ -162,7 +176,8 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
   const state = new PartitionState(partition, anew, info.incarnation);
   state.isRebased = true;
   state.log = info;
-  return { state, rows: yield* rebase(state, claim.rows) };
+  yield* rebase(state);
+  return state;
 });
 
 const drain = Effect.fnUntraced(function* (
@@ -172,6 +187,7 @@ const drain = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Fenced, BufferActors> {
   const actors = yield* BufferActors;
   const deadline = (yield* Clock.currentTimeMillis) + options.drainMillisMax;
+  state.isClosing = true;
   yield* stopLoops;
   const buffers = [...state.buffers.values()];
   // The ends of open batches are durable before they are pushed: a restart finds the same batches.
@@ -179,10 +195,20 @@ const drain = Effect.fnUntraced(function* (
   if (cut.length > 0 && (yield* checkpoint(state, options.owner, cut))) for (const buffer of cut) buffer.applyCuts();
   while ((yield* Clock.currentTimeMillis) < deadline && buffers.some(isBusy)) yield* Effect.sleep(20);
   for (const buffer of buffers) buffer.actor?.send({ type: "buffer.drain" });
-  const dirty = buffers.filter((buffer) => buffer.dirtiness() !== "clean");
+  const dirty = [...state.rowed()].filter((buffer) => buffer.dirtiness() !== "clean");
   yield* checkpoint(state, null, dirty);
-  yield* Effect.forEach(buffers, (buffer) => actors.stop(buffer), { discard: true });
+  yield* stopAll(state, actors, options);
 });
+
+const stopAll = (state: PartitionState, actors: BufferActors["Service"], { residency }: OwnOptions) =>
+  Effect.forEach(
+    [...state.buffers.values()],
+    (buffer) => {
+      residency.leave(buffer);
+      return actors.stop(buffer);
+    },
+    { discard: true },
+  );
 
 /**
  * Whether waiting may still deliver something. A buffer between two attempts may have to wait for long: it is not

@@ -1,43 +1,30 @@
-import { Deferred, Effect } from "effect";
 import type { Buffer, BufferHost } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
-import type { Claim, Receipt, Register } from "../ports/checkpoints.ts";
+import type { Claim, Receipt, Register, Row } from "../ports/checkpoints.ts";
+import { emptyJobSet, type JobSet } from "../ports/jobs.ts";
+import { RowTable } from "../ports/row-table.ts";
+import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
 import type { LogInfo } from "../ports/log.ts";
 import { WindowBudget } from "../window-budget.ts";
 import { Deadlines } from "./deadlines.ts";
+import { Signal } from "./signal.ts";
 import { SweepRegulator } from "./sweep/sweep-regulator.ts";
 
-/** A level-triggered wake-up for one waiting loop. */
-export class Signal {
-  private deferred = Deferred.makeUnsafe<void>();
-  private raised = false;
+/** What a checkpoint writes a row of. */
+export type Rowed = Buffer | WaitingBuffer;
 
-  /**
-   * Later, never inline: completing a deferred runs the waiting fiber at once, and whoever raises is in the middle of
-   * dealing a message out. A row taken there would count a chunk that its sequence does not.
-   */
-  raise(): void {
-    if (this.raised) return;
-    this.raised = true;
-    queueMicrotask(() => {
-      this.raised = false;
-      Deferred.doneUnsafe(this.deferred, Effect.void);
-    });
-  }
-
-  /** Completes at the next `raise`, at once when there was one since the last wait, or after `millis`. */
-  wait(millis: number): Effect.Effect<void> {
-    return Deferred.await(this.deferred).pipe(
-      Effect.timeoutOption(millis),
-      Effect.andThen(
-        Effect.sync(() => {
-          this.deferred = Deferred.makeUnsafe<void>();
-        }),
-      ),
-    );
-  }
+/** A job with pending records and no actor: it is given one when there is a place. */
+export interface Waiting {
+  /** Nothing of it was ever delivered: the established go first. */
+  readonly newcomer: boolean;
+  /** Of its row, while it hibernates: what the low-water mark may not pass. */
+  readonly lowWaterBound: number;
+  /** Records are to be delivered, if only those of an earlier revision. */
+  readonly enabled: boolean;
+  /** Its pair, when the door refused its records as it lost its place: it stays refused until it is judged again. */
+  readonly refusing: string | undefined;
 }
 
 /** What the loops of one owned partition share. One thread, so no locks: each step leaves it whole. */
@@ -49,9 +36,36 @@ export class PartitionState {
   position: number;
   /** The register's scan as last written. */
   scan: number;
-  jobSet = 0;
+  /** The push jobs in force here. */
+  jobs: JobSet = emptyJobSet;
+  /** The resident: they have an actor, or will have one again after a crash. */
   readonly buffers = new Map<string, Buffer>();
-  readonly byPair = new ByPair<Buffer>();
+  /** Buffers without a place whose chunks are being counted. */
+  readonly waitingBuffers = new Map<string, WaitingBuffer>();
+  /** The hibernated: all other jobs that ever had traffic. */
+  rows: RowTable;
+  /** Rows of jobs that are in no set, and that the store does not say were removed. */
+  readonly orphans = new Map<string, Row>();
+  /** Hibernated or not, all that have pending records and no actor, in the order in which they get one. */
+  readonly waiting = new Map<string, Waiting>();
+  /** Of one pair all buffers are here, or none: a chunk finds them all at once. */
+  readonly byPair = new ByPair<Rowed>();
+  /** Whether a pair is of this partition. */
+  isOwn: (pairKey: string) => boolean = () => true;
+  /** Brings the buffers of a pair in, for a chunk at this sequence that found none. */
+  wake: (pairKey: string, sequence: number) => ReadonlyArray<Rowed> = () => [];
+  /** Jobs on their way out: a chunk must not bring them in again. */
+  readonly leavingNow = new Set<string>();
+  /** Whose rows are behind what is in memory; those that were written meanwhile are still among them. */
+  private readonly dirty = new Set<Buffer>();
+  /** Taken for a checkpoint that has not landed or failed yet. */
+  readonly inFlight = new Set<Rowed>();
+  /** Up to here the owner before may have pushed what no row tells of. */
+  doubtTo = Number.MAX_SAFE_INTEGER;
+  /** A first job set was adopted: the reader may begin. */
+  isAdopted = false;
+  /** It is being given up: nothing more is started. */
+  isClosing = false;
   readonly continuity: ContinuityWatch;
   readonly deadlines = new Deadlines();
   readonly checkpointWanted = new Signal();
@@ -68,6 +82,9 @@ export class PartitionState {
     let low = this.scan;
     for (const buffer of this.buffers.values()) {
       if (buffer.effective.job.enabled) low = Math.min(low, buffer.lowWaterBound());
+    }
+    for (const [job, { enabled, lowWaterBound }] of this.waiting) {
+      if (enabled) low = Math.min(low, this.waitingBuffers.get(job)?.lowWaterBound() ?? lowWaterBound);
     }
     return Math.max(this.claim.register.lowWater, low);
   };
@@ -90,6 +107,7 @@ export class PartitionState {
     this.incarnation = incarnation;
     this.position = claim.register.scan;
     this.scan = claim.register.scan;
+    this.rows = claim.rows instanceof RowTable ? claim.rows : RowTable.from(claim.rows);
     this.storedLowWater = claim.register.lowWater;
     this.continuity = new ContinuityWatch(claim.register.writers, claim.register.duplicates);
   }
@@ -102,7 +120,7 @@ export class PartitionState {
       mayPush: () => this.mayPush,
       position: () => this.position,
       wantCheckpoint: () => this.checkpointWanted.raise(),
-      dirtied: () => {},
+      dirtied: (buffer) => void this.dirty.add(buffer),
       addReceipt: (receipt) => {
         this.receipts.push(receipt);
         this.checkpointWanted.raise();
@@ -132,6 +150,31 @@ export class PartitionState {
     this.byPair.remove(buffer.pairKey, buffer);
   }
 
+  /** A buffer that waits, in its pair's list. */
+  addWaiting(buffer: WaitingBuffer): void {
+    this.waitingBuffers.set(buffer.jobId, buffer);
+    this.byPair.add(buffer.pairKey, buffer);
+  }
+
+  removeWaiting(buffer: WaitingBuffer): void {
+    this.waitingBuffers.delete(buffer.jobId);
+    this.byPair.remove(buffer.pairKey, buffer);
+  }
+
+  /** All buffers that a chunk of this pair at this sequence is for; those that hibernate wake. */
+  dealtTo(pairKey: string, sequence: number): ReadonlyArray<Rowed> {
+    return this.byPair.find(pairKey) ?? this.wake(pairKey, sequence);
+  }
+
+  /** What may be dirty: a few of those in memory, however many there are. */
+  *rowed(): Generator<Rowed> {
+    for (const buffer of this.dirty) {
+      if (this.buffers.get(buffer.jobId) === buffer && buffer.dirtiness() !== "clean") yield buffer;
+      else this.dirty.delete(buffer);
+    }
+    yield* this.waitingBuffers.values();
+  }
+
   register(owner: string | null, scan: number): Register {
     const lowWater = this.lowWater();
     return {
@@ -139,7 +182,7 @@ export class PartitionState {
       owner,
       scan,
       incarnation: this.incarnation,
-      snapshot: this.jobSet,
+      snapshot: this.jobs.number,
       writers: this.continuity.writers(),
       duplicates: this.continuity.duplicatesAfter(lowWater),
       lowWater,

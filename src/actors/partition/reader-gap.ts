@@ -1,4 +1,5 @@
-import type { Buffer } from "../buffer/buffer.ts";
+import { Buffer } from "../buffer/buffer.ts";
+import { briefsOf } from "../ports/jobs.ts";
 import type { PartitionState } from "./partition-state.ts";
 
 /**
@@ -16,14 +17,30 @@ export const bookUnread = (
   records: number,
   millis: number,
 ): boolean => {
-  const buffers = [...state.buffers.values()];
-  const pairs = new Set(buffers.map(({ pairKey }) => pairKey));
-  if (pairs.size !== 1 || records === 0) return false;
+  const pairKey = records === 0 ? undefined : onlyPairOf(state);
+  if (pairKey === undefined) return false;
+  // Those that hibernate wake: it is their books.
+  const buffers = state.dealtTo(pairKey, before + 1).filter((each) => each instanceof Buffer);
   // A row that counts further than this reader had come has some of it in its books already.
   const ignorant = buffers.filter(({ countedBefore, start }) => countedBefore <= before && start <= before);
   for (const buffer of ignorant)
     book(state, buffer, { firstSequence: before + 1, lastSequence: sequence - 1 }, records, millis);
   return ignorant.length === buffers.length;
+};
+
+/** The pair that alone has push jobs in this partition. Found out at the second one, however many there are. */
+const onlyPairOf = (state: PartitionState): string | undefined => {
+  let only: string | undefined;
+  for (const buffer of state.buffers.values()) {
+    if (only !== undefined && buffer.pairKey !== only) return undefined;
+    only = buffer.pairKey;
+  }
+  for (const [, { pairKey }] of briefsOf(state.jobs)) {
+    if (pairKey === only || !state.isOwn(pairKey)) continue;
+    if (only !== undefined) return undefined;
+    only = pairKey;
+  }
+  return only;
 };
 
 const book = (

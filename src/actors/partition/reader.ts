@@ -4,11 +4,10 @@ import {
   messagesReadTotal,
   recordsMissingTotal,
 } from "../../observability/delivery-metrics.ts";
-import type { Buffer } from "../buffer/buffer.ts";
 import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
-import type { PartitionState } from "./partition-state.ts";
+import type { PartitionState, Rowed } from "./partition-state.ts";
 
 export interface ReaderOptions {
   readonly readBytesMax: number;
@@ -71,7 +70,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
     for (const chunk of message.chunks) {
-      for (const buffer of state.byPair.get(chunk.pairKey)) deal(state, buffer, message, chunk);
+      for (const buffer of state.dealtTo(chunk.pairKey, message.sequence)) deal(state, buffer, message, chunk);
     }
   }
   state.position = message.sequence;
@@ -80,7 +79,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
   return complain(state, message, before, continuity);
 };
 
-const deal = (state: PartitionState, buffer: Buffer, message: LogMessage, chunk: Chunk): void => {
+const deal = (state: PartitionState, buffer: Rowed, message: LogMessage, chunk: Chunk): void => {
   buffer.count(message.sequence, message.millis, chunk);
   if (buffer.live && !state.windowBudget.feed(buffer, message, chunk)) buffer.lag(message.sequence - 1);
 };

@@ -1,51 +1,45 @@
 import { Clock, Effect } from "effect";
 import { addBooks, emptyBooks } from "../../domain/books.ts";
-import { batchDefaults, type PushJob, type StoredJob } from "../../domain/push-job.ts";
-import { pairKey, partitionOf } from "../../domain/partition.ts";
-import { BufferActors } from "../buffer/actor.ts";
-import { Buffer } from "../buffer/buffer.ts";
+import { partitionOf } from "../../domain/partition.ts";
 import type { WindowBounds } from "../buffer/window.ts";
 import type { Row } from "../ports/checkpoints.ts";
-import { Jobs, type JobSet } from "../ports/jobs.ts";
-import type { Log } from "../ports/log.ts";
-import { type HoldsPair, pairsAfterScan } from "./pairs-after-scan.ts";
+import { Log } from "../ports/log.ts";
+import { briefOf, changedIds, type JobBrief, type JobSet } from "../ports/jobs.ts";
+import { givePlaces, unfinishedRevision } from "../residency/places.ts";
+import type { Residency } from "../residency/residency.ts";
+import { makeWaker, type Waker } from "../residency/wake.ts";
+import { isNewcomer } from "../residency/wake.ts";
+import { pairsAfterScan } from "./pairs-after-scan.ts";
 import type { PartitionState } from "./partition-state.ts";
+import { dismiss, dismissRemoved } from "./take-leave.ts";
 
 export interface BufferOptions {
   readonly partitions: number;
   readonly bounds: WindowBounds;
+  readonly residency: Residency;
 }
 
+/** Between two of so many rows or jobs, others have their turn. */
+const sliceSize = 2_000;
+
 /**
- * Brings a partition's buffers in line with a job set: starts the new, revises the changed, takes leave of the deleted.
- * Run once with the rows of a claimed partition, and again with every later set.
+ * Brings a partition in line with a job set: takes leave of the deleted, revises the changed, brings in the new where
+ * their pair is here already. A job that nothing happens to costs nothing: its buffer is made when its first chunk
+ * comes.
  *
- * @param rows what was claimed and has no buffer yet; those that are dealt with are taken out
+ * The first time, all rows of the claim are looked at; after that only what differs from the set before.
  */
-export const adoptJobs = Effect.fnUntraced(function* (
-  state: PartitionState,
-  set: JobSet,
-  rows: Map<string, Row>,
-  options: BufferOptions,
-) {
-  const holdsPair = yield* Effect.cached(pairsAfterScan(state));
-  for (const stored of set.byId.values()) {
-    const { customer, dataset, id } = stored.job;
-    yield* dismissOtherPair(state, stored, rows, options);
-    if (partitionOf(customer, dataset, options.partitions) !== state.partition) continue;
-    const buffer = state.buffers.get(id);
-    // Starting it anew would pass over a backlog that nobody could account for.
-    if (state.claim.damaged.has(id)) yield* refuseDamaged(state, id);
-    else if (buffer === undefined) {
-      yield* admit(state, stored, rows.get(id), options, holdsPair);
-      rows.delete(id);
-    } else if (buffer.newest.revision !== stored.revision) buffer.revise(stored);
+export const adoptJobs = Effect.fnUntraced(function* (state: PartitionState, set: JobSet, options: BufferOptions) {
+  const waker = yield* makeWaker(state, options);
+  state.isOwn = (pairKey) => isOfPartition(state, pairKey, options);
+  if (state.isAdopted) yield* adoptChanges(state, set, options, waker);
+  else {
+    yield* adoptRows(state, set, options, waker);
+    state.wake = waker.wake;
+    state.isAdopted = true;
   }
-  for (const buffer of state.buffers.values()) {
-    if (!set.byId.has(buffer.jobId)) yield* dismiss(state, buffer);
-  }
-  yield* dismissRemoved(state, set, rows, options);
-  state.jobSet = set.number;
+  yield* dismissRemoved(state, options);
+  yield* givePlaces(state, options.residency, waker);
 });
 
 const refuseDamaged = (state: PartitionState, job: string) =>
@@ -54,150 +48,176 @@ const refuseDamaged = (state: PartitionState, job: string) =>
     job,
   });
 
-const admit = Effect.fnUntraced(function* (
-  state: PartitionState,
-  newest: StoredJob,
-  found: Row | undefined,
-  options: BufferOptions,
-  holdsPair: Effect.Effect<HoldsPair, never, Log>,
-) {
-  const actors = yield* BufferActors;
-  // A deleted job of the same name was another job: its books stay closed.
-  const row = found?.deleted === true ? undefined : found;
-  const effective = row === undefined ? newest : yield* effectiveOf(newest, row, holdsPair);
-  const buffer = new Buffer(
-    state.host(options.bounds),
-    newest,
-    effective,
-    row === undefined ? { row, start: state.position } : { row, scan: state.scan },
-  );
-  state.add(buffer);
-  if (state.isRebased && row !== undefined) buffer.beUrgent();
-  // A snapshot is of the revision it was made under: under another one its batch has another end.
-  const saved = row?.revision === effective.revision ? row.snapshot : undefined;
-  yield* actors.start(buffer, state.incarnation, saved, effective !== newest);
-  if (!buffer.live) state.sweepWanted.raise();
-});
+/** What the rows of a claim call for, job by job. Most call for nothing. */
+interface Findings {
+  readonly closed: Array<string>;
+  readonly orphaned: Array<string>;
+  readonly ofOtherPair: Array<string>;
+  readonly unfinished: Array<{ readonly job: string; readonly cursor: number }>;
+  readonly inDoubt: Array<string>;
+}
 
-/**
- * The revision to begin with. What may have been pushed before the crash is finished under the one that it was pushed
- * under, before a newer one takes effect: otherwise it would be cut anew, and arrive twice. That is what the row has
- * pending, and what lies after the scan: it may have been counted and pushed without a row that tells of it.
- */
-const effectiveOf = Effect.fnUntraced(function* (
-  newest: StoredJob,
-  row: Row,
-  holdsPair: Effect.Effect<HoldsPair, never, Log>,
-) {
-  if (newest.revision === row.revision) return newest;
-  if (row.books.pending.records === 0 && !(yield* holdsPair)(row.pairKey)) return newest;
-  const jobs = yield* Jobs;
-  const older = yield* jobs.atRevision(row.job, row.revision);
-  // A disabled job pushes nothing: nothing is to be finished, and no batch would ever settle under it.
-  if (older !== undefined) return older.job.enabled ? older : newest;
-  yield* Effect.logWarning("The revision of an unfinished batch is forgotten; it is cut anew.", {
-    job: row.job,
-    revision: row.revision,
-  });
-  return newest;
-});
-
-/**
- * The customer and dataset of a job never change: one of another pair is another job under the same name, and the one
- * before was deleted between two sets, or while no owner ran.
- */
-const dismissOtherPair = Effect.fnUntraced(function* (
-  state: PartitionState,
-  { job }: StoredJob,
-  rows: Map<string, Row>,
-  options: BufferOptions,
-) {
-  const buffer = state.buffers.get(job.id);
-  const row = rows.get(job.id);
-  if (buffer === undefined && row === undefined) return;
-  const key = pairKey(job.customer, job.dataset);
-  if (buffer !== undefined && buffer.pairKey !== key) yield* dismiss(state, buffer);
-  if (row === undefined || row.pairKey === key) return;
-  rows.delete(job.id);
-  if (!row.deleted) yield* dismissRow(state, row, options);
-});
-
-const dismiss = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer) {
-  const actors = yield* BufferActors;
-  yield* actors.stop(buffer);
-  state.remove(buffer);
-  yield* takeLeave(state, buffer, state.position);
-});
-
-/** Rows that the store cannot say anything about; one warning each per claim is enough. */
-const inexplicable = new WeakSet<Row>();
-
-/** Rows of jobs that were deleted while no owner ran. That a job is missing is not enough: the store must say so. */
-const dismissRemoved = Effect.fnUntraced(function* (
+const adoptRows = Effect.fnUntraced(function* (
   state: PartitionState,
   set: JobSet,
-  rows: Map<string, Row>,
   options: BufferOptions,
+  waker: Waker,
 ) {
-  const jobs = yield* Jobs;
-  for (const row of rows.values()) {
-    if (row.deleted || set.byId.has(row.job) || inexplicable.has(row)) continue;
-    const absence = yield* jobs.absence(row.job);
-    // Without an answer the others would not get one either: asked again with the next set.
-    if (absence === "unknown") return;
-    if (absence === "removed") {
-      rows.delete(row.job);
-      yield* dismissRow(state, row, options);
-    } else if (absence === "forgotten") {
-      inexplicable.add(row);
-      yield* Effect.logWarning("A job is gone and nothing says that it was deleted: its row stays as it is.", {
-        partition: state.partition,
-        job: row.job,
-        pendingRecords: row.books.pending.records,
-      });
+  const { closed, inDoubt, ofOtherPair, orphaned, unfinished } = yield* lookThroughRows(state, set);
+  for (const job of closed) state.rows.take(job);
+  for (const job of orphaned.toSorted()) state.orphans.set(job, state.rows.take(job)!);
+  // The customer and dataset of a job never change: one of another pair is another job under the same name, and the
+  // one before was deleted while no owner ran.
+  for (const job of ofOtherPair) yield* dismiss(state, job, options);
+  state.jobs = set;
+  for (const job of state.claim.damaged) if (briefOf(set, job) !== undefined) yield* refuseDamaged(state, job);
+  // By age: who is furthest behind is the first to get a place.
+  for (const { job } of unfinished.toSorted((a, b) => a.cursor - b.cursor)) {
+    const row = state.rows.get(job)!;
+    waker.queue(job, row, isNewcomer(row));
+  }
+  // Before the reader begins: what it finds must find them as they were left.
+  if (inDoubt.length > 0) yield* noteDoubt(state);
+  for (const job of inDoubt) yield* rouseInDoubt(state, job, options, waker);
+});
+
+/** Asked after the claim: by now the owner before can push no more. Without an answer the doubt stays. */
+const noteDoubt = Effect.fnUntraced(function* (state: PartitionState) {
+  const log = yield* Log;
+  const info = yield* log.describe(state.partition).pipe(Effect.catch(() => Effect.undefined));
+  if (info !== undefined) state.doubtTo = info.lastSequence;
+});
+
+const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set: JobSet) {
+  const findings: Findings = { closed: [], orphaned: [], ofOtherPair: [], unfinished: [], inDoubt: [] };
+  const holdsPair = yield* Effect.cached(pairsAfterScan(state));
+  let seen = 0;
+  for (const row of state.rows) {
+    if (++seen % sliceSize === 0) yield* Effect.yieldNow;
+    const brief = briefOf(set, row.job);
+    if (row.deleted) findings.closed.push(row.job);
+    else if (brief === undefined) findings.orphaned.push(row.job);
+    else if (brief.pairKey !== row.pairKey) findings.ofOtherPair.push(row.job);
+    else if (row.books.pending.records > 0) findings.unfinished.push({ job: row.job, cursor: row.cursor });
+    // What lies after the scan may have been counted and pushed without a row that tells of it.
+    else if (brief.revision !== row.revision && (yield* holdsPair)(row.pairKey)) findings.inDoubt.push(row.job);
+  }
+  return findings;
+});
+
+/** A job with nothing pending in its row that may have been pushed under an earlier revision than the newest. */
+const rouseInDoubt = Effect.fnUntraced(function* (
+  state: PartitionState,
+  job: string,
+  { residency }: BufferOptions,
+  waker: Waker,
+) {
+  const newest = state.jobs.byId.get(job);
+  const row = state.rows.get(job);
+  if (newest === undefined || row === undefined) return;
+  for (const other of state.jobs.byPair.get(row.pairKey) ?? []) {
+    if (other.job.id !== job && !state.buffers.has(other.job.id) && !state.waitingBuffers.has(other.job.id)) {
+      waker.rouse(other, state.position + 1);
     }
   }
+  // Without a place it begins under the newest revision: then what was pushed unnoticed arrives twice.
+  const effective = residency.mayEnter(false) ? yield* unfinishedRevision(newest, row) : undefined;
+  if (effective === undefined) return waker.rouse(newest, state.position + 1);
+  waker.enter({ newest, effective }, { row: state.rows.take(job)!, scan: state.scan }, false);
 });
 
-/** As `dismiss`, for a job that has no buffer: one is made that never runs. */
-const dismissRow = (state: PartitionState, row: Row, options: BufferOptions) => {
-  const former = formerJob(row);
-  const buffer = new Buffer(state.host(options.bounds), former, former, { row, scan: state.scan });
-  return takeLeave(state, buffer, row.counted);
-};
-
-/** What a row tells of the job that it was written for. Where that delivered to does not matter any more. */
-const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
-  const [customer = "", dataset = ""] = key.split(".");
-  const ids = { id: job, customer, dataset } as Pick<PushJob, "id" | "customer" | "dataset">;
-  return { revision, job: { ...ids, enabled: false, destination: { kind: "file", path: "/" }, batch: batchDefaults } };
-};
-
-const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
-  const account = buffer.shedPending(lastSequence);
-  if (account !== undefined) {
-    state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });
-    yield* Effect.logWarning("A deleted job's backlog is given up.", account);
+const adoptChanges = Effect.fnUntraced(function* (
+  state: PartitionState,
+  set: JobSet,
+  options: BufferOptions,
+  waker: Waker,
+) {
+  const changed = [...changedIds(state.jobs, set)];
+  // A chunk may come in the middle of this, and would find the set before.
+  for (const job of changed) {
+    const now = briefOf(set, job)?.pairKey;
+    // Of one that the store cannot explain, only another job of the same name says that it is gone.
+    const pair = pairOf(state, job) ?? (now === undefined ? undefined : state.orphans.get(job)?.pairKey);
+    if (pair === undefined || now === pair) continue;
+    state.leavingNow.add(job);
+    yield* dismiss(state, job, options);
   }
-  state.leaving.set(buffer.jobId, buffer);
-  state.checkpointWanted.raise();
+  // From here on in one step: the set, and what of it is here already.
+  state.jobs = set;
+  state.leavingNow.clear();
+  const refused: Array<string> = [];
+  for (const job of changed) {
+    const brief = briefOf(set, job);
+    if (brief === undefined || !state.isOwn(brief.pairKey)) continue;
+    if (state.claim.damaged.has(job)) refused.push(job);
+    else takeUp(state, set, job, brief, waker);
+  }
+  for (const job of refused) yield* refuseDamaged(state, job);
 });
+
+/** Under which pair a job is known here, resident or not. */
+const pairOf = (state: PartitionState, job: string): string | undefined =>
+  state.buffers.get(job)?.pairKey ?? state.waitingBuffers.get(job)?.pairKey ?? state.rows.get(job)?.pairKey;
+
+const isOfPartition = (state: PartitionState, pairKey: string, { partitions }: BufferOptions): boolean => {
+  const [customer = "", dataset = ""] = pairKey.split(".");
+  return partitionOf(customer, dataset, partitions) === state.partition;
+};
+
+/** A job that is new or has a new revision. */
+const takeUp = (
+  state: PartitionState,
+  set: JobSet,
+  job: string,
+  { pairKey, revision }: JobBrief,
+  waker: Waker,
+): void => {
+  restoreOrphan(state, job, pairKey);
+  const buffer = state.buffers.get(job);
+  const newest = () => set.byId.get(job)!;
+  if (buffer !== undefined) {
+    if (buffer.newest.revision !== revision) buffer.revise(newest());
+    return;
+  }
+  const waiting = state.waiting.get(job);
+  const row = state.waitingBuffers.get(job)?.rowNow() ?? state.rows.get(job);
+  // It may have been enabled or disabled; it keeps its place in the line.
+  if (row !== undefined && (waiting !== undefined || row.books.pending.records > 0)) {
+    waker.queue(job, row, waiting?.newcomer ?? isNewcomer(row));
+  }
+  if (!state.waitingBuffers.has(job) && state.byPair.find(pairKey) !== undefined)
+    waker.rouse(newest(), state.position + 1);
+};
+
+/** The job of a row that nobody could explain is back. */
+const restoreOrphan = (state: PartitionState, job: string, pairKey: string): void => {
+  const orphan = state.orphans.get(job);
+  if (orphan === undefined || orphan.pairKey !== pairKey) return;
+  state.orphans.delete(job);
+  state.rows.put(orphan);
+};
 
 /** The rows of a log that is not the one they were written for: what was pending there is lost, and said so. */
-export const rebase = Effect.fnUntraced(function* (state: PartitionState, rows: ReadonlyArray<Row>) {
+export const rebase = Effect.fnUntraced(function* (state: PartitionState) {
   const millis = yield* Clock.currentTimeMillis;
-  return rows.map((row): Row => {
+  const before = [...state.rows];
+  for (const row of before) {
     const { pending } = row.books;
     if (pending.records > 0) {
       const [customer = "", dataset = ""] = row.pairKey.split(".");
       const range = { firstSequence: row.cursor + 1, lastSequence: row.counted };
       state.receipts.push({ customer, dataset, job: row.job, ...range, ...pending, reason: "logLost", millis });
     }
-    const books = addBooks(row.books, {
-      ...emptyBooks,
-      expired: pending,
-      pending: { records: -pending.records, bytes: -pending.bytes },
-    });
-    return { ...row, books, start: 0, cursor: 0, counted: 0, cuts: [], snapshot: undefined };
-  });
+    state.rows.put(rebasedRow(row));
+  }
 });
+
+const rebasedRow = (row: Row): Row => {
+  const { pending } = row.books;
+  const books = addBooks(row.books, {
+    ...emptyBooks,
+    expired: pending,
+    pending: { records: -pending.records, bytes: -pending.bytes },
+  });
+  return { ...row, books, start: 0, cursor: 0, counted: 0, cuts: [], snapshot: undefined };
+};

@@ -123,7 +123,8 @@ export interface Checkpoint {
 /** A claimed partition. */
 export interface Claim {
   readonly register: Register;
-  readonly rows: ReadonlyArray<Row>;
+  /** A `RowTable` where there may be many: a partition's rows are never all objects at once. */
+  readonly rows: Iterable<Row>;
   /** Jobs whose row does not decode: where they stopped is not known, so they must not be started. */
   readonly damaged: ReadonlySet<string>;
   /** Rows first, in guarded batches; `scan` of the register moves in the last one. One at a time. */
@@ -140,6 +141,8 @@ export class Checkpoints extends Context.Service<
       owner: string,
       log: { readonly incarnation: string; readonly lastSequence: number },
     ) => Effect.Effect<Claim, Fenced | CheckpointUnavailable>;
+    /** The register alone, as the leader has it; undefined: there is none. */
+    readonly register: (partition: number) => Effect.Effect<Register | undefined, CheckpointUnavailable>;
     /** Rows and receipts as stored, whoever owns the partition. */
     readonly inspect: (partition: number) => Effect.Effect<
       {

@@ -1,5 +1,5 @@
 import { Context, type Effect } from "effect";
-import type { Pair } from "../../domain/partition.ts";
+import { type Pair, pairKey } from "../../domain/partition.ts";
 import type { StoredJob } from "../../domain/push-job.ts";
 
 /**
@@ -14,7 +14,49 @@ export interface JobSet {
   readonly pairs: ReadonlyMap<string, Pair>;
   /** All jobs of a pair, disabled ones included. Keyed by `Pair.key`. */
   readonly byPair: ReadonlyMap<string, ReadonlyArray<StoredJob>>;
+  /** See `briefOf`; where it is missing, `byId` answers. */
+  readonly brief?: (id: string) => JobBrief | undefined;
+  /** See `briefsOf`. */
+  readonly briefs?: () => Iterable<readonly [id: string, brief: JobBrief]>;
+  /** See `changedIds`; undefined: this set cannot tell. */
+  readonly changedSince?: (earlier: JobSet) => Iterable<string> | undefined;
 }
+
+/** What a set can say of a job without making an object of all its settings. */
+export interface JobBrief {
+  readonly pairKey: string;
+  readonly revision: number;
+  readonly enabled: boolean;
+}
+
+const briefFrom = ({ job, revision }: StoredJob): JobBrief => ({
+  pairKey: pairKey(job.customer, job.dataset),
+  revision,
+  enabled: job.enabled,
+});
+
+/** Asked of each of a million jobs: most of them are never looked at any closer. */
+export const briefOf = (set: JobSet, id: string): JobBrief | undefined => {
+  if (set.brief !== undefined) return set.brief(id);
+  const stored = set.byId.get(id);
+  return stored === undefined ? undefined : briefFrom(stored);
+};
+
+/** All jobs of a set, in no particular order. */
+export function* briefsOf(set: JobSet): Generator<readonly [id: string, brief: JobBrief]> {
+  if (set.briefs !== undefined) yield* set.briefs();
+  else for (const [id, stored] of set.byId) yield [id, briefFrom(stored)];
+}
+
+/** The jobs that are in one of two sets only, or at another revision. */
+export const changedIds = (before: JobSet, after: JobSet): Iterable<string> => {
+  const known = after.changedSince?.(before);
+  if (known !== undefined) return known;
+  const changed = new Set<string>();
+  for (const [id, stored] of after.byId) if (before.byId.get(id) !== stored) changed.add(id);
+  for (const id of before.byId.keys()) if (!after.byId.has(id)) changed.add(id);
+  return changed;
+};
 
 export const emptyJobSet: JobSet = { number: 0, byId: new Map(), pairs: new Map(), byPair: new Map() };
 

@@ -1,5 +1,5 @@
 import { Effect, Exit, Schema, Scope } from "effect";
-import { sliceRecordsInSteps } from "../buffer/slice-records.ts";
+import { sliceRecords } from "../buffer/slice-records.ts";
 import type { ClosedBatch } from "../buffer/window.ts";
 import type { StoredJob } from "../../domain/push-job.ts";
 import type { PushOutcome } from "../../domain/push-outcome.ts";
@@ -108,7 +108,7 @@ const batchOf = ({ parts, ref }: ClosedBatch, id: string): ReplayBatch => {
 };
 
 const partOf = Effect.fnUntraced(function* (whole: ReplayBatch, from: number, to: number) {
-  const { body, bytes, records } = yield* sliceRecordsInSteps(whole.body, from, to);
+  const { body, bytes, records } = yield* sliceRecords(whole.body, from, to);
   return {
     ref: { ...whole.ref, records, bytes },
     id: `${whole.id}.${from}-${to}`,

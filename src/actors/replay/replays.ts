@@ -1,6 +1,6 @@
 import { Clock, Context, Effect, Exit, Cause, FiberMap, Layer, Random, type Scope } from "effect";
 import type { StoredJob } from "../../domain/push-job.ts";
-import { partitionOf } from "../../domain/partition.ts";
+import { pairKey, partitionOf } from "../../domain/partition.ts";
 import { Owner } from "../owner.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
 import { Destinations } from "../ports/destinations.ts";
@@ -117,6 +117,8 @@ const findBuffer = (job: string, owner: Owner["Service"], jobs: Jobs["Service"],
     }
     const partition = partitionOf(stored.job.customer, stored.job.dataset, partitions);
     const state = owner.owned().get(partition)?.state;
+    // One that hibernates wakes, as for a chunk.
+    state?.dealtTo(pairKey(stored.job.customer, stored.job.dataset), state.position + 1);
     const buffer = state?.buffers.get(job);
     return state === undefined || buffer === undefined
       ? Effect.fail(refused("not-owned", `Partition ${partition} of push job ${job} is not owned by this node.`))

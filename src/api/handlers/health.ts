@@ -12,7 +12,10 @@ export const HealthHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const view = yield* NodeView;
     // Scrapers that come in a crowd must not make the node sum its books for each of them.
-    const gauges = yield* Effect.cachedWithTTL(view.books.pipe(Effect.flatMap(recordBooks), Effect.ignore), "1 second");
+    const gauges = yield* Effect.cachedWithTTL(
+      view.booksInMemory.pipe(Effect.flatMap(recordBooks), Effect.ignore),
+      "1 second",
+    );
 
     return handlers.handleAll({
       healthz: () => Effect.succeed({ status: "ok" as const }),

@@ -66,7 +66,7 @@ export class TransitionLines {
       before === undefined || before[name] === next[name] ? undefined : `${name} ${before[name]} → ${next[name]}`;
     const steps = [step("flow"), step("delivery")].filter((each) => each !== undefined);
     const text = steps.length === 0 ? `flow ${next.flow}, delivery ${next.delivery}` : steps.join(", ");
-    return `${timeOf(millis)}  ${event.padEnd(eventWidth)}  ${text}${detail}`;
+    return `${timeOf(millis)}  ${eventName(event).padEnd(eventWidth)}  ${text}${detail}`;
   }
 
   /** The batch in the balance, or the one that has just left it, and which attempt of it this is. */
@@ -85,6 +85,9 @@ export class TransitionLines {
 }
 
 const eventWidth = 20;
+
+/** As the chart writes it. */
+const eventName = (type: string): string => type.replace(/^xstate\.after\.([^.]+)\..*$/, "after $1");
 
 const timeOf = (millis: string): string => DateTime.formatIso(DateTime.makeUnsafe(Number(millis))).slice(11, 23);
 

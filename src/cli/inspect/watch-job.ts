@@ -28,11 +28,7 @@ export const watchJob = Effect.fnUntraced(function* (
   for (;;) yield* take(yield* Queue.take(frames));
 });
 
-const openSocket = (
-  connection: Connection,
-  job: string,
-  frames: Queue.Queue<string, CommandFailure>,
-): WebSocket => {
+const openSocket = (connection: Connection, job: string, frames: Queue.Queue<string, CommandFailure>): WebSocket => {
   const fail = (message: string): void => void Queue.failCauseUnsafe(frames, Cause.fail(failed(message)));
   const socket = new WebSocket(`${connection.url.replace(/^http/, "ws")}${inspectPath(job)}`, [inspectProtocol], {
     headers: authorizationOf(connection),

@@ -1,7 +1,7 @@
 import { Clock, Console, Effect, Option, Schema, Stream } from "effect";
 import { Command, Argument, Flag } from "effect/cli";
 import { type CommandFailure, failed, misused } from "../command-failure.ts";
-import { connectionTo, jsonFlag, urlFlag } from "../connection.ts";
+import { connectionTo, jsonFlag, dataUrlFlag } from "../connection.ts";
 import { grouped } from "../table.ts";
 import { type LineBody, LineCutter } from "./line-cutter.ts";
 import { showProgress } from "./progress.ts";
@@ -28,7 +28,7 @@ export const send = Command.make(
       Flag.withDescription("Field of each record that names its customer (default: what the dataset's catalogue says)"),
       Flag.optional,
     ),
-    url: urlFlag,
+    url: dataUrlFlag,
     batchRecords: Flag.Int("batch-records").pipe(
       Flag.withDescription("Most records in one request (default 1000)"),
       Flag.withSchema(between(1, 100_000)),

@@ -3,8 +3,11 @@ import { Effect, Layer } from "effect";
 import { BufferActors } from "../../../src/actors/buffer/actor.ts";
 import { adoptJobs } from "../../../src/actors/partition/recover.ts";
 import { checkpoint } from "../../../src/actors/partition/checkpointer.ts";
-import { type JobAbsence, Jobs } from "../../../src/actors/ports/jobs.ts";
+import type { PartitionState } from "../../../src/actors/partition/partition-state.ts";
+import type { Row } from "../../../src/actors/ports/checkpoints.ts";
+import { type JobAbsence, Jobs, type JobSet } from "../../../src/actors/ports/jobs.ts";
 import type { LogMessage } from "../../../src/actors/ports/log.ts";
+import { Residency } from "../../../src/actors/residency/residency.ts";
 import { partitionOf as partitionOfPair } from "../../../src/domain/partition.ts";
 import type { StoredJob } from "../../../src/domain/push-job.ts";
 import { jobSetOf, quiet, storedJob } from "../../support/world.ts";
@@ -19,7 +22,23 @@ import {
   scriptedClaim,
 } from "./partition-fixture.ts";
 
-const options = { partitions: 1, bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 } };
+const residencyOf = (residentBuffersMax: number) =>
+  new Residency({ residentBuffersMax, hibernateAfterMillis: 1_000, mayCreate: () => true });
+const options = {
+  partitions: 1,
+  bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 },
+  residency: residencyOf(1_000),
+};
+
+/** As an owner does: the rows of the claim, then the set. */
+const adoptFirst = (state: PartitionState, set: JobSet, rows: ReadonlyArray<Row>, with_: typeof options = options) => {
+  for (const row of rows) state.rows.put(row);
+  return adoptJobs(state, set, with_);
+};
+
+/** A chunk of the pair comes, so that its buffers are wanted. */
+const come = (state: PartitionState, customer: string) =>
+  state.dealtTo(`${customer}.http_requests`, state.position + 1);
 const empty = jobSetOf([], 1);
 
 interface Script {
@@ -62,7 +81,7 @@ const partition = (scan: number) => {
   return { state: partitionOf(claim, scan), written };
 };
 
-const rowsOf = (...rows: ReadonlyArray<ReturnType<typeof rowOf>>) => new Map(rows.map((row) => [row.job, row]));
+const rowsOf = (...rows: ReadonlyArray<Row>) => rows;
 
 describe("recovery", () => {
   it.effect("starts a job without a row where the reader is, and one with nothing pending at the scan", () =>
@@ -74,7 +93,9 @@ describe("recovery", () => {
         rowOf("behind", "c", { cursor: 7, counted: 40, books: pendingBooks(3) }),
       );
       const { layer } = scripted();
-      yield* adoptJobs(state, set, rows, options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, set, rows).pipe(Effect.provide(layer));
+      assert.deepStrictEqual([...state.buffers.keys()], ["behind"], "what nothing happens to is not in memory");
+      for (const customer of ["a", "b"]) come(state, customer);
       const told = [...state.buffers.values()].map(({ cursor, jobId, live, start }) => ({
         cursor,
         jobId,
@@ -82,9 +103,9 @@ describe("recovery", () => {
         start,
       }));
       assert.deepStrictEqual(told, [
+        { jobId: "behind", start: 0, cursor: 7, live: false },
         { jobId: "new", start: 40, cursor: 40, live: true },
         { jobId: "idle", start: 0, cursor: 40, live: true },
-        { jobId: "behind", start: 0, cursor: 7, live: false },
       ]);
     }),
   );
@@ -96,7 +117,7 @@ describe("recovery", () => {
       const { layer, started } = scripted({ history: [old] });
       const row = rowOf("a", "a", { counted: 40, books: pendingBooks(3), snapshot: { any: "thing" } });
       const set = jobSetOf([storedJob("a", "a", {}, 2)], 1);
-      yield* adoptJobs(state, set, rowsOf(row), options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, set, rowsOf(row)).pipe(Effect.provide(layer));
       assert.deepStrictEqual(started, [{ job: "a", saved: { any: "thing" }, revised: true }]);
       assert.strictEqual(state.buffers.get("a")!.effective, old);
     }),
@@ -108,7 +129,7 @@ describe("recovery", () => {
       const { layer, started } = scripted();
       const row = rowOf("a", "a", { counted: 40, books: pendingBooks(3), snapshot: { any: "thing" } });
       const set = jobSetOf([storedJob("a", "a", {}, 2)], 1);
-      yield* adoptJobs(state, set, rowsOf(row), options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, set, rowsOf(row)).pipe(Effect.provide(layer));
       assert.deepStrictEqual(started, [{ job: "a", saved: undefined, revised: false }]);
       const buffer = state.buffers.get("a")!;
       // Nobody may come any more to ask for the row that the first push waits for.
@@ -123,8 +144,8 @@ describe("recovery", () => {
       const { state, written } = partition(40);
       const { layer, stopped } = scripted();
       const row = rowOf("a", "a", { cursor: 5, counted: 40, books: pendingBooks(3) });
-      yield* adoptJobs(state, jobSetOf([storedJob("a", "a")], 1), rowsOf(row), options).pipe(Effect.provide(layer));
-      yield* adoptJobs(state, jobSetOf([], 1, 2), new Map(), options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, jobSetOf([storedJob("a", "a")], 1), rowsOf(row)).pipe(Effect.provide(layer));
+      yield* adoptJobs(state, jobSetOf([], 1, 2), options).pipe(Effect.provide(layer));
       assert.deepStrictEqual(stopped, ["a"]);
       assert.strictEqual(state.buffers.size, 0);
       yield* checkpoint(state, "me", []);
@@ -141,7 +162,8 @@ describe("recovery", () => {
       const { state } = partition(40);
       const { layer } = scripted();
       const rows = rowsOf(rowOf("a", "a", { deleted: true, counted: 40, books: pendingBooks(3) }));
-      yield* adoptJobs(state, jobSetOf([storedJob("a", "a")], 1), rows, options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, jobSetOf([storedJob("a", "a")], 1), rows).pipe(Effect.provide(layer));
+      come(state, "a");
       const { ledger, start } = state.buffers.get("a")!;
       assert.deepStrictEqual([start, ledger.pendingRecords], [40, 0]);
       assert.strictEqual(state.leaving.size, 0);
@@ -154,7 +176,8 @@ describe("recovery", () => {
       const state = partitionOf({ ...claim, damaged: new Set(["a"]) }, 0);
       const { layer, started } = scripted();
       const set = jobSetOf([storedJob("a", "a"), storedJob("b", "b")], 1);
-      yield* adoptJobs(state, set, new Map(), options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, set, []).pipe(Effect.provide(layer));
+      for (const customer of ["a", "b"]) come(state, customer);
       assert.deepStrictEqual(
         started.map(({ job }) => job),
         ["b"],
@@ -169,10 +192,11 @@ describe("a job of another customer under the same name", () => {
       const { state, written } = partition(40);
       const { layer } = scripted();
       const rows = rowsOf(rowOf("a", "before", { cursor: 5, counted: 33, books: pendingBooks(3) }));
-      yield* adoptJobs(state, jobSetOf([storedJob("a", "a")], 1), rows, options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, jobSetOf([storedJob("a", "a")], 1), rows).pipe(Effect.provide(layer));
+      come(state, "a");
       const buffer = state.buffers.get("a")!;
       assert.deepStrictEqual([buffer.pairKey, buffer.start, buffer.ledger.pendingRecords], ["a.http_requests", 40, 0]);
-      assert.strictEqual(rows.size, 0);
+      assert.strictEqual(state.rows.size, 0);
       yield* checkpoint(state, "me", [buffer]);
       const { receipts, rows: stored } = written[0]!;
       const range = { firstSequence: 6, lastSequence: 33 };
@@ -194,11 +218,12 @@ describe("a job of another customer under the same name", () => {
       const { layer, started, stopped } = scripted();
       const rows = rowsOf(rowOf("a", "before", { cursor: 5, counted: 40, books: pendingBooks(3) }));
       const adopt = (job: StoredJob, number: number) =>
-        adoptJobs(state, jobSetOf([job], 1, number), rows, options).pipe(Effect.provide(layer));
-      yield* adopt(storedJob("a", "before"), 1);
+        adoptJobs(state, jobSetOf([job], 1, number), options).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, jobSetOf([storedJob("a", "before")], 1), rows).pipe(Effect.provide(layer));
       const before = state.buffers.get("a")!;
       state.position = 50;
       yield* adopt(storedJob("a", "after", {}, 2), 2);
+      come(state, "after");
       const after = state.buffers.get("a")!;
       assert.notStrictEqual(after, before);
       assert.deepStrictEqual([after.pairKey, after.start], ["after.http_requests", 50]);
@@ -220,9 +245,10 @@ describe("a job of another customer under the same name", () => {
       const names = Array.from({ length: 20 }, (_, i) => `c${i}`);
       const [own, other] = [names.find(here)!, names.find((name) => !here(name))!];
       const rows = rowsOf(rowOf("b", own, { counted: 40, books: pendingBooks(2) }));
-      yield* adoptJobs(state, jobSetOf([storedJob("a", own)], 2), rows, two).pipe(Effect.provide(layer));
+      yield* adoptFirst(state, jobSetOf([storedJob("a", own)], 2), rows, two).pipe(Effect.provide(layer));
+      come(state, own);
       const moved = [storedJob("a", other, {}, 2), storedJob("b", other, {}, 3)];
-      yield* adoptJobs(state, jobSetOf(moved, 2, 2), rows, two).pipe(Effect.provide(layer));
+      yield* adoptJobs(state, jobSetOf(moved, 2, 2), two).pipe(Effect.provide(layer));
       assert.deepStrictEqual(stopped, ["a"]);
       assert.strictEqual(state.buffers.size, 0);
       assert.sameMembers([...state.leaving.keys()], ["a", "b"]);
@@ -243,9 +269,9 @@ describe("a row whose job is gone", () => {
         rowOf("forgotten", "c", behind),
         rowOf("closed", "d", { ...behind, deleted: true }),
       );
-      const adopt = adoptJobs(state, empty, rows, options).pipe(Effect.provide(layer));
-      yield* adopt;
-      assert.deepStrictEqual(asked, ["removed", "stored", "forgotten"]);
+      yield* adoptFirst(state, empty, rows).pipe(Effect.provide(layer));
+      const adopt = adoptJobs(state, empty, options).pipe(Effect.provide(layer));
+      assert.deepStrictEqual(asked, ["forgotten", "removed", "stored"]);
       assert.deepStrictEqual([...state.leaving.keys()], ["removed"]);
       yield* adopt;
       assert.deepStrictEqual(asked.slice(3), ["stored"], "whom nobody remembers is asked for once");
@@ -278,8 +304,8 @@ describe("a row whose job is gone", () => {
       const absences: Record<string, JobAbsence> = { a: "unknown", b: "removed" };
       const { asked, layer } = scripted({ absences });
       const rows = rowsOf(rowOf("a", "a"), rowOf("b", "b"));
-      const adopt = adoptJobs(state, empty, rows, options).pipe(Effect.provide(layer));
-      yield* adopt;
+      yield* adoptFirst(state, empty, rows).pipe(Effect.provide(layer));
+      const adopt = adoptJobs(state, empty, options).pipe(Effect.provide(layer));
       assert.deepStrictEqual(asked, ["a"]);
       absences["a"] = "removed";
       yield* adopt;
@@ -297,7 +323,8 @@ describe("a revision that came while no owner ran", () => {
     const { state } = partition(scan);
     const { layer, started } = scripted(script);
     const newest = storedJob("a", "a", {}, 2);
-    yield* adoptJobs(state, jobSetOf([newest], 1), rowsOf(row), options).pipe(Effect.provide(layer));
+    yield* adoptFirst(state, jobSetOf([newest], 1), rowsOf(row)).pipe(Effect.provide(layer));
+    come(state, "a");
     const buffer = state.buffers.get("a")!;
     return { revision: buffer.effective.revision, live: buffer.live, revised: started[0]!.revised };
   });

@@ -1,0 +1,84 @@
+import { Clock, Effect } from "effect";
+import { batchDefaults, type PushJob, type StoredJob } from "../../domain/push-job.ts";
+import { BufferActors } from "../buffer/actor.ts";
+import { Buffer } from "../buffer/buffer.ts";
+import type { WindowBounds } from "../buffer/window.ts";
+import type { Row } from "../ports/checkpoints.ts";
+import { Jobs } from "../ports/jobs.ts";
+import type { Residency } from "../residency/residency.ts";
+import type { PartitionState } from "./partition-state.ts";
+
+export interface LeaveOptions {
+  readonly bounds: WindowBounds;
+  readonly residency: Residency;
+}
+
+/** Whatever there is of a job leaves, wherever it is: resident, waiting or hibernated. */
+export const dismiss = Effect.fnUntraced(function* (state: PartitionState, job: string, options: LeaveOptions) {
+  const actors = yield* BufferActors;
+  const buffer = state.buffers.get(job);
+  if (buffer !== undefined) {
+    yield* actors.stop(buffer);
+    options.residency.leave(buffer);
+    state.remove(buffer);
+    yield* takeLeave(state, buffer, state.position);
+  }
+  const waiting = state.waitingBuffers.get(job);
+  state.waiting.delete(job);
+  if (waiting !== undefined) {
+    state.removeWaiting(waiting);
+    yield* dismissRow(state, waiting.rowNow(), options);
+  }
+  const row = state.rows.take(job) ?? state.orphans.get(job);
+  state.orphans.delete(job);
+  if (row !== undefined) yield* dismissRow(state, row, options);
+});
+
+/** As `dismiss`, for a job of which there is a row only: a buffer is made that never runs. */
+const dismissRow = (state: PartitionState, row: Row, { bounds }: LeaveOptions) => {
+  const former = formerJob(row);
+  const buffer = new Buffer(state.host(bounds), former, former, { row, scan: state.scan });
+  return takeLeave(state, buffer, row.counted);
+};
+
+/** What a row tells of the job that it was written for. Where that delivered to does not matter any more. */
+const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
+  const [customer = "", dataset = ""] = key.split(".");
+  const ids = { id: job, customer, dataset } as Pick<PushJob, "id" | "customer" | "dataset">;
+  return { revision, job: { ...ids, enabled: false, destination: { kind: "file", path: "/" }, batch: batchDefaults } };
+};
+
+const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
+  const account = buffer.shedPending(lastSequence);
+  if (account !== undefined) {
+    state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });
+    yield* Effect.logWarning("A deleted job's backlog is given up.", account);
+  }
+  state.leaving.set(buffer.jobId, buffer);
+  state.checkpointWanted.raise();
+});
+
+/** Rows that the store cannot say anything about; one warning each per claim is enough. */
+const inexplicable = new WeakSet<Row>();
+
+/** Rows of jobs that were deleted while no owner ran. That a job is missing is not enough: the store must say so. */
+export const dismissRemoved = Effect.fnUntraced(function* (state: PartitionState, options: LeaveOptions) {
+  const jobs = yield* Jobs;
+  for (const row of state.orphans.values()) {
+    if (inexplicable.has(row)) continue;
+    const absence = yield* jobs.absence(row.job);
+    // Without an answer the others would not get one either: asked again with the next set.
+    if (absence === "unknown") return;
+    if (absence === "removed") {
+      state.orphans.delete(row.job);
+      yield* dismissRow(state, row, options);
+    } else if (absence === "forgotten") {
+      inexplicable.add(row);
+      yield* Effect.logWarning("A job is gone and nothing says that it was deleted: its row stays as it is.", {
+        partition: state.partition,
+        job: row.job,
+        pendingRecords: row.books.pending.records,
+      });
+    }
+  }
+});

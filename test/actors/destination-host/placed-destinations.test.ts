@@ -1,0 +1,80 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Deferred, Effect, Fiber, Layer } from "effect";
+import { DestinationHosts } from "../../../src/actors/destination-host/destination-hosts.ts";
+import { layerPlacedDestinations } from "../../../src/actors/destination-host/placed-destinations.ts";
+import { Destinations, type PushRequest } from "../../../src/actors/ports/destinations.ts";
+import { deferred, delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
+import { jobTo } from "../../destinations/push-jobs.ts";
+import { hostLimits } from "../../support/host-limits.ts";
+
+const request: PushRequest = {
+  batch: { first: 1, last: 1, records: 1, bytes: 10, startMillis: 0, endMillis: 0, closedBy: "size" },
+  batchId: "id",
+  hex: "00000000",
+  attempt: 1,
+  body: [],
+  bodyBytes: 0,
+};
+
+const over = (push: () => Effect.Effect<PushOutcome>, pushesInFlightMax: number) =>
+  layerPlacedDestinations("replay").pipe(
+    Layer.provide(
+      Layer.succeed(Destinations, { open: () => Effect.succeed({ push, locate: () => "test", host: "test:1" }) }),
+    ),
+    Layer.provideMerge(DestinationHosts.layer({ ...hostLimits, pushesInFlightMax })),
+  );
+
+const open = Effect.flatMap(Destinations, (destinations) =>
+  destinations.open(jobTo({ kind: "http", url: "http://127.0.0.1:1/" })),
+);
+
+const turns = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true });
+const inFlight = Effect.map(DestinationHosts, (hosts) => hosts.hosts(10).reduce((sum, each) => sum + each.inFlight, 0));
+
+describe("a push beside the live delivery", () => {
+  it.effect("waits for a place, and gives it back however it ends", () =>
+    Effect.gen(function* () {
+      const answer = yield* Deferred.make<PushOutcome>();
+      let begun = 0;
+      const push = () =>
+        Effect.andThen(
+          Effect.sync(() => void (begun += 1)),
+          Deferred.await(answer),
+        );
+      yield* Effect.gen(function* () {
+        const destination = yield* open;
+        const [first, second, third] = yield* Effect.forEach([1, 2, 3], () =>
+          Effect.forkChild(destination.push(request)),
+        );
+        yield* turns;
+        assert.strictEqual(begun, 1);
+        // One that waits and one that pushes are interrupted: the third gets the place.
+        yield* Fiber.interrupt(second!);
+        yield* Fiber.interrupt(first!);
+        yield* turns;
+        assert.strictEqual(begun, 2);
+        yield* Deferred.succeed(answer, delivered(200));
+        assert.strictEqual((yield* Fiber.join(third!))._tag, "Delivered");
+        yield* turns;
+        assert.strictEqual(yield* inFlight, 0);
+      }).pipe(Effect.scoped, Effect.provide(over(push, 1)));
+    }),
+  );
+
+  it.effect("is not tried while the host's circuit is open", () => {
+    let pushes = 0;
+    const push = () =>
+      Effect.sync(() => {
+        pushes += 1;
+        return deferred("connection-refused", "refused", { ambiguous: false });
+      });
+    return Effect.gen(function* () {
+      const destination = yield* open;
+      const outcomes: Array<PushOutcome> = [];
+      for (let i = 0; i < 20; i++) outcomes.push(yield* destination.push({ ...request, attempt: i + 1 }));
+      const last = outcomes.at(-1);
+      assert.strictEqual(last?._tag === "Deferred" ? last.reason : last?._tag, "circuit-open");
+      assert.isBelow(pushes, 20);
+    }).pipe(Effect.scoped, Effect.provide(over(push, 8)));
+  });
+});

@@ -1,0 +1,246 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Layer } from "effect";
+import { TestClock } from "effect/testing";
+import { BufferActors } from "../../../src/actors/buffer/actor.ts";
+import type { Buffer } from "../../../src/actors/buffer/buffer.ts";
+import { checkpoint } from "../../../src/actors/partition/checkpointer.ts";
+import { adoptJobs } from "../../../src/actors/partition/recover.ts";
+import { Jobs } from "../../../src/actors/ports/jobs.ts";
+import { accountsOf, totalsOf } from "../../../src/actors/residency/accounts.ts";
+import { IdleWatch, reapPartition } from "../../../src/actors/residency/hibernate.ts";
+import { givePlaces } from "../../../src/actors/residency/places.ts";
+import { Residency } from "../../../src/actors/residency/residency.ts";
+import { makeWaker } from "../../../src/actors/residency/wake.ts";
+import { jobSetOf, quiet, storedJob } from "../../support/world.ts";
+import { chunkOf, logOf, partitionOf, registerOf, rowOf, scriptedClaim } from "../partition/partition-fixture.ts";
+
+/** Actors that are in the state that a test says, and decide nothing. */
+const layerActors = (deliveryOf: (job: string) => string) => {
+  const start = (buffer: Buffer) => {
+    buffer.actor = {
+      send: () => undefined,
+      delivery: () => deliveryOf(buffer.jobId),
+      flow: () => "live",
+      inspect: () => () => undefined,
+      context: () => ({ batch: null }) as never,
+      stop: () => undefined,
+    };
+  };
+  const stop = (buffer: Buffer) => void (buffer.actor = undefined);
+  return Layer.succeed(BufferActors, {
+    start: (buffer) => Effect.sync(() => start(buffer)),
+    stop: (buffer) => Effect.sync(() => stop(buffer)),
+    startNow: start,
+    stopNow: stop,
+  });
+};
+
+/** A partition of jobs `a`, `b`, … of customers of the same names, with so many places. */
+const world = Effect.fnUntraced(function* (
+  ids: ReadonlyArray<string>,
+  residentBuffersMax: number,
+  rows: ReadonlyArray<ReturnType<typeof rowOf>> = [],
+  mayCreate: () => boolean = () => true,
+) {
+  const { claim, written } = scriptedClaim(registerOf());
+  const state = partitionOf(claim, 0);
+  for (const row of rows) state.rows.put(row);
+  const residency = new Residency({ residentBuffersMax, hibernateAfterMillis: 5_000, mayCreate });
+  const options = { partitions: 1, bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 }, residency };
+  const states = new Map<string, string>();
+  const jobs = Layer.succeed(Jobs, {
+    served: () => jobSetOf([], 1),
+    onChange: () => Effect.void,
+    atRevision: () => Effect.undefined,
+    absence: () => Effect.succeed("forgotten"),
+  });
+  const layer = Layer.mergeAll(
+    layerActors((job) => states.get(job) ?? "idle"),
+    jobs,
+    logOf([]),
+    quiet,
+  );
+  const set = jobSetOf(
+    ids.map((id) => storedJob(id, id)),
+    1,
+  );
+  yield* adoptJobs(state, set, options).pipe(Effect.provide(layer));
+  const waker = yield* makeWaker(state, options).pipe(Effect.provide(layer));
+  const watch = new IdleWatch();
+  /** As the reader does with one record. */
+  const come = (customer: string) => {
+    const sequence = state.position + 1;
+    const chunk = chunkOf(customer, 1);
+    for (const buffer of state.dealtTo(chunk.pairKey, sequence)) {
+      buffer.count(sequence, sequence, chunk);
+      if (buffer.live && !buffer.feed(sequence, sequence, chunk)) buffer.lag(sequence - 1);
+    }
+    state.position = sequence;
+  };
+  const settle = (job: string) => {
+    const buffer = state.buffers.get(job)!;
+    buffer.advance(state.position + 10_000);
+    const head = buffer.window.head()!;
+    buffer.settle(head.ref, null, 0);
+    buffer.lastSuccessMillis = 1;
+  };
+  return {
+    come,
+    residency,
+    settle,
+    state,
+    states,
+    written,
+    saveAll: Effect.suspend(() => checkpoint(state, "me", [...state.rowed()])),
+    reap: reapPartition(state, residency, waker, watch).pipe(Effect.provide(layer)),
+    places: givePlaces(state, residency, waker).pipe(Effect.provide(layer)),
+  };
+});
+
+describe("residency", () => {
+  it.effect("hibernates what has been quiescent for long enough, and a chunk wakes it where it was", () =>
+    Effect.gen(function* () {
+      const { come, reap, residency, saveAll, settle, state } = yield* world(["a", "b"], 10);
+      assert.strictEqual(state.buffers.size, 0, "what nothing happened to is not in memory");
+      come("a");
+      yield* reap;
+      yield* TestClock.adjust("1 hour");
+      yield* reap;
+      assert.strictEqual(state.buffers.size, 1, "with something pending nothing hibernates");
+      settle("a");
+      yield* TestClock.adjust("1 hour");
+      yield* reap;
+      assert.strictEqual(state.buffers.size, 1, "nor does what no row tells of");
+      yield* saveAll;
+      yield* reap;
+      yield* TestClock.adjust("4 seconds");
+      yield* reap;
+      assert.strictEqual(state.buffers.size, 1, "nor at once");
+      yield* TestClock.adjust("2 seconds");
+      yield* reap;
+      assert.deepStrictEqual([state.buffers.size, residency.size, state.rows.size], [0, 0, 1]);
+      assert.strictEqual(totalsOf(state).delivered.records, 1);
+      come("b");
+      come("a");
+      const { cursor, ledger, live, start } = state.buffers.get("a")!;
+      assert.deepStrictEqual(
+        { cursor, live, start, books: ledger.books().accepted.records },
+        { cursor: 2, live: true, start: 0, books: 2 },
+      );
+      assert.strictEqual(state.rows.size, 0);
+      assert.deepStrictEqual([...accountsOf(state)].map(({ job }) => job).toSorted(), ["a", "b"]);
+    }),
+  );
+
+  it.effect("counts for those without a place, and gives them one in time: nothing is lost", () =>
+    Effect.gen(function* () {
+      const { come, places, reap, residency, saveAll, settle, state, written } = yield* world(["a", "b"], 1);
+      come("a");
+      for (let i = 0; i < 3; i++) come("b");
+      assert.deepStrictEqual([...state.buffers.keys()], ["a"]);
+      assert.deepStrictEqual([...state.waiting.keys()], ["b"]);
+      assert.strictEqual(residency.counts.refused, 1);
+      yield* saveAll;
+      const row = written[0]!.rows.find(({ job }) => job === "b")!;
+      assert.deepInclude(row, { start: 1, cursor: 1, counted: 4 });
+      assert.deepStrictEqual([row.books.accepted.records, row.books.pending.records], [3, 3]);
+      assert.strictEqual(written[0]!.register.lowWater, 0, "a's row begins at 0");
+      come("b");
+      settle("a");
+      yield* saveAll;
+      assert.strictEqual(written.at(-1)!.register.lowWater, 1, "and b's at 1, wherever its buffer is");
+      come("b");
+      yield* places;
+      assert.isFalse(state.buffers.has("b"), "there is still no place");
+      // With a place in ten left or less, nothing waits to hibernate.
+      yield* reap;
+      assert.deepStrictEqual([...state.buffers.keys()], []);
+      yield* places;
+      const buffer = state.buffers.get("b")!;
+      assert.deepStrictEqual([buffer.cursor, buffer.live, buffer.fedTo], [1, false, 1]);
+      assert.strictEqual(buffer.ledger.pendingRecords, 5);
+      assert.strictEqual(buffer.scanBound(), 5, "what was counted since its row was written is still in no row");
+      assert.strictEqual(state.waiting.size, 0);
+    }),
+  );
+
+  it.effect("lets a buffer that cannot deliver give its place up to one that waits, and keeps its cursor", () =>
+    Effect.gen(function* () {
+      const { come, places, reap, residency, saveAll, state, states } = yield* world(["a", "b"], 1);
+      come("a");
+      states.set("a", "backingOff");
+      state.buffers.get("a")!.giveUpWindow();
+      come("b");
+      yield* saveAll;
+      yield* reap;
+      assert.deepStrictEqual([...state.buffers.keys()], ["a"], "it has its time");
+      yield* TestClock.adjust("20 seconds");
+      yield* reap;
+      yield* places;
+      assert.deepStrictEqual([...state.buffers.keys()], ["b"]);
+      assert.strictEqual(residency.counts.evicted, 1);
+      assert.deepStrictEqual([...state.waiting.keys()], ["a"]);
+      assert.deepInclude(state.waitingBuffers.get("a")!.rowNow(), { cursor: 0, start: 0 });
+      assert.strictEqual(totalsOf(state).pending.records, 2);
+    }),
+  );
+
+  it.effect("keeps half of the places from newcomers, and none from those who were there before", () =>
+    Effect.gen(function* () {
+      const rows = ["x", "y"].map((id) => rowOf(id, id, { lastSuccessMillis: 1 }));
+      const { come, residency, state } = yield* world(["a", "b", "c", "x", "y"], 4, rows);
+      for (const customer of ["a", "b", "c", "x", "y"]) come(customer);
+      assert.deepStrictEqual([...state.buffers.keys()], ["a", "b", "x", "y"]);
+      assert.deepStrictEqual([...state.waiting.keys()], ["c"]);
+      assert.deepStrictEqual([residency.size, residency.newcomersSize], [4, 2]);
+    }),
+  );
+
+  it.effect("creates nobody's first buffer without a token", () =>
+    Effect.gen(function* () {
+      let tokens = 1;
+      const { come, places, state } = yield* world(["a", "b", "x"], 10, [rowOf("x", "x")], () => tokens-- > 0);
+      for (const customer of ["x", "a", "b"]) come(customer);
+      assert.deepStrictEqual([...state.buffers.keys()], ["x", "a"]);
+      tokens = 1;
+      yield* places;
+      assert.deepStrictEqual([...state.buffers.keys()], ["x", "a", "b"]);
+      assert.strictEqual(state.buffers.get("b")!.ledger.pendingRecords, 1);
+    }),
+  );
+
+  it.effect("brings in all jobs of a pair together, one that was added meanwhile included", () =>
+    Effect.gen(function* () {
+      const { claim } = scriptedClaim(registerOf());
+      const state = partitionOf(claim, 0);
+      const residency = new Residency({ residentBuffersMax: 9, hibernateAfterMillis: 1, mayCreate: () => true });
+      const options = { partitions: 1, bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 }, residency };
+      const jobs = Layer.succeed(Jobs, {
+        served: () => jobSetOf([], 1),
+        onChange: () => Effect.void,
+        atRevision: () => Effect.undefined,
+        absence: () => Effect.succeed("forgotten"),
+      });
+      const layer = Layer.mergeAll(
+        layerActors(() => "idle"),
+        jobs,
+        logOf([]),
+        quiet,
+      );
+      const one = [storedJob("a", "x")];
+      yield* adoptJobs(state, jobSetOf(one, 1), options).pipe(Effect.provide(layer));
+      assert.lengthOf(state.dealtTo("x.http_requests", 1), 1);
+      state.position = 7;
+      const two = [...one, storedJob("b", "x"), storedJob("c", "y")];
+      yield* adoptJobs(state, jobSetOf(two, 1, 2), options).pipe(Effect.provide(layer));
+      assert.deepStrictEqual(
+        state.dealtTo("x.http_requests", 8).map(({ jobId, start }) => [jobId, start]),
+        [
+          ["a", 0],
+          ["b", 7],
+        ],
+      );
+      assert.isFalse(state.buffers.has("c"));
+    }),
+  );
+});
