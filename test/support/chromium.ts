@@ -1,5 +1,5 @@
 import { Effect } from "effect";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,25 +25,37 @@ export interface ChromiumPage {
  * `@sparticuz/chromium`, which needs no download. Undefined: there is none, and the tests that need one are skipped.
  */
 export const findChromium = async (): Promise<string | undefined> => {
+  const found = installedChromium() ?? (await packagedChromium());
+  if (found !== undefined && runs(found)) return found;
+  process.stderr.write(
+    `${found === undefined ? "There is no Chromium" : `${found} does not run`}: the tests that need one are skipped. ` +
+      "Install Debian's `chromium`, or name one with CHROMIUM.\n",
+  );
+  return undefined;
+};
+
+const installedChromium = (): string | undefined => {
   const given = process.env["CHROMIUM"];
   if (given !== undefined && given !== "") return given;
   const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
   const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const installed = folders
-    .flatMap((folder) => names.map((name) => join(folder, name)))
-    .find((path) => existsSync(path));
-  if (installed !== undefined) return installed;
+  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find((path) => existsSync(path));
+};
+
+const packagedChromium = async (): Promise<string | undefined> => {
+  // A name that the compiler does not follow: the package may be absent.
+  const name = "@sparticuz/chromium";
   try {
-    const name = "@sparticuz/chromium";
     const { default: packaged } = (await import(name)) as { default: { executablePath: () => Promise<string> } };
     return await packaged.executablePath();
   } catch {
-    process.stderr.write(
-      "No Chromium: install Debian's `chromium`, or name one with CHROMIUM; its tests are skipped.\n",
-    );
     return undefined;
   }
 };
+
+/** Libraries of the system may be missing, or the processor be another. */
+const runs = (path: string): boolean =>
+  spawnSync(path, ["--no-sandbox", "--version"], { stdio: "ignore", timeout: 20_000 }).status === 0;
 
 export const openChromium = Effect.fnUntraced(function* (executable: string) {
   const profile = yield* Effect.acquireRelease(
