@@ -103,7 +103,7 @@ const measure = (count: number, rounds: number) => {
   };
 };
 
-/** The two halves of a pair are some milliseconds apart, so that a busy machine is as busy in the one as in the other. */
+/** The halves of a pair are some milliseconds apart, so that a busy machine is as busy in the one as in the other. */
 const sliceActors = 500;
 
 type Actor = ReturnType<typeof startBuffer>;

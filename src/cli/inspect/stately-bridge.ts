@@ -7,9 +7,9 @@ import type { Frame } from "../../observability/inspection/frame.ts";
 import { type CommandFailure, failed } from "../command-failure.ts";
 
 /**
- * What `createInspectorServer` of `@statelyai/inspect` does: a page with Stately's inspector in a frame, and a WebSocket
- * that anything which speaks its format can listen to. It needs no network by itself; the developer's browser does, for
- * the inspector.
+ * What `createInspectorServer` of `@statelyai/inspect` does: a page with Stately's inspector in a frame, and a
+ * WebSocket that anything which speaks its format can listen to. It needs no network by itself; the developer's browser
+ * does, for the inspector.
  */
 export interface StatelyBridge {
   readonly url: string;

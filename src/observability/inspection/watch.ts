@@ -33,7 +33,7 @@ export class Watch {
     this.nowMillis = nowMillis;
   }
 
-  /** Attaches, also to the next actor after a crash. To be called now and then. False: there is no such job any more. */
+  /** Attaches, also to the next actor after a crash. To be called now and then. False: there is no such job. */
   check(): boolean {
     const buffer = this.buffers.find(this.job);
     if (buffer === undefined) return false;
