@@ -2,10 +2,12 @@ import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
+import { BuffersGroup } from "./buffers-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
+import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -127,6 +129,8 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
   .add(ReplaysGroup)
+  .add(BuffersGroup)
+  .add(ReceiptsGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -134,6 +138,8 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(IngestGroup, JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
   .add(ReplaysGroup)
+  .add(BuffersGroup)
+  .add(ReceiptsGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

@@ -21,11 +21,6 @@ export class NodeView extends Context.Service<
     readonly audit: Effect.Effect<AuditReport, ApiUnavailable>;
     /** Every check by name; the node is ready when all are. */
     readonly readiness: Effect.Effect<ReadonlyArray<ReadinessCheck>>;
-    readonly limits: () => ReadonlyArray<{
-      readonly name: string;
-      readonly value: number;
-      readonly usage: number | undefined;
-    }>;
     readonly version: { readonly spillway: string; readonly node: string; readonly natsServer: string | undefined };
   }
 >()("spillway/api/NodeView") {}

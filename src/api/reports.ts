@@ -72,9 +72,18 @@ export type ReadinessCheck = typeof ReadinessCheck.Type;
 export const LimitReport = Schema.Struct({
   name: Schema.String,
   value: Schema.Finite,
+  /** As shipped. */
+  default: Schema.optionalKey(Schema.Finite),
+  /** `bytes`, `ms`, `s`, `%`, `count`, …: as the name says. */
+  unit: Schema.String,
   /** How much of it is in use now; absent where it is not measured. */
   usage: Schema.optionalKey(Schema.Finite),
+  /** The most of it that was in use since the node started, as far as it was seen; absent where `usage` is. */
+  highWater: Schema.optionalKey(Schema.Finite),
+  /** When a drill last drove the system into it; null: never; absent: not known now. */
+  exercised: Schema.optionalKey(Schema.NullOr(Schema.Struct({ drill: Schema.String, millis: Schema.Finite }))),
 });
+export type LimitReport = typeof LimitReport.Type;
 
 export const VersionReport = Schema.Struct({
   spillway: Schema.String,

@@ -5,18 +5,23 @@ import { HttpApiBuilder, OpenApi } from "effect/http-api";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type AccessPolicy, denialOf, pathOf, tokenHashOf } from "./access.ts";
 import { bareHost, boundedServer, refuse, urlOf } from "./bounded-server.ts";
+import type { BufferCommands, BuffersView } from "./buffers-port.ts";
 import { DocumentedApi, openapiPath, SpillwayApi } from "./contract.ts";
 import type { DeadLettersAdmin } from "./dead-letters-port.ts";
+import { BuffersHandlers } from "./handlers/buffers.ts";
 import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
+import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
 import { answerInspectPage, isInspectPage } from "./inspect-page.ts";
 import { attachInspection, type InspectionOptions } from "./inspect-socket.ts";
 import { type ListenError, listenError, tokenRequired } from "./listen-error.ts";
+import type { LimitsView } from "./limits-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
+import type { ReceiptsView } from "./receipts-port.ts";
 import { answerRefusals } from "./refusals.ts";
 import type { RoutedAnswer, RoutedRequest } from "./routed-request.ts";
 
@@ -47,7 +52,19 @@ export interface Served {
  */
 export const serveApi = Effect.fn("api.serve")(function* (
   options: ServeOptions,
-): Effect.fn.Return<Served, ListenError, NodeView | JobsAdmin | DeadLettersAdmin | ReplaysAdmin | Scope.Scope> {
+): Effect.fn.Return<
+  Served,
+  ListenError,
+  | NodeView
+  | JobsAdmin
+  | DeadLettersAdmin
+  | ReplaysAdmin
+  | BuffersView
+  | BufferCommands
+  | ReceiptsView
+  | LimitsView
+  | Scope.Scope
+> {
   const refused = tokenRequired(options.host, options.token !== undefined);
   if (refused !== undefined) return yield* refused;
   const policy: AccessPolicy = {
@@ -84,7 +101,15 @@ const routedHandler = Effect.gen(function* () {
   const documentation = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(DocumentedApi));
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(SpillwayApi).pipe(
-      Layer.provide([JobsHandlers, NodeHandlers, HealthHandlers, DeadLettersHandlers, ReplaysHandlers]),
+      Layer.provide([
+        JobsHandlers,
+        NodeHandlers,
+        HealthHandlers,
+        DeadLettersHandlers,
+        ReplaysHandlers,
+        BuffersHandlers,
+        ReceiptsHandlers,
+      ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),
   ).pipe(Layer.provide(NodeHttpServer.layerHttpServices));

@@ -1,10 +1,12 @@
 import { Command } from "effect/cli";
 import { books } from "./books.ts";
+import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
 import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { limits } from "./limits.ts";
+import { receipts } from "./receipts.ts";
 import { replay } from "./replay.ts";
 import { replays } from "./replays.ts";
 import { send } from "./send/send.ts";
@@ -22,5 +24,19 @@ export const spillway = Command.make("spillway").pipe(
     },
     { command: "spillway books", description: "See what became of every record" },
   ]),
-  Command.withSubcommands([dev, serve, send, jobs, books, deadLetters, replay, replays, inspect, limits, version]),
+  Command.withSubcommands([
+    dev,
+    serve,
+    send,
+    jobs,
+    books,
+    buffers,
+    deadLetters,
+    receipts,
+    replay,
+    replays,
+    inspect,
+    limits,
+    version,
+  ]),
 );

@@ -93,6 +93,8 @@ export const Limits = Schema.Struct({
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
   deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  // Receipts.
+  receiptAgeSecondsMax: atLeast(60),
   // Replays.
   replaysMax: atLeast(1),
   replayBytesPerSecondMax: atLeast(65_536),
@@ -149,4 +151,19 @@ const relations: ReadonlyArray<readonly [keyof Limits, keyof Limits, string]> = 
   ["checkpointMillis", "checkpointCountMillis", "count-only changes are the least urgent"],
   ["circuitOpenMillisFirst", "circuitOpenMillisMax", "the first pause must not exceed the last"],
   ["retryBaseMillis", "retryMillisMax", "the first delay must not exceed the last"],
+  ["outboxWriteBytesMax", "outboxBytesMax", "one write must fit in the outbox"],
+  ["readBytesMax", "sweepSliceBytesMax", "a slice of the sweep is at least one read"],
+  ["pushSlowMillis", "pushMillisMax", "otherwise no push is ever a slow one"],
+  ["pushStallMillisMax", "pushMillisMax", "otherwise the deadline always comes before the stall is noticed"],
+  ["pushesPerHostFirst", "pushesPerHostMax", "a host must not begin above its bound"],
+  ["pushesPerHostMax", "pushesInFlightMax", "one host must not get more than there is for all"],
+  [
+    "checkpointCountMillis",
+    "checkpointSilenceMillisMax",
+    "otherwise a quiet partition passes for one that cannot write",
+  ],
+  ["retryMillisMax", "suspendedProbeMillis", "a probe must be rarer than a retry"],
+  ["newBuffersPerSecondMax", "newBuffersBurstMax", "a second's worth must fit in the burst"],
+  ["recordBytesMax", "deadLetterBytesMax", "a record must fit among the dead letters"],
+  ["controlAnswerMillisMax", "controlSilentMillisMax", "what is known must be told before the node is called silent"],
 ];

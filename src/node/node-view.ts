@@ -4,20 +4,16 @@ import { Owner } from "../actors/owner.ts";
 import type { PartitionState } from "../actors/partition/partition-state.ts";
 import { briefOf, briefsOf, type JobBrief, Jobs, type JobSet } from "../actors/ports/jobs.ts";
 import { Log } from "../actors/ports/log.ts";
-import { Outbox } from "../actors/ports/outbox.ts";
 import { accountsInMemory, accountsOf, type JobAccount, totalsOf } from "../actors/residency/accounts.ts";
 import { ApiUnavailable, NodeView } from "../api/ports.ts";
 import type { DoorReport, JobReport, ReadinessCheck } from "../api/reports.ts";
 import { addBooks, emptyBooks, unexplained } from "../domain/books.ts";
-import type { Limits } from "../domain/limits.ts";
 import { Nats } from "../streams/nats.ts";
 
 export interface NodeViewOptions {
-  readonly limits: Limits;
   readonly partitions: number;
   readonly version: { readonly spillway: string; readonly node: string; readonly natsServer: string | undefined };
   readonly door: () => ReadonlyArray<DoorReport>;
-  readonly requestBytes: () => number;
 }
 
 /** What the API says about this node: read from the live state, never from a copy. */
@@ -25,7 +21,6 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
   const owner = yield* Owner;
   const jobs = yield* Jobs;
   const nats = yield* Nats;
-  const outbox = yield* Outbox;
   const log = yield* Log;
   const states = (): ReadonlyArray<PartitionState> => [...owner.owned().values()].map(({ state }) => state);
 
@@ -59,25 +54,11 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
     ];
   });
 
-  const usage: Partial<Record<keyof Limits, () => number>> = {
-    outboxBytesMax: outbox.bytes,
-    requestsInFlightBytesMax: options.requestBytes,
-    windowBytesMax: owner.windowBytes,
-    residentBuffersMax: () => owner.residency.size,
-    jobsMax: () => jobs.served().byId.size,
-  };
-
   return NodeView.of({
     books: booksOf(true),
     booksInMemory: booksOf(false),
     audit,
     readiness,
-    limits: () =>
-      (Object.entries(options.limits) as Array<[keyof Limits, number]>).map(([name, value]) => ({
-        name,
-        value,
-        usage: usage[name]?.(),
-      })),
     version: options.version,
   });
 });

@@ -5,13 +5,17 @@ import { Owner } from "../actors/owner.ts";
 import type { Limits } from "../domain/limits.ts";
 import { residentBuffersDefault } from "../domain/residency-default.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
+import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
+import { LimitsView } from "../api/limits-port.ts";
+import { ReceiptsView } from "../api/receipts-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { startControlThread } from "../control-thread/control-thread.ts";
 import { applyJobsFile } from "../control/apply-jobs.ts";
 import { loadCatalogue } from "../control/catalogue.ts";
+import { limitDefaults } from "../control/limit-defaults.ts";
 import { loadSettings, type Settings, type SettingsSources } from "../control/settings.ts";
 import { makeIngest } from "../forwarder/ingest.ts";
 import { JobStore } from "../streams/job-store.ts";
@@ -19,11 +23,15 @@ import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/se
 import { Nats } from "../streams/nats.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
+import { makeBufferCommands } from "./buffer-commands.ts";
+import { makeBuffersView } from "./buffers-view.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeInspectableBuffers } from "./inspectable-buffers.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
+import { makeLimitsView } from "./limits-view.ts";
 import { makeNodeView } from "./node-view.ts";
+import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
@@ -116,7 +124,6 @@ const operate = Effect.fnUntraced(function* (
   const catalogue = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
   const ingest = yield* makeIngest({ limits: settings.limits, datasets: catalogue });
   const view = yield* makeNodeView({
-    limits: settings.limits,
     partitions: owns ? settings.partitions : 0,
     version: {
       spillway: packageVersion(),
@@ -124,12 +131,19 @@ const operate = Effect.fnUntraced(function* (
       natsServer: embedded?.version,
     },
     door: (): ReadonlyArray<DoorReport> => ingest.door(),
+  });
+  const limits = yield* makeLimitsView({
+    limits: settings.limits,
+    defaults: yield* limitDefaults,
     requestBytes: ingest.inFlightBytes,
   });
   const draining = { now: false };
   const admin = yield* makeJobsAdmin(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
+  const buffers = yield* makeBuffersView;
+  const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
+  const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
   yield* applyJobs(options);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
@@ -143,6 +157,10 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(JobsAdmin, admin),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
+    Effect.provideService(BuffersView, buffers),
+    Effect.provideService(BufferCommands, commands),
+    Effect.provideService(ReceiptsView, receipts),
+    Effect.provideService(LimitsView, limits),
     Effect.mapError(startError),
   );
   const control = yield* startControl(settings, api);

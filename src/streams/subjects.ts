@@ -15,10 +15,20 @@ export const registerSubject = (partition: number): string => `ctl.${partitionNa
 export const rowSubject = (partition: number, job: string): string => `ctl.${partitionName(partition)}.job.${job}`;
 export const receiptSubject = (partition: number, job: string, sequence: number, reason: string): string =>
   `ctl.${partitionName(partition)}.receipt.${job}.${sequence}.${reason}`;
+/** Filters: the receipts of a partition, of a job in it. */
+export const receiptSubjects = (partition: number): string => `ctl.${partitionName(partition)}.receipt.>`;
+export const receiptsOfJob = (partition: number, job: string): string =>
+  `ctl.${partitionName(partition)}.receipt.${job}.>`;
 
 /** Core NATS, not stored: what the owner of a partition tells forwarders. */
 export const backlogSubject = (partition: number): string => `spillway.backlog.${partitionName(partition)}`;
 export const backlogSubjects = "spillway.backlog.*";
+
+/** Core NATS, not stored: questions to the owner of a partition; nobody else answers. */
+export const ownerSubject = (partition: number): string => `spillway.owner.${partitionName(partition)}`;
+export const ownerSubjects = "spillway.owner.*";
+/** `spillway.owner.007` → 7; NaN for another subject. */
+export const partitionOfOwner = (subject: string): number => Number(subject.split(".")[2]);
 
 /** All dead letters of all partitions: they are few, and bounded together. */
 export const deadStream = "DEAD";
@@ -47,6 +57,9 @@ export const jobOfDead = (subject: string): string => subject.split(".")[3] ?? "
 
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
+
+/** The KV bucket of what drills have exercised; a key is the name of a limit. */
+export const drillsBucket = "drills";
 
 /** `log.007.acme.http_requests` → `acme.http_requests`; undefined for our own subjects (`_mux`, `_tick`). */
 export const pairKeyOf = (subject: string): string | undefined => {

@@ -13,12 +13,15 @@ import {
   type ShownJob,
   type WrittenJob,
 } from "../../src/api/ports.ts";
-import type { BooksReport } from "../../src/api/reports.ts";
+import { LimitsView } from "../../src/api/limits-port.ts";
+import type { BooksReport, LimitReport } from "../../src/api/reports.ts";
 import { serveApi } from "../../src/api/server.ts";
 import { emptyBooks } from "../../src/domain/books.ts";
 import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
+import { FakeBuffers } from "./fake-buffers.ts";
 import { FakeDeadLetters } from "./fake-dead-letters.ts";
+import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
 
 /** A scripted node behind the real server. */
@@ -26,6 +29,9 @@ export class FakeNode {
   readonly jobs = new Map<string, ShownJob>();
   readonly letters = new FakeDeadLetters();
   readonly replays = new FakeReplays();
+  limits: Array<LimitReport> = [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }];
+  readonly buffers = new FakeBuffers();
+  readonly receipts = new FakeReceipts();
   revision = 0;
   down = false;
   ready = true;
@@ -111,7 +117,6 @@ export class FakeNode {
         readiness: Effect.sync(() => [
           { name: "nats", ready: this.ready, detail: this.ready ? "connected" : "disconnected" },
         ]),
-        limits: () => [{ name: "recordBytesMax", value: 1_048_576, usage: undefined }],
         version: { spillway: "0.1.0", node: "v24", natsServer: "2.15.1" },
       }),
       Layer.succeed(JobsAdmin, {
@@ -126,6 +131,9 @@ export class FakeNode {
       }),
       this.letters.layer,
       this.replays.layer,
+      this.buffers.layer,
+      Layer.succeed(LimitsView, { list: Effect.sync(() => this.limits) }),
+      this.receipts.layer,
     );
   }
 }

@@ -222,13 +222,19 @@ describe("routing", () => {
         "GET /metrics",
         "GET /readyz",
         "GET /v1/books",
+        "GET /v1/buffers",
+        "GET /v1/buffers/{job}",
         "GET /v1/dead-letters",
         "GET /v1/dead-letters/{job}/{sequence}/{index}",
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
         "GET /v1/limits",
+        "GET /v1/receipts",
         "GET /v1/replays",
         "GET /v1/version",
+        "POST /v1/buffers/{job}/quarantine",
+        "POST /v1/buffers/{job}/resume",
+        "POST /v1/buffers/{job}/skip",
         "POST /v1/dead-letters/{job}/replay",
         "POST /v1/dead-letters/{job}/{sequence}/{index}/replay",
         "POST /v1/ingest/{dataset}",
@@ -321,7 +327,7 @@ describe("the node", () => {
       assert.strictEqual(audited.json.audit.jobs[0].difference.records, 0);
       assert.strictEqual((yield* ask(url, "GET", "/v1/books?audit=maybe")).status, 400);
       const limits = yield* ask(url, "GET", "/v1/limits");
-      assert.deepStrictEqual(limits.json.limits, [{ name: "recordBytesMax", value: 1_048_576 }]);
+      assert.deepStrictEqual(limits.json.limits, [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }]);
       assert.strictEqual((yield* ask(url, "GET", "/v1/version")).json.natsServer, "2.15.1");
       node.down = true;
       const unavailable = yield* ask(url, "GET", "/v1/books");

@@ -17,7 +17,7 @@ const broken: ReadonlyArray<readonly [change: Record<string, number>, named: str
   [{ muxRawBytesMax: 9_000_000 }, "muxRawBytesMax"],
   [{ plainChunkRawBytesMin: 600_000 }, "plainChunkRawBytesMin"],
   [{ outboxWriteBytesMax: 4_000_000 }, "messageBytesMax"],
-  [{ outboxBytesMax: 1_000_000 }, "requestInflatedBytesMax"],
+  [{ outboxBytesMax: 20_000_000 }, "requestInflatedBytesMax"],
   [{ windowBytesMax: 2_000_000 }, "bufferWindowBytesMax"],
   [{ checkpointUrgentMillis: 2_000 }, "checkpointUrgentMillis"],
   [{ checkpointMillis: 20_000 }, "checkpointMillis"],
@@ -27,6 +27,17 @@ const broken: ReadonlyArray<readonly [change: Record<string, number>, named: str
   [{ surgingPercent: 100 }, "surgingPercent"],
   [{ guardedPercent: 5 }, "admissionEasedPercent"],
   [{ memoryBytesMax: 268_435_456 }, "windowBytesMax"],
+  [{ outboxWriteBytesMax: 300_000_000 }, "outboxWriteBytesMax"],
+  [{ readBytesMax: 100_000_000 }, "readBytesMax"],
+  [{ pushSlowMillis: 70_000 }, "pushSlowMillis"],
+  [{ pushStallMillisMax: 70_000 }, "pushStallMillisMax"],
+  [{ pushesPerHostFirst: 129 }, "pushesPerHostFirst"],
+  [{ pushesPerHostMax: 257 }, "pushesPerHostMax"],
+  [{ checkpointCountMillis: 20_000 }, "checkpointCountMillis"],
+  [{ suspendedProbeMillis: 50_000 }, "retryMillisMax"],
+  [{ newBuffersPerSecondMax: 2_001 }, "newBuffersPerSecondMax"],
+  [{ deadLetterBytesMax: 1_048_576, recordBytesMax: 1_100_000 }, "recordBytesMax"],
+  [{ controlSilentMillisMax: 1_000, controlAnswerMillisMax: 1_001 }, "controlAnswerMillisMax"],
 ];
 
 describe("limits", () => {

@@ -2,6 +2,7 @@ import { Effect } from "effect";
 import { HttpApiBuilder } from "effect/http-api";
 import { SpillwayApi } from "../contract.ts";
 import { Unavailable } from "../failures.ts";
+import { LimitsView } from "../limits-port.ts";
 import { type ApiUnavailable, NodeView } from "../ports.ts";
 
 export const NodeHandlers = HttpApiBuilder.group(
@@ -9,17 +10,13 @@ export const NodeHandlers = HttpApiBuilder.group(
   "node",
   Effect.fn(function* (handlers) {
     const view = yield* NodeView;
+    const limits = yield* LimitsView;
     return handlers.handleAll({
       books: Effect.fnUntraced(function* ({ query }) {
         const report = yield* view.books;
         return query.audit === "true" ? { ...report, audit: yield* view.audit } : report;
       }, Effect.mapError(unavailable)),
-      limits: () =>
-        Effect.sync(() => ({
-          limits: view
-            .limits()
-            .map(({ name, value, usage }) => (usage === undefined ? { name, value } : { name, value, usage })),
-        })),
+      limits: () => Effect.map(limits.list, (all) => ({ limits: all })),
       version: () => {
         const { natsServer, ...ours } = view.version;
         return Effect.succeed(natsServer === undefined ? ours : { ...ours, natsServer });

@@ -1,0 +1,107 @@
+import type { PartitionState } from "../actors/partition/partition-state.ts";
+import type { Row } from "../actors/ports/checkpoints.ts";
+import { briefOf, briefsOf, type JobBrief, type JobSet } from "../actors/ports/jobs.ts";
+import type { BufferReport, BufferSummary } from "../api/buffer-reports.ts";
+import { emptyBooks, unexplained } from "../domain/books.ts";
+
+/** A push job of an owned partition without an actor: its buffer hibernates, waits for a place, or was never needed. */
+export interface AbsentBuffer {
+  readonly jobId: string;
+  readonly state: PartitionState;
+  readonly brief: JobBrief;
+}
+
+/** All of them. Nothing is decoded: there may be a million. */
+export function* absentBuffers(states: ReadonlyArray<PartitionState>, set: JobSet): Generator<AbsentBuffer> {
+  if (states.length === 0) return;
+  const byPartition = new Map(states.map((state) => [state.partition, state]));
+  for (const [jobId, brief] of briefsOf(set)) {
+    const state = stateOf(states, byPartition, set, brief);
+    if (state !== undefined && !state.buffers.has(jobId)) yield { jobId, state, brief };
+  }
+}
+
+export const absentBuffer = (
+  states: ReadonlyArray<PartitionState>,
+  set: JobSet,
+  jobId: string,
+): AbsentBuffer | undefined => {
+  const brief = briefOf(set, jobId);
+  if (brief === undefined) return undefined;
+  const state = states.find(({ isOwn }) => isOwn(brief.pairKey));
+  return state === undefined || state.buffers.has(jobId) ? undefined : { jobId, state, brief };
+};
+
+const stateOf = (
+  states: ReadonlyArray<PartitionState>,
+  byPartition: ReadonlyMap<number, PartitionState>,
+  set: JobSet,
+  { pairKey }: JobBrief,
+): PartitionState | undefined => {
+  const partition = set.pairs.get(pairKey)?.partition;
+  return partition === undefined ? states.find(({ isOwn }) => isOwn(pairKey)) : byPartition.get(partition);
+};
+
+/** `waiting`: it has a backlog, and no place in memory yet. */
+export const placeOf = ({ jobId, state }: AbsentBuffer): "waiting" | "hibernated" =>
+  state.waiting.has(jobId) || state.waitingBuffers.has(jobId) ? "waiting" : "hibernated";
+
+const rowOf = ({ jobId, state }: AbsentBuffer): Row | undefined =>
+  state.waitingBuffers.get(jobId)?.rowNow() ?? state.rows.get(jobId);
+
+export const absentSummary = (absent: AbsentBuffer, row = rowOf(absent)): BufferSummary => {
+  const { brief, jobId, state } = absent;
+  const [customer = "", dataset = ""] = brief.pairKey.split(".");
+  const pending = row?.books.pending ?? emptyBooks.pending;
+  return {
+    job: jobId,
+    customer,
+    dataset,
+    partition: state.partition,
+    enabled: brief.enabled,
+    flow: null,
+    delivery: placeOf(absent),
+    resident: false,
+    backlogRecords: pending.records,
+    backlogBytes: pending.bytes,
+    lagMillis: 0,
+    windowBytes: 0,
+    crashes: 0,
+    attempts: 0,
+    lastSuccessMillis: row?.lastSuccessMillis ?? null,
+    lastErrorMillis: row?.lastErrorMillis ?? null,
+    lastError: row?.lastError ?? null,
+  };
+};
+
+export const absentReport = (absent: AbsentBuffer): BufferReport => {
+  const row = rowOf(absent);
+  const books = row?.books ?? emptyBooks;
+  const { position } = absent.state;
+  // With nothing pending, everything that was read is settled: such a row is not rewritten.
+  const cursor = books.pending.records > 0 ? (row?.cursor ?? 0) : position;
+  return {
+    ...absentSummary(absent, row),
+    cursor,
+    counted: row === undefined ? position : Math.max(row.counted, position),
+    fedTo: cursor,
+    reread: false,
+    batch: null,
+    part: null,
+    retryAtMillis: null,
+    refusal: null,
+    books,
+    unexplained: unexplained(books),
+    revisions: { newest: absent.brief.revision, effective: row?.revision ?? absent.brief.revision },
+    evidence:
+      row?.evidence === undefined
+        ? null
+        : {
+            ...row.evidence,
+            firstSequence: row.evidence.firstSequence ?? null,
+            lastSequence: row.evidence.lastSequence ?? null,
+          },
+    lossMark: row?.lossMark ?? null,
+    recent: [],
+  };
+};
