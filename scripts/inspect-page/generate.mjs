@@ -87,7 +87,6 @@ writeFileSync(
   file,
   [
     "// Made by scripts/inspect-page/generate.mjs from the buffer machine and web/inspect: do not edit.",
-    "// oxfmt-ignore-file",
     `export const fingerprint = ${JSON.stringify(fingerprint())};`,
     `export const styleHash = ${JSON.stringify(hashOf("style"))};`,
     `export const scriptHash = ${JSON.stringify(hashOf("script"))};`,

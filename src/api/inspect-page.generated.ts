@@ -1,6 +1,5 @@
 // Made by scripts/inspect-page/generate.mjs from the buffer machine and web/inspect: do not edit.
-// oxfmt-ignore-file
-export const fingerprint = "6aed2e05aae39cd4b4b86a2d9a0350caf69e919756293ef3d92e4a600a67434f";
+export const fingerprint = "fe129368f7bea3efd7f182e8a988eb852918b60087f8688338b51bd0dac3e33e";
 export const styleHash = "sha256-HqLGjylQLuOEPEv9G3yucOBxHLSzLXVaFZOkMlWhdno=";
 export const scriptHash = "sha256-XuQonz3+sEqmTUD6q4tKrbJyUkuOOfFF7kypHcONed8=";
 export const page: string = [
