@@ -1,4 +1,5 @@
 import { fairnessHelp, runFairness } from "./fairness/fairness.ts";
+import { inspectionHelp, runInspection } from "./inspection/inspection.ts";
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
 import { runSurge, surgeHelp } from "./surge/surge.ts";
 import { densityHelp, runDensity } from "./density/density.ts";
@@ -35,6 +36,11 @@ const benchmarks: Readonly<
     about: "what 99 customers get of a host that they share with one of 100 times their traffic",
     help: fairnessHelp,
     run: runFairness,
+  },
+  inspection: {
+    about: "what watching one buffer costs the others",
+    help: inspectionHelp,
+    run: runInspection,
   },
 };
 

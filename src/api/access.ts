@@ -63,7 +63,7 @@ const browserDenial = (headers: IncomingHttpHeaders): Denial | undefined => {
   return undefined;
 };
 
-const isOwnOrigin = (origin: string, host: string | undefined): boolean =>
+export const isOwnOrigin = (origin: string, host: string | undefined): boolean =>
   host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
 
 /** Compares hashes: equal lengths, so that neither content nor length of the token shows in the time taken. */

@@ -15,6 +15,8 @@ import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
+import { answerInspectPage, isInspectPage } from "./inspect-page.ts";
+import { attachInspection, type InspectionOptions } from "./inspect-socket.ts";
 import { type ListenError, listenError, tokenRequired } from "./listen-error.ts";
 import type { LimitsView } from "./limits-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
@@ -30,6 +32,8 @@ export interface ServeOptions {
   readonly token: Redacted.Redacted | undefined;
   /** Undefined on a node without the forwarder role. */
   readonly ingest: IngestHandler | undefined;
+  /** Undefined where no buffers can be watched. */
+  readonly inspection?: Omit<InspectionOptions, "policy"> | undefined;
 }
 
 export interface Served {
@@ -79,6 +83,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
     if (denial === undefined && !isIngest) response.writeContinue();
     answer(request, response);
   });
+  if (options.inspection !== undefined) yield* attachInspection(server, { ...options.inspection, policy });
   return {
     url: urlOf(options.host, server),
     server,
@@ -145,6 +150,8 @@ const dispatch =
   (request, response) => {
     const url = request.url ?? "/";
     if (state.closing) response.setHeader("connection", "close");
+    // Before the token is asked for: the page holds no data, and asks for the token itself.
+    if (isInspectPage(request)) return answerInspectPage(response);
     const denial = denialOf(policy, { url, headers: request.headers });
     if (denial !== undefined) return refuse(response, denial);
     const dataset = request.method === "POST" ? ingestPath.exec(pathOf(url))?.[1] : undefined;

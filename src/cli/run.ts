@@ -62,8 +62,8 @@ const presenter: CliOutput.Presenter = {
   },
 };
 
-/** Signals are how a node is meant to end. */
-const isNodeCommand = () => ["dev", "serve"].some((name) => process.argv.slice(2).includes(name));
+/** Signals are how a node, or somebody's watching, is meant to end. */
+const isNodeCommand = () => ["dev", "serve", "inspect"].some((name) => process.argv.slice(2).includes(name));
 
 const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isSuccess(exit)) return onExit(0);

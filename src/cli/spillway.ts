@@ -3,6 +3,7 @@ import { books } from "./books.ts";
 import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
+import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { limits } from "./limits.ts";
 import { receipts } from "./receipts.ts";
@@ -34,6 +35,7 @@ export const spillway = Command.make("spillway").pipe(
     receipts,
     replay,
     replays,
+    inspect,
     limits,
     version,
   ]),

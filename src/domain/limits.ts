@@ -99,6 +99,10 @@ export const Limits = Schema.Struct({
   replaysMax: atLeast(1),
   replayBytesPerSecondMax: atLeast(65_536),
   replayAttemptsMax: atLeast(1),
+  // Watching buffers.
+  inspectorsMax: atLeast(1),
+  inspectorBufferedBytesMax: atLeast(65_536),
+  inspectorFramesPerSecondMax: atLeast(10),
   // Residency.
   /** 0: as many as the node's memory is good for, worked out at the start. */
   residentBuffersMax: atLeast(0),

@@ -26,6 +26,7 @@ import { packageVersion } from "../cli/package-version.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
 import { makeBuffersView } from "./buffers-view.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
+import { makeInspectableBuffers } from "./inspectable-buffers.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
 import { makeLimitsView } from "./limits-view.ts";
@@ -150,6 +151,7 @@ const operate = Effect.fnUntraced(function* (
     port: settings.listen.port,
     token: settings.token,
     ingest: settings.roles.includes("forwarder") ? ingest.handle : undefined,
+    inspection: { buffers: yield* makeInspectableBuffers, limits: settings.limits },
   }).pipe(
     Effect.provideService(NodeView, unreadyWhen(draining, view)),
     Effect.provideService(JobsAdmin, admin),

@@ -22,6 +22,7 @@ describe("spillway", () => {
         "dead-letters",
         "replay",
         "replays",
+        "inspect",
         "limits",
         "version",
       ]) {
