@@ -5,6 +5,7 @@ import type { DestinationHosts } from "../destination-host/destination-hosts.ts"
 import type { Destinations } from "../ports/destinations.ts";
 import { clockFrom } from "../runtime/effect-clock.ts";
 import type { Buffer } from "./buffer.ts";
+import { crashText } from "./crash-text.ts";
 import { afterCrash, type CrashPolicy } from "./crash-policy.ts";
 import { cancelDeadLetter, makeStartDeadLetter } from "./dead-letter.ts";
 import type { DeadLetterWriter } from "./dead-letter-writer.ts";
@@ -68,9 +69,10 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
     let flow = "";
     ref.subscribe({
       next: ({ value }) => {
-        if (value.delivery === delivery && value.flow === flow) return;
+        const flowNow = flowOf(value.flow);
+        if (value.delivery === delivery && flowNow === flow) return;
         delivery = value.delivery;
-        flow = flowOf(value.flow);
+        flow = flowNow;
         buffer.transitions.note(nowMillis(), each.lastEvent, flow, delivery);
       },
       // Without an error observer XState rethrows on the next tick and kills the process.
@@ -108,7 +110,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
     buffer.crashes += 1;
     each.crashes = [...each.crashes, millis].slice(-options.quarantineCrashesMax);
     const next = afterCrash(each.crashes, options);
-    const error = cause instanceof Error ? cause.message : String(cause);
+    const error = crashText(cause);
     yield* Metric.update(bufferCrashesTotal, 1);
     buffer.reset();
     const where = { job: buffer.jobId, crashes: buffer.crashes, event, cause: error };
@@ -118,7 +120,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       buffer.evidence = {
         millis,
         event,
-        error: error.slice(0, evidenceErrorMax),
+        error,
         firstSequence: batch?.first,
         lastSequence: batch?.last,
         crashes: next.crashes,
@@ -181,7 +183,6 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
 
 /** What a transition is put down to that no event of the shell's began. */
 const timer = "after a delay";
-const evidenceErrorMax = 500;
 
 /** A state of the flow region in one word. */
 const flowOf = (value: string | Readonly<Record<string, string | undefined>>): string =>
