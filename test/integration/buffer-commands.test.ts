@@ -69,8 +69,8 @@ describeNats("commands to buffers", (startNats) => {
         makeBufferCommands({ ...limits, partitions }),
         elsewhere,
       );
-      const buffers = () => [...owner.owned().values()].reduce((sum, { state }) => sum + state.buffers.size, 0);
-      yield* until("the partitions are owned", () => owner.owned().size === partitions && buffers() === 2);
+      const isAdopted = () => [...owner.owned().values()].every(({ state }) => state.isAdopted);
+      yield* until("the partitions are owned", () => owner.owned().size === partitions && isAdopted());
 
       const written = new WrittenLines();
       const pair = pairsOf(jobs)[0]!;

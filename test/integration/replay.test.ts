@@ -93,7 +93,7 @@ const inWorld = <A, E>(
 ) =>
   Effect.gen(function* () {
     const owner = yield* Owner;
-    yield* until("ownership", () => owner.owned().get(0)?.state.buffers.size === 2);
+    yield* until("ownership", () => owner.owned().get(0)?.state.isAdopted === true);
     return yield* body;
   }).pipe(Effect.provide(layerWorld(url, sink, over)));
 

@@ -74,16 +74,19 @@ export const makeWaker = (
 
     const rouse: Waker["rouse"] = (stored, sequence) => {
       const { id } = stored.job;
-      if (state.isClosing || state.claim.damaged.has(id) || state.leavingNow.has(id)) return;
+      if (state.claim.damaged.has(id) || state.leavingNow.has(id)) return;
+      // A chunk that the reader still deals out while the partition is given up starts nothing, but it is counted: the
+      // scan passes it.
+      const mayEnter = (newcomer: boolean) => !state.isClosing && residency.mayEnter(newcomer);
       const row = state.rows.take(id);
       if (row === undefined) {
         const start = sequence - 1;
         const both = { newest: stored, effective: stored };
-        if (residency.mayEnter(true)) enter(both, { row: undefined, start }, true);
+        if (mayEnter(true)) enter(both, { row: undefined, start }, true);
         else wait(firstRow(id, pairKeyOf(stored), stored.revision, start, emptyBooks), false);
         return;
       }
-      if (row.books.pending.records > 0 || !residency.mayEnter(false)) return wait(row, true);
+      if (row.books.pending.records > 0 || !mayEnter(false)) return wait(row, true);
       residency.counts.woken += 1;
       enter({ newest: stored, effective: stored }, { row, scan: state.position }, false);
     };
