@@ -63,6 +63,8 @@ export class DestinationHost implements HeapItem {
   private firstsInRow = 0;
   private throttledInRow = 0;
   private lastGood: JobShare | undefined;
+  /** Whose pushes have failed since one was last answered. */
+  private failing: JobShare | "several" | undefined;
   private lastGoodMillis = 0;
 
   constructor(name: string, options: HostOptions) {
@@ -113,6 +115,15 @@ export class DestinationHost implements HeapItem {
     return circuit.isProbing ? "probing" : circuit.state;
   }
 
+  /**
+   * One job's failures may be that job's own, and nobody else has been heard: another one that comes is the probe, at
+   * once. Were it left to the next turn, the job that fails might be the probe each time.
+   */
+  hear(share: JobShare, nowMillis: number): void {
+    if (this.failing === undefined || this.failing === "several" || this.failing === share) return;
+    if (this.circuitAt(nowMillis) === "open") this.circuit?.look(this.openUntilMillis);
+  }
+
   /** Of the next probe, while its circuit is open. */
   get openUntilMillis(): number {
     return this.circuit?.openUntilMillis ?? 0;
@@ -145,6 +156,7 @@ export class DestinationHost implements HeapItem {
     const isNews = !share.isBad || isAlone;
     if (evidence !== "nothing") share.isBad = evidence !== "good";
     if (evidence === "good") {
+      this.failing = undefined;
       this.lastGood = share;
       this.lastGoodMillis = nowMillis;
       this.throttledInRow = 0;
@@ -155,6 +167,7 @@ export class DestinationHost implements HeapItem {
     if (isNews && evidence === "throttled") this.pause(retryAfterMillis, isAlone, nowMillis, jitter);
     if (evidence !== "silent" && evidence !== "nothing") this.answersOthers = true;
     const isFailure = evidence === "silent" || evidence === "erring";
+    if (isFailure) this.failing = this.failing === undefined || this.failing === share ? share : "several";
     if (ticket.isProbe) {
       this.circuit.endProbe(
         isFailure ? "failed" : evidence === "nothing" ? "abandoned" : "answered",

@@ -74,6 +74,7 @@ export class PushScheduler {
     const nowMillis = this.world.nowMillis();
     const host = this.hostOf(request.host, nowMillis);
     const share = host.shareOf(request.job, nowMillis);
+    host.hear(share, nowMillis);
     const ticket = new PushTicket(request, host, share, (this.count += 1), nowMillis);
     const isFair = this.options.order === "fair";
     if (isFair) {

@@ -1,3 +1,4 @@
+import { delivered } from "../../../src/domain/push-outcome.ts";
 import { assert, describe, it } from "@effect/vitest";
 import { rejected } from "../../../src/domain/push-outcome.ts";
 import {
@@ -120,8 +121,9 @@ describe("the circuit of a host", () => {
   };
 
   it("answers at once while it is open, for every job of the host and for no other host", () => {
-    const under = opened();
-    for (const job of ["a", "b"]) {
+    const under = new SchedulerUnderTest();
+    for (const i of range(5)) under.push(i % 2 === 0 ? "a" : "b", "host", refusedConnection);
+    for (const job of ["a", "b", "c"]) {
       const { began, refused } = under.ask(job, "host");
       assert.isFalse(began);
       assert.strictEqual(refused?.reason, "circuit-open");
@@ -129,6 +131,27 @@ describe("the circuit of a host", () => {
     }
     assert.isTrue(under.push("a", "elsewhere").began);
     assert.strictEqual(under.report("host")?.circuit, "open");
+  });
+
+  it("hears another job at once when all that failed were one job's: the URL may be bad, and not the host", () => {
+    const under = opened();
+    assert.strictEqual(under.ask("a", "host").refused?.reason, "circuit-open");
+    const other = under.ask("b", "host");
+    assert.isTrue(other.began);
+    // One at a time, as every probe.
+    assert.isFalse(under.ask("c", "host").began);
+    under.answer(other, delivered(200));
+    assert.strictEqual(under.report("host")?.circuit, "closed");
+    // And from now on the first one's failures are its own.
+    for (const _ of range(20)) under.push("a", "host", refusedConnection);
+    assert.isTrue(under.push("b", "host").began);
+  });
+
+  it("hears only one: with two that failed it is the host", () => {
+    const under = opened();
+    under.answer(under.ask("b", "host"), refusedConnection);
+    assert.strictEqual(under.report("host")?.circuit, "open");
+    assert.strictEqual(under.ask("c", "host").refused?.reason, "circuit-open");
   });
 
   it("answers those that waited when it opened", () => {
