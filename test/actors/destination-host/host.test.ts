@@ -139,8 +139,11 @@ describe("the circuit of a host", () => {
     const other = under.ask("b", "host");
     assert.isTrue(other.began);
     // One at a time, as every probe.
-    assert.isFalse(under.ask("c", "host").began);
+    const third = under.ask("c", "host");
+    assert.isFalse(third.began);
     under.answer(other, delivered(200));
+    assert.isTrue(third.began);
+    under.answer(third, delivered(200));
     assert.strictEqual(under.report("host")?.circuit, "closed");
     // And from now on the first one's failures are its own.
     for (const _ of range(20)) under.push("a", "host", refusedConnection);
