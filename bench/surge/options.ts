@@ -23,7 +23,7 @@ then newly configured (b). What do the first ones notice? Each run has a node of
 
   --runs N          runs of which the medians are told (default 3)
   --seconds N       length of a phase (default 20)
-  --rate N          records a second of the configured customers (default 5000)
+  --rate N          records a second of the configured customers (default 5500)
   --surge-rate N    records a second of the others (default 20000)
   --new-jobs N      how many of the others are configured for phase (b) (default ${strangers})
   --control-url U   where control reads are sent (default: the node's one address)
@@ -43,7 +43,7 @@ export const parseSurgeOptions = (args: ReadonlyArray<string>): SurgeOptions | {
       options: {
         runs: { type: "string", default: "3" },
         seconds: { type: "string", default: "20" },
-        rate: { type: "string", default: "5000" },
+        rate: { type: "string", default: "5500" },
         "surge-rate": { type: "string", default: "20000" },
         "new-jobs": { type: "string", default: String(strangers) },
         "control-url": { type: "string" },

@@ -34,6 +34,7 @@ export interface SurgeRun {
 }
 
 const recoverMillisMax = 300_000;
+const warmUpSeconds = 8;
 const bodyRecords = 250;
 const surgeBodyRecords = 1_000;
 
@@ -89,7 +90,7 @@ class Surge {
   async run(newcomersPort: number): Promise<SurgeRun> {
     const { url } = this.#processes.spillway;
     // The first seconds of a process are those of its compiler.
-    await this.#phase("warm-up", false);
+    await this.#phase("warm-up", false, Math.min(warmUpSeconds, this.#options.phaseSeconds));
     const calm = await this.#phase("calm", false);
     const unknown = await this.#phase("(a) unconfigured", true);
     const newJobs = await configureNewcomers(url, newcomersPort, this.#options.newJobs);
@@ -111,7 +112,7 @@ class Surge {
       calmP99Ms: calm.p99Millis,
       unconfiguredP99Ms: unknown.p99Millis,
       newlyConfiguredP99Ms: known.p99Millis,
-      offeredPerSecond: perSecond(known.sent),
+      offeredPerSecond: Math.min(...[calm, unknown, known].map(({ sent }) => perSecond(sent))),
       surgeOfferedPerSecond: Math.min(perSecond(unknown.flooded!), perSecond(known.flooded!)),
       newJobs,
       admissionMax: this.#admissionMax,
@@ -119,9 +120,9 @@ class Surge {
     };
   }
 
-  async #phase(name: string, isFlooded: boolean): Promise<Phase> {
+  async #phase(name: string, isFlooded: boolean, phaseSeconds = this.#options.phaseSeconds): Promise<Phase> {
     const { base, flood, spillway } = this.#processes;
-    const { controlUrl, phaseSeconds, rate, surgeRate } = this.#options;
+    const { controlUrl, rate, surgeRate } = this.#options;
     const fromMillis = Date.now();
     const order = { url: spillway.url, millis: phaseSeconds * 1_000 };
     using reads = new ControlReads(controlUrl ?? spillway.controlUrl);

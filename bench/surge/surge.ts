@@ -31,7 +31,14 @@ export const runSurge = async (args: ReadonlyArray<string>): Promise<number> => 
   }
 };
 
+/** Below this the comparison says little. */
+const baseRateMin = 5_000;
+
 const barsOf = (result: SurgeRun): ReadonlyArray<readonly [text: string, passed: boolean]> => [
+  [
+    `configured customers offered ${result.offeredPerSecond} records/s in each phase (at least ${baseRateMin})`,
+    result.offeredPerSecond >= baseRateMin,
+  ],
   [`configured customers lost ${result.configuredLost} records (0)`, result.configuredLost === 0],
   [`${result.configuredRefused} of their records were refused (0)`, result.configuredRefused === 0],
   [`unexplained ${result.unexplained} (0)`, result.unexplained === 0],

@@ -7,6 +7,7 @@ import { admissionStates, NodeAdmission } from "../ports/node-admission.ts";
 import type { RecordSpans } from "../ports/outbox.ts";
 import { DecayingSum } from "./decaying-sum.ts";
 import { admissionMachine, type Shares } from "./machine.ts";
+import { NewcomerDemand } from "./newcomer-demand.ts";
 import { type NewcomerLimits, Newcomers } from "./newcomers.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -28,7 +29,8 @@ export interface NodeAdmissionOptions extends NewcomerLimits {
   readonly eventLoopDelayMillis: () => number;
 }
 
-const sampleMillis = 500;
+/** A flood of a million records a second has two samples' time before newcomers are held back. */
+const sampleMillis = 100;
 /** Creations are averaged over so many seconds: one start of many buffers is what the burst is for. */
 const creationSeconds = 5;
 
@@ -45,6 +47,7 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
   const startedMillis = now();
   const newcomers = new Newcomers(options, startedMillis);
   const creations = new DecayingSum(creationSeconds, now());
+  const demand = new NewcomerDemand(options.newBuffersPerSecondMax, now());
   const pace = () => creationPace(options, state());
   const tokens = new Tokens(pace, () => (state() === "closed" ? 0 : options.newBuffersBurstMax), now());
   let configuredAtStart: ReadonlyMap<string, unknown> | undefined;
@@ -56,7 +59,8 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
     const fill = yield* partitionFill(options);
     const shares: Shares = {
       residents: (100 * residents.count()) / residents.max,
-      creation: (100 * creations.perSecond(nowMillis)) / options.newBuffersPerSecondMax,
+      creation:
+        (100 * Math.max(creations.perSecond(nowMillis), demand.perSecond(nowMillis))) / options.newBuffersPerSecondMax,
       memory: (100 * options.memoryBytes()) / options.memoryBytesMax,
       eventLoop: (100 * options.eventLoopDelayMillis()) / options.eventLoopDelayMillisMax,
       partitionFill: fill,
@@ -96,11 +100,15 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
     },
     see: ({ key }) => {
       configuredAtStart ??= jobs.served().pairs;
-      newcomers.see(key, configuredAtStart.has(key), now());
+      const nowMillis = now();
+      if (newcomers.see(key, configuredAtStart.has(key), nowMillis)) demand.add(key, nowMillis);
     },
     mayPublish: ({ key }) => {
-      if (!isSurge() || !newcomers.isNewcomer(key, now())) return true;
-      return state() === "surging" && newcomers.haveShare(now());
+      const nowMillis = now();
+      if (!isSurge() || !newcomers.isNewcomer(key, nowMillis)) return true;
+      if (state() === "surging" && newcomers.haveShare(nowMillis)) return true;
+      demand.add(key, nowMillis);
+      return false;
     },
     published: (spans) => {
       const nowMillis = now();

@@ -41,11 +41,14 @@ export class Newcomers {
   /**
    * @param wasConfigured the pair had a push job when the node started: a node that has just started cannot tell who
    *   sent before, and nobody must pay for a restart
+   * @returns whether it is a newcomer that was never seen
    */
-  see(key: string, wasConfigured: boolean, nowMillis: number): void {
-    if (this.firstMillis.has(key)) return;
+  see(key: string, wasConfigured: boolean, nowMillis: number): boolean {
+    if (this.firstMillis.has(key)) return false;
     const isFresh = nowMillis - this.startedMillis < this.limits.newcomerSeconds * 1_000;
-    this.firstMillis.set(key, isFresh && wasConfigured ? Number.NEGATIVE_INFINITY : nowMillis);
+    const isEstablished = isFresh && wasConfigured;
+    this.firstMillis.set(key, isEstablished ? Number.NEGATIVE_INFINITY : nowMillis);
+    return !isEstablished;
   }
 
   isNewcomer(key: string, nowMillis: number): boolean {

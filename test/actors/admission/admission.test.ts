@@ -59,13 +59,13 @@ const node = Effect.fnUntraced(function* (over: Partial<NodeAdmissionOptions> = 
 });
 
 describe("the node's admission", () => {
-  it.effect("samples twice a second, surges with memory, and comes back by itself", () =>
+  it.effect("takes a step per sample, ten times a second, surges with memory, and comes back by itself", () =>
     Effect.gen(function* () {
       const { admission, reads } = yield* node();
       reads.memoryBytes = 990;
       const states = [];
       for (let i = 0; i < 3; i++) {
-        yield* TestClock.adjust(500);
+        yield* TestClock.adjust(100);
         states.push(admission.state());
       }
       assert.deepStrictEqual(states, ["guarded", "surging", "closed"]);
@@ -129,6 +129,43 @@ describe("the node's admission", () => {
       reads.memoryBytes = 990;
       yield* TestClock.adjust(500);
       assert.isFalse(admission.mayPublish(pairOf("new")), "closed");
+    }).pipe(Effect.scoped, Effect.provide(quiet)),
+  );
+
+  it.effect("surges with newcomers at the door, and a surge that is kept out is not over while they come again", () =>
+    Effect.gen(function* () {
+      const { admission, jobs } = yield* node({ newBuffersPerSecondMax: 100 });
+      yield* TestClock.adjust(70_000);
+      const flood = Array.from({ length: 1_000 }, (_, i) => pairOf(`new-${i}`));
+      jobs.set = setOf(["old", ...flood.map(({ customer }) => customer)]);
+      flood.forEach(admission.see);
+      yield* TestClock.adjust(200);
+      assert.strictEqual(admission.state(), "surging");
+      admission.published(spansOf(flood[0]!, 10_000_000));
+      for (let second = 0; second < 60; second++) {
+        assert.isFalse(flood.some(admission.mayPublish));
+        yield* TestClock.adjust(1_000);
+        assert.strictEqual(admission.state(), "surging", `after ${second} s`);
+      }
+      yield* TestClock.adjust(15_000);
+      assert.strictEqual(admission.state(), "open", "nobody comes any more");
+    }).pipe(Effect.scoped, Effect.provide(quiet)),
+  );
+
+  it.effect("one newcomer that tries all the time is one", () =>
+    Effect.gen(function* () {
+      const { admission, jobs, reads } = yield* node({ newBuffersPerSecondMax: 100 });
+      yield* TestClock.adjust(70_000);
+      jobs.set = setOf(["new"]);
+      admission.see(pairOf("new"));
+      reads.memoryBytes = 990;
+      yield* TestClock.adjust(1_000);
+      reads.memoryBytes = 0;
+      for (let tenth = 0; tenth < 100; tenth++) {
+        for (let i = 0; i < 1_000; i++) admission.mayPublish(pairOf("new"));
+        yield* TestClock.adjust(100);
+      }
+      assert.strictEqual(admission.state(), "open");
     }).pipe(Effect.scoped, Effect.provide(quiet)),
   );
 
