@@ -35,7 +35,7 @@ const broken: ReadonlyArray<readonly [change: Record<string, number>, named: str
   [{ pushesPerHostMax: 257 }, "pushesPerHostMax"],
   [{ checkpointCountMillis: 20_000 }, "checkpointCountMillis"],
   [{ suspendedProbeMillis: 50_000 }, "retryMillisMax"],
-  [{ newBuffersPerSecondMax: 2_001 }, "newBuffersPerSecondMax"],
+  [{ newBuffersPerSecondMax: 10_001 }, "newBuffersPerSecondMax"],
   [{ deadLetterBytesMax: 1_048_576, recordBytesMax: 1_100_000 }, "recordBytesMax"],
   [{ controlSilentMillisMax: 1_000, controlAnswerMillisMax: 1_001 }, "controlAnswerMillisMax"],
 ];

@@ -5,7 +5,6 @@ import { Backlogs } from "../ports/backlogs.ts";
 import { Jobs } from "../ports/jobs.ts";
 import { admissionStates, NodeAdmission } from "../ports/node-admission.ts";
 import type { RecordSpans } from "../ports/outbox.ts";
-import { DecayingSum } from "./decaying-sum.ts";
 import { admissionMachine, type Shares } from "./machine.ts";
 import { NewcomerDemand } from "./newcomer-demand.ts";
 import { type NewcomerLimits, Newcomers } from "./newcomers.ts";
@@ -31,8 +30,6 @@ export interface NodeAdmissionOptions extends NewcomerLimits {
 
 /** A flood of a million records a second has two samples' time before newcomers are held back. */
 const sampleMillis = 100;
-/** Creations are averaged over so many seconds: one start of many buffers is what the burst is for. */
-const creationSeconds = 5;
 
 /** Samples what the node has left, lets the machine decide, and answers the questions of those who want more. */
 export const layerNodeAdmission = (options: NodeAdmissionOptions): Layer.Layer<NodeAdmission, never, Backlogs | Jobs> =>
@@ -46,7 +43,6 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
   const state = () => actor.getSnapshot().value;
   const startedMillis = now();
   const newcomers = new Newcomers(options, startedMillis);
-  const creations = new DecayingSum(creationSeconds, now());
   const demand = new NewcomerDemand(options.newBuffersPerSecondMax, now());
   const pace = () => creationPace(options, state());
   const tokens = new Tokens(pace, () => (state() === "closed" ? 0 : options.newBuffersBurstMax), now());
@@ -59,8 +55,8 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
     const fill = yield* partitionFill(options);
     const shares: Shares = {
       residents: (100 * residents.count()) / residents.max,
-      creation:
-        (100 * Math.max(creations.perSecond(nowMillis), demand.perSecond(nowMillis))) / options.newBuffersPerSecondMax,
+      // Not the buffers that come into being: their pace is kept by tokens, and keeping it is no surge.
+      newcomers: (100 * demand.perSecond(nowMillis)) / options.newBuffersPerSecondMax,
       memory: (100 * options.memoryBytes()) / options.memoryBytesMax,
       eventLoop: (100 * options.eventLoopDelayMillis()) / options.eventLoopDelayMillisMax,
       partitionFill: fill,
@@ -92,10 +88,8 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
   return NodeAdmission.of({
     state,
     mayCreate: () => {
-      const nowMillis = now();
-      if (tokens.at(nowMillis) < 1) return false;
+      if (tokens.at(now()) < 1) return false;
       tokens.spend(1);
-      creations.add(1, nowMillis);
       return true;
     },
     see: ({ key }) => {

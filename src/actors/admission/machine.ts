@@ -23,7 +23,7 @@ export interface AdmissionContext extends AdmissionInput {
 }
 
 /** What is read, each as a share of its own bound in percent; above 100 is over it. */
-export const readingNames = ["residents", "creation", "memory", "eventLoop", "partitionFill"] as const;
+export const readingNames = ["residents", "newcomers", "memory", "eventLoop", "partitionFill"] as const;
 export type ReadingName = (typeof readingNames)[number];
 export type Shares = Readonly<Record<ReadingName, number>>;
 
@@ -37,15 +37,15 @@ export interface AdmissionEvent {
 export type Level = 0 | 1 | 2 | 3;
 
 /**
- * The state that a reading asks for. New buffers spend tokens, so that their number alone never closes the door: it is
- * bounded already.
+ * The state that a reading asks for. Newcomers alone never close the door: their share of the bandwidth and of new
+ * buffers is bounded already.
  *
  * @param mercy points taken off the thresholds: to stay in a state takes less than to come into it
  */
 export const levelOf = (input: AdmissionInput, shares: Shares, mercy = 0): Level => {
-  const creation = shares.creation >= input.surgingPercent - mercy ? 2 : levelOfShare(input, shares.creation, mercy);
+  const newcomers = shares.newcomers >= input.surgingPercent - mercy ? 2 : levelOfShare(input, shares.newcomers, mercy);
   const others = Math.max(shares.residents, shares.memory, shares.eventLoop, shares.partitionFill);
-  return Math.max(creation, levelOfShare(input, others, mercy)) as Level;
+  return Math.max(newcomers, levelOfShare(input, others, mercy)) as Level;
 };
 
 const levelOfShare = (input: AdmissionInput, share: number, mercy: number): Level => {

@@ -21,7 +21,7 @@ const input: AdmissionInput = {
 
 type Snapshot = SnapshotFrom<typeof admissionMachine>;
 
-const calm: Shares = { residents: 0, creation: 0, memory: 0, eventLoop: 0, partitionFill: 0 };
+const calm: Shares = { residents: 0, newcomers: 0, memory: 0, eventLoop: 0, partitionFill: 0 };
 const reading = (memory: number, nowMillis: number): AdmissionEvent => ({
   type: "reading",
   shares: { ...calm, memory },
@@ -149,10 +149,10 @@ describe("the admission machine", () => {
     assert.strictEqual(snapshot.value, "guarded");
   });
 
-  it("asks for a state by whichever share is largest; by creation alone never for the last", () => {
+  it("asks for a state by whichever share is largest; by newcomers alone never for the last", () => {
     for (const name of readingNames) {
       const of = (share: number) => levelOf(input, { ...calm, [name]: share });
-      const last = name === "creation" ? 2 : 3;
+      const last = name === "newcomers" ? 2 : 3;
       assert.deepStrictEqual([0, 70, 85, 95, 1_000].map(of), [0, 1, 2, last, last], name);
     }
   });
