@@ -57,3 +57,22 @@ export const addBooks = (a: Books, b: Books): Books => ({
   deadLettered: addTally(a.deadLettered, b.deadLettered),
   pending: addTally(a.pending, b.pending),
 });
+
+/** Records and bytes of each account, in the order of `accounts`: the short form in which books are kept and stored. */
+export const numbersOfBooks = (books: Books): Array<number> =>
+  accounts.flatMap((account) => [books[account].records, books[account].bytes]);
+
+/** The books that such numbers stand for; what is missing is 0. */
+export const booksOfNumbers = (numbers: ReadonlyArray<number>): Books => {
+  const at = (place: number): Tally => ({ records: numbers[2 * place] ?? 0, bytes: numbers[2 * place + 1] ?? 0 });
+  return {
+    accepted: at(0),
+    delivered: at(1),
+    filtered: at(2),
+    sampled: at(3),
+    expired: at(4),
+    shed: at(5),
+    deadLettered: at(6),
+    pending: at(7),
+  };
+};

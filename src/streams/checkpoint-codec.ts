@@ -1,6 +1,6 @@
 import { Schema } from "effect";
 import { Packr, unpack } from "msgpackr";
-import { accounts, type Tally } from "../domain/books.ts";
+import { accounts, booksOfNumbers, numbersOfBooks } from "../domain/books.ts";
 import { type Receipt, receiptReasons, type Register, type Row } from "../actors/ports/checkpoints.ts";
 
 /** Rows, registers and receipts as bytes: msgpack, checked by a Schema on the way back. */
@@ -106,7 +106,7 @@ const packPlain = (row: Row): Uint8Array | undefined => {
   // Asked the other way round: a member that somebody adds to rows must not be left out here.
   for (const [name, value] of Object.entries(row)) if (value !== undefined && !plainNames.has(name)) return undefined;
   const values: Array<unknown> = [byPlace, job, pairKey, revision, start, cursor, counted, lastSuccessMillis ?? null];
-  for (const account of accounts) values.push(books[account].records, books[account].bytes);
+  values.push(...numbersOfBooks(books));
   return packr.pack(values);
 };
 
@@ -119,7 +119,6 @@ const unpackPlain = (values: ReadonlyArray<unknown>): Row | undefined => {
   if (typeof job !== "string" || typeof pairKey !== "string" || !numbers.every(isWhole)) return undefined;
   if (!isWhole(revision) || !isWhole(start) || !isWhole(cursor) || !isWhole(counted)) return undefined;
   if (success !== null && typeof success !== "number") return undefined;
-  const at = (place: number): Tally => ({ records: numbers[2 * place]!, bytes: numbers[2 * place + 1]! });
   return {
     job,
     pairKey,
@@ -128,16 +127,7 @@ const unpackPlain = (values: ReadonlyArray<unknown>): Row | undefined => {
     cursor,
     counted,
     cuts: [],
-    books: {
-      accepted: at(0),
-      delivered: at(1),
-      filtered: at(2),
-      sampled: at(3),
-      expired: at(4),
-      shed: at(5),
-      deadLettered: at(6),
-      pending: at(7),
-    },
+    books: booksOfNumbers(numbers as ReadonlyArray<number>),
     snapshot: undefined,
     deleted: false,
     lastSuccessMillis: success ?? undefined,

@@ -1,4 +1,4 @@
-import { accounts, type Books, type Tally } from "../../domain/books.ts";
+import { accounts, type Books, booksOfNumbers, numbersOfBooks } from "../../domain/books.ts";
 import { KeyedBytes } from "../../domain/keyed-bytes.ts";
 import type { Row } from "./checkpoints.ts";
 
@@ -73,8 +73,7 @@ const nothing = "\u0000undefined";
 /** As JSON: what every row has, by place; then whatever else this row has, by name. */
 const pack = (row: Row): Uint8Array => {
   const { books, counted, cursor, cuts, deleted, job: _, lastSuccessMillis, pairKey, revision, start, ...rest } = row;
-  const numbers: Array<number> = [];
-  for (const account of accounts) numbers.push(books[account].records, books[account].bytes);
+  const numbers = numbersOfBooks(books);
   while (numbers.at(-1) === 0) numbers.pop();
   const others = Object.entries(rest).filter(([, value]) => value !== undefined);
   const packed: Array<unknown> = [pairKey, revision, start, cursor, counted, lastSuccessMillis ?? null, numbers];
@@ -112,27 +111,13 @@ const unpack = (job: string, packed: Buffer): Row => {
     cursor,
     counted,
     cuts,
-    books: booksOf(numbers),
+    books: booksOfNumbers(numbers),
     snapshot: undefined,
     deleted,
     lastSuccessMillis: lastSuccessMillis ?? undefined,
     lastErrorMillis: undefined,
     lastError: undefined,
     ...rest,
-  };
-};
-
-const booksOf = (numbers: ReadonlyArray<number>): Books => {
-  const at = (place: number): Tally => ({ records: numbers[2 * place] ?? 0, bytes: numbers[2 * place + 1] ?? 0 });
-  return {
-    accepted: at(0),
-    delivered: at(1),
-    filtered: at(2),
-    sampled: at(3),
-    expired: at(4),
-    shed: at(5),
-    deadLettered: at(6),
-    pending: at(7),
   };
 };
 
