@@ -20,12 +20,13 @@ interface Post {
 /** A receiver that answers 422 to every batch with a poisoned record, until it is repaired. */
 const receiver = Effect.gen(function* () {
   const taken: Array<Post> = [];
-  const state = { repaired: false };
+  const state = { repaired: false, batches: [] as Array<number> };
   const server = createServer((request, response) => {
     const parts: Array<Buffer> = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
       const lines = linesOf(gunzipSync(Buffer.concat(parts)));
+      state.batches.push(lines.length);
       const refused = !state.repaired && lines.some((line) => line.includes("poison"));
       if (!refused) taken.push({ lines, replay: request.headers["spillway-replay"] === "true" });
       response.writeHead(refused ? 422 : 200).end();
@@ -38,13 +39,20 @@ const receiver = Effect.gen(function* () {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`, taken, state };
 });
 
+const maxRecords = 10_000;
+
 const start = Effect.fnUntraced(function* (destination: string) {
   const data = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-letters-"))),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 })),
   );
   const jobs = join(data, "jobs.yaml");
-  const job = { id: "acme-http", customer: "acme", dataset: "http_requests", batch: { maxIntervalSeconds: 1 } };
+  const job = {
+    id: "acme-http",
+    customer: "acme",
+    dataset: "http_requests",
+    batch: { maxIntervalSeconds: 5, maxRecords },
+  };
   yield* Effect.promise(() =>
     writeFile(jobs, JSON.stringify({ jobs: [{ ...job, destination: { kind: "http", url: destination } }] })),
   );
@@ -61,18 +69,20 @@ const start = Effect.fnUntraced(function* (destination: string) {
   );
 });
 
-describe("a poisoned record, from the door to the person who repairs it", () => {
+describe("a poisoned record in the middle of a batch of 10,000, from the door to the person who repairs it", () => {
   it.live("becomes a dead letter, its neighbours arrive, and it is replayed when the receiver is repaired", () =>
     Effect.gen(function* () {
       const sink = yield* receiver;
       const { url } = yield* start(sink.url);
-      const lines = Array.from({ length: 100 }, (_, i) => (i === 42 ? '{"poison":true}' : `{"n":${i}}`));
+      const lines = Array.from({ length: maxRecords }, (_, i) => (i === 5_042 ? '{"poison":true}' : `{"n":${i}}`));
       const run = (...args: ReadonlyArray<string>) =>
         runSpillway([...args, "--url", url], args[0] === "send" ? { stdin: `${lines.join("\n")}\n` } : {});
       const sent = yield* run("send", "-", "--dataset", "http_requests", "--customer", "acme");
       assert.strictEqual(sent.code, 0, sent.stderr);
       const count = () => sink.taken.reduce((sum, post) => sum + post.lines.length, 0);
-      yield* until("the neighbours", () => count() === 99, 30_000);
+      yield* until("the neighbours", () => count() === maxRecords - 1, 60_000);
+      assert.strictEqual(sink.state.batches[0], maxRecords, "all of them were one batch");
+      assert.isAtMost(sink.state.batches.length, 2 * Math.ceil(Math.log2(maxRecords)) + 2, "a binary search");
       const taken = sink.taken.flatMap((post) => post.lines);
       assert.sameMembers(
         taken,
@@ -87,7 +97,7 @@ describe("a poisoned record, from the door to the person who repairs it", () => 
       assert.strictEqual(books.code, 0, books.stderr);
       const totals = JSON.parse(books.stdout).totals;
       assert.deepInclude(totals.books, {
-        delivered: { records: 99, bytes: lines.join("\n").length - 15 },
+        delivered: { records: maxRecords - 1, bytes: lines.join("\n").length - 15 },
         deadLettered: { records: 1, bytes: 16 },
       });
       assert.deepInclude(totals.unexplained, { records: 0, bytes: 0 });
@@ -101,7 +111,7 @@ describe("a poisoned record, from the door to the person who repairs it", () => 
       assert.include((yield* run("dead-letters", "list")).stdout, "No dead letters");
       // The whole of the log again, the record that was dead before included.
       const again = yield* run("replay", "acme-http", "--from", "1", "--wait", "--json");
-      assert.deepInclude(JSON.parse(again.stdout), { state: "done", records: 100, percent: 100 }, again.stderr);
+      assert.deepInclude(JSON.parse(again.stdout), { state: "done", records: maxRecords, percent: 100 }, again.stderr);
       const marked = sink.taken.filter(({ replay }) => replay).flatMap((post) => post.lines);
       assert.deepStrictEqual(marked.slice(1), lines);
       const after = JSON.parse((yield* run("books", "--json")).stdout).totals.books;
