@@ -37,7 +37,7 @@ describe("with the main thread blocked for 3 s", () => {
           agent.destroy();
           const known = blocked.filter(isKnown);
           assert.isAtLeast(known.length, 20);
-          // The 250 ms of a loaded node are measured by `npm run bench -- surge`, where nothing else has the processors.
+          // The 250 ms of a loaded node are measured by `npm run bench -- surge`, beside nothing else.
           assert.isBelow(percentile(known, 0.5), 250);
           assert.isBelow(percentile(known, 0.99), 1_500, "nobody waits for the main thread");
           assert.deepStrictEqual(

@@ -2,6 +2,7 @@ import { Clock, Effect, Metric } from "effect";
 import { customersOverQuota } from "../../observability/admission-metrics.ts";
 import type { Buffer } from "../buffer/buffer.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
+import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { type BacklogFacts, judgeBacklogs, type QuotaEvent, type QuotaLimits } from "./quota.ts";
 
 const quotaMillis = 1_000;
@@ -18,12 +19,20 @@ const judge = Effect.fnUntraced(function* (
 ) {
   const states = [...owned.values()].map(({ state }) => state);
   const buffers = states.flatMap((state) => [...state.buffers.values()]);
-  const events = judgeBacklogs(buffers.map(factsOf), limits, yield* Clock.currentTimeMillis);
+  const waiting = states.flatMap((state) => [...state.waitingBuffers.values()].map((buffer) => ({ state, buffer })));
+  const facts = [...buffers.map(factsOf), ...waiting.map(waitingFactsOf)];
+  const events = judgeBacklogs(facts, limits, yield* Clock.currentTimeMillis);
   for (const [i, event] of events.entries()) {
-    if (event !== undefined) yield* tell(buffers[i]!, event);
+    if (event === undefined) continue;
+    if (i < buffers.length) yield* tell(buffers[i]!, event);
+    else yield* refuseWaiting(waiting[i - buffers.length]!, event);
   }
-  const over = buffers.filter(({ actor }) => actor?.flow().startsWith("overloaded.") === true);
-  yield* Metric.update(customersOverQuota, new Set(over.map(({ newest }) => newest.job.customer)).size);
+  const over = facts.filter((_, i) =>
+    i < buffers.length
+      ? buffers[i]!.actor?.flow().startsWith("overloaded.") === true
+      : isRefused(waiting[i - buffers.length]!),
+  );
+  yield* Metric.update(customersOverQuota, new Set(over.map(({ customer }) => customer)).size);
   for (const state of states) noteRefused(state);
 });
 
@@ -35,6 +44,35 @@ const factsOf = ({ actor, ledger, live, newest: { job }, pendingSinceMillis }: B
   live,
   flow: actor?.flow(),
 });
+
+/** A buffer that has no place, in its partition. */
+interface WaitingAt {
+  readonly state: PartitionState;
+  readonly buffer: WaitingBuffer;
+}
+
+const isRefused = ({ buffer, state }: WaitingAt): boolean => state.waiting.get(buffer.jobId)?.refusing !== undefined;
+
+/** Without an actor nothing can be shed: until it has a place, what is too much is refused, whatever its job says. */
+const waitingFactsOf = (at: WaitingAt): BacklogFacts => ({
+  customer: at.buffer.pairKey.slice(0, at.buffer.pairKey.indexOf(".")),
+  policy: "refuse",
+  pendingBytes: at.buffer.pendingBytes,
+  pendingSinceMillis: at.buffer.pendingSinceMillis,
+  live: false,
+  flow: isRefused(at) ? "overloaded.refuse" : "waiting",
+});
+
+const refuseWaiting = ({ buffer, state }: WaitingAt, event: QuotaEvent): Effect.Effect<void> => {
+  const { jobId: job, pairKey, pendingBytes } = buffer;
+  const entry = state.waiting.get(job);
+  if (entry === undefined) return Effect.void;
+  const isOver = event.type === "backlog.exceeded";
+  state.waiting.set(job, { ...entry, refusing: isOver ? pairKey : undefined });
+  return isOver
+    ? Effect.logWarning("A backlog without a place is over its quota.", { job, pairKey, pendingBytes })
+    : Effect.logInfo("A backlog without a place is within its quota again.", { job, pairKey });
+};
 
 const tell = (buffer: Buffer, event: QuotaEvent): Effect.Effect<void> => {
   const { actor, ledger, newest, pendingSinceMillis } = buffer;

@@ -23,7 +23,7 @@ export interface Waiting {
   readonly lowWaterBound: number;
   /** Records are to be delivered, if only those of an earlier revision. */
   readonly enabled: boolean;
-  /** Its pair, when the door refused its records as it lost its place: it stays refused until it is judged again. */
+  /** Its pair, while the door refuses its records: since it waits, or from when it still had its place. */
   readonly refusing: string | undefined;
 }
 

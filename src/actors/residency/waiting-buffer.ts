@@ -35,6 +35,7 @@ export class WaitingBuffer {
   private readonly position: () => number;
   private rereadAfter: number;
   private urgent = false;
+  private sinceMillis: number | undefined;
 
   /** @param stored whether `row` is durable, or only says where a new job begins */
   constructor(row: Row, stored: boolean, position: () => number) {
@@ -52,7 +53,10 @@ export class WaitingBuffer {
   /** A chunk header was scanned. */
   count(sequence: number, millis: number, { bytes, records }: Pick<Chunk, "records" | "bytes">): void {
     if (sequence <= this.row.counted) return;
-    if (this.ledger.pendingRecords === 0) this.cursor = Math.max(this.cursor, sequence - 1);
+    if (this.ledger.pendingRecords === 0) {
+      this.cursor = Math.max(this.cursor, sequence - 1);
+      this.sinceMillis = millis;
+    }
     this.ledger.accept(records, bytes);
     const before = this.uncounted;
     this.uncounted =
@@ -63,6 +67,15 @@ export class WaitingBuffer {
 
   books(): Books {
     return this.ledger.books();
+  }
+
+  get pendingBytes(): number {
+    return this.ledger.pendingBytes;
+  }
+
+  /** JetStream time of its oldest record, epoch millis; undefined without one, or when a row alone tells of it. */
+  get pendingSinceMillis(): number | undefined {
+    return this.ledger.pendingRecords === 0 ? undefined : this.sinceMillis;
   }
 
   /** What a buffer is made of: its durable row, if there is one, and what was counted since. */

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import { TestClock } from "effect/testing";
+import { quotaLoop } from "../../../src/actors/admission/quota-loop.ts";
 import { BufferActors } from "../../../src/actors/buffer/actor.ts";
 import type { Buffer } from "../../../src/actors/buffer/buffer.ts";
 import { checkpoint } from "../../../src/actors/partition/checkpointer.ts";
@@ -162,6 +163,31 @@ describe("residency", () => {
       assert.strictEqual(buffer.scanBound(), 5, "what was counted since its row was written is still in no row");
       assert.strictEqual(state.waiting.size, 0);
     }),
+  );
+
+  it.effect("counts a backlog without a place against its customer's quota", () =>
+    Effect.gen(function* () {
+      const { come, state } = yield* world(["a", "b"], 1);
+      come("a");
+      come("b");
+      const bytes = state.waitingBuffers.get("b")!.pendingBytes;
+      assert.isAbove(bytes, 0);
+      const limits = {
+        backlogBytesPerCustomerMax: 3 * bytes,
+        backlogAgeSecondsMax: 1_000_000_000,
+        backlogEasedPercent: 50,
+      };
+      yield* Effect.forkScoped(quotaLoop(new Map([[0, { state }]]), limits));
+      const refused = Effect.as(TestClock.adjust(1_000), () => [...state.refusing]);
+      for (let i = 0; i < 2; i++) come("b");
+      assert.deepStrictEqual((yield* refused)(), []);
+      come("b");
+      const pairKey = state.waitingBuffers.get("b")!.pairKey;
+      assert.deepStrictEqual((yield* refused)(), [pairKey], "and not that of the resident");
+      state.removeWaiting(state.waitingBuffers.get("b")!);
+      state.waiting.delete("b");
+      assert.deepStrictEqual((yield* refused)(), []);
+    }).pipe(Effect.scoped, Effect.provide(quiet)),
   );
 
   it.effect("lets a buffer that cannot deliver give its place up to one that waits, and keeps its cursor", () =>
