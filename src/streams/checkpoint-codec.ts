@@ -127,7 +127,7 @@ const unpackPlain = (values: ReadonlyArray<unknown>): Row | undefined => {
     cursor,
     counted,
     cuts: [],
-    books: booksOfNumbers(numbers as ReadonlyArray<number>),
+    books: booksOfNumbers(numbers),
     snapshot: undefined,
     deleted: false,
     lastSuccessMillis: success ?? undefined,
