@@ -51,12 +51,11 @@ export class RefusalPeriods {
 
   constructor(options: RefusalPeriodsOptions) {
     this.options = options;
-    const other = (door: HeldBackReason) => newEntry(0, otherCustomers, otherCustomers, door);
     this.others = {
-      "over-quota": other("over-quota"),
-      newcomer: other("newcomer"),
-      "over-share": other("over-share"),
-      "log-full": other("log-full"),
+      "over-quota": newOther("over-quota"),
+      newcomer: newOther("newcomer"),
+      "over-share": newOther("over-share"),
+      "log-full": newOther("log-full"),
     };
   }
 
@@ -144,6 +143,8 @@ const newEntry = (partition: number, customer: string, dataset: string, door: He
   ended: undefined,
   endedMillis: 0,
 });
+
+const newOther = (door: HeldBackReason): Entry => newEntry(0, otherCustomers, otherCustomers, door);
 
 const receiptOf = ({ customer, dataset, door, partition }: Entry, period: Period, node: string): RefusalReceipt => ({
   partition,

@@ -8,6 +8,8 @@ import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
+import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
+import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
 import type { DoorReport } from "../api/reports.ts";
@@ -168,6 +170,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
     Effect.provideService(LimitsView, limits),
+    Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),
     Effect.mapError(startError),
   );
   const control = yield* startControl(settings, api);

@@ -19,14 +19,10 @@ export const makeRefusalReceipts = Effect.fnUntraced(function* (timeoutMillis: n
     partition: number,
     receipts: ReadonlyArray<Refusal>,
   ): Effect.fn.Return<void, ReceiptsUnavailable> {
-    const messages = receipts.map(({ customer, dataset, firstSequence, job, lastSequence, ...rest }) => {
-      const { bytes, millis, reason, records, refusal } = rest;
-      const receipt: Receipt = {
-        ...{ customer, dataset, job, firstSequence, lastSequence },
-        ...{ records, bytes, reason, millis, refusal },
-      };
-      return { subject: refusalSubject(partition, receipt.customer, dataset, refusal), data: encodeControl(receipt) };
-    });
+    const messages = receipts.map((receipt) => ({
+      subject: refusalSubject(partition, receipt.customer, receipt.dataset, receipt.refusal),
+      data: encodeControl(receipt),
+    }));
     // Names the attempt only; the subjects make a repeat harmless.
     const batchId = `refused-${yield* Clock.currentTimeMillis}-${yield* Random.nextInt}`;
     yield* storeAtomically(control, messages, { batchId, timeoutMillis }).pipe(
