@@ -32,10 +32,7 @@ it.live("spillway hosts shows each host's circuit, window and latest evidence, a
     node.hosts = [open, fine];
     const ran = yield* runSpillway(["hosts", "--url", url]);
     assert.strictEqual(ran.code, 0, ran.stderr);
-    assert.match(
-      ran.stdout,
-      /down\.example +open +0 +0 +7 +1,200 +1970-01-01T00:00:05\.000Z +silent at 1970-\S+01\.000Z/,
-    );
+    assert.match(ran.stdout, /down\.example +open +0 +0 +7 +1,200 +1970\S+05\.000Z +silent at 1970\S+01\.000Z/);
     assert.match(ran.stdout, /fine\.example +closed +16 +2 +0 +1,200 +- +-/);
     assert.notInclude(ran.stdout, "and more");
     const json = yield* runSpillway(["hosts", "--url", url, "--json", "--limit", "1"]);
