@@ -154,5 +154,7 @@ export const ReceiptReport = Schema.Struct({
   bytes: Schema.Int,
   reason: Schema.String,
   millis: Schema.Finite,
+  /** Of records that the door refused: why, from when on (until `millis`), and which node. They were never accepted. */
+  refusal: Schema.optionalKey(Schema.Struct({ door: Schema.String, fromMillis: Schema.Finite, node: Schema.String })),
 });
 export type ReceiptReport = typeof ReceiptReport.Type;

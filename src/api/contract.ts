@@ -2,6 +2,7 @@ import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
+import { HostReport, hostsAnswerMax } from "./host-reports.ts";
 import { BuffersGroup } from "./buffers-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
@@ -96,6 +97,15 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
   HttpApiEndpoint.get("limits", "/v1/limits", {
     success: Schema.Struct({ limits: Schema.Array(LimitReport) }),
   }).annotateMerge(OpenApi.annotations({ summary: "Every limit, its value and its use" })),
+  HttpApiEndpoint.get("hosts", "/v1/hosts", {
+    query: {
+      limit: Schema.optionalKey(
+        Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: hostsAnswerMax })),
+      ),
+    },
+    success: Schema.Struct({ hosts: Schema.Array(HostReport), more: Schema.Boolean }),
+    error: BadRequest,
+  }).annotateMerge(OpenApi.annotations({ summary: "Destination hosts of this node, those in trouble first" })),
   HttpApiEndpoint.get("version", "/v1/version", { success: VersionReport }).annotateMerge(
     OpenApi.annotations({ summary: "Versions of this node" }),
   ),

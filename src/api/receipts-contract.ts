@@ -25,7 +25,7 @@ export class ReceiptsGroup extends HttpApiGroup.make("receipts").add(
     error: [BadRequest, Unavailable],
   }).annotateMerge(
     OpenApi.annotations({
-      summary: "Records that were accepted and not delivered: how many, which, and why",
+      summary: "Records that were accepted and not delivered, or refused at the door: how many, which, and why",
       description:
         "Of all partitions. A page may be short, or empty, and still have a `next`: repeat with after=next until there is none.",
     }),

@@ -18,6 +18,7 @@ import { ReplaysHandlers } from "./handlers/replays.ts";
 import { answerInspectPage, isInspectPage } from "./inspect-page.ts";
 import { attachInspection, type InspectionOptions } from "./inspect-socket.ts";
 import { type ListenError, listenError, tokenRequired } from "./listen-error.ts";
+import type { HostsView } from "./hosts-port.ts";
 import type { LimitsView } from "./limits-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
@@ -63,6 +64,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | BufferCommands
   | ReceiptsView
   | LimitsView
+  | HostsView
   | Scope.Scope
 > {
   const refused = tokenRequired(options.host, options.token !== undefined);

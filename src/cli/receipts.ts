@@ -36,7 +36,9 @@ export const receipts = Command.make(
     const { found, more } = yield* listReceipts(client, asked, flags.limit);
     if (flags.json) return yield* Console.log(JSON.stringify({ receipts: found, more }));
     if (found.length === 0)
-      return yield* Console.log("No receipts: everything that was accepted is delivered or pending.");
+      return yield* Console.log(
+        "No receipts: everything that was accepted is delivered or pending, and no customer was held back.",
+      );
     yield* Console.log(formatReceipts(found));
     if (more) yield* Console.log(`… and more: --limit shows more than ${flags.limit}`);
   }, Effect.scoped),
@@ -86,10 +88,10 @@ const formatReceipts = (found: ReadonlyArray<ReceiptReport>): string =>
     })),
     found.map((receipt) => [
       DateTime.formatIso(DateTime.makeUnsafe(receipt.millis)),
-      receipt.job,
+      receipt.refusal === undefined ? receipt.job : "-",
       receipt.customer,
       receipt.dataset,
-      receipt.reason,
+      receipt.refusal === undefined ? receipt.reason : `${receipt.reason}: ${receipt.refusal.door}`,
       String(receipt.firstSequence),
       String(receipt.lastSequence),
       grouped(receipt.records),

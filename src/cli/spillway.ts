@@ -5,6 +5,7 @@ import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
 import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
+import { hosts } from "./hosts.ts";
 import { limits } from "./limits.ts";
 import { receipts } from "./receipts.ts";
 import { replay } from "./replay.ts";
@@ -36,6 +37,7 @@ export const spillway = Command.make("spillway").pipe(
     replay,
     replays,
     inspect,
+    hosts,
     limits,
     version,
   ]),

@@ -95,6 +95,9 @@ export const Limits = Schema.Struct({
   deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
   // Receipts.
   receiptAgeSecondsMax: atLeast(60),
+  refusalPeriodsMax: atLeast(1),
+  refusalQuietMillis: atLeast(100),
+  refusalPeriodMillisMax: atLeast(1_000),
   // Replays.
   replaysMax: atLeast(1),
   replayBytesPerSecondMax: atLeast(65_536),

@@ -28,11 +28,14 @@ import { type IngestRequest, readHeaders } from "./ingest-request.ts";
 import { PairIndexes } from "./pair-index.ts";
 import { readBody } from "./read-body.ts";
 import { nodeBusy, RequestRefused } from "./request-refused.ts";
+import type { RefusalPeriods } from "./refusal-periods.ts";
 import { sortBody, type Sorted } from "./sort.ts";
 
 export interface IngestOptions {
   readonly limits: Limits;
   readonly datasets: { readonly get: (name: string) => Dataset | undefined };
+  /** Told whose records were held back. */
+  readonly refusals?: RefusalPeriods;
 }
 
 export interface Ingest {
@@ -183,6 +186,7 @@ class Exchange {
     const { door, metrics } = this.parts;
     const { refusals } = sorted;
     door.record(this.dataset, this.known !== undefined, sorted);
+    if (refusals.heldBack > 0) this.parts.refusals?.add(sorted.heldBack?.pairs() ?? [], this.parts.now());
     metrics.body(this.known === undefined ? "other" : this.dataset, {
       accepted: sorted.accepted,
       unconfigured: sorted.unconfigured,

@@ -1,5 +1,6 @@
 import type { RecordSpans } from "../actors/ports/outbox.ts";
 import { CustomerField } from "./customer-field.ts";
+import { HeldBack } from "./held-back.ts";
 import type { Verdicts } from "./doorkeeper.ts";
 import type { DoorCounts } from "./door.ts";
 import type { IngestRequest } from "./ingest-request.ts";
@@ -14,6 +15,8 @@ export type SortLimits = SpanLimits & Pick<ScanOptions, "recordBytesMax" | "refu
 export interface Sorted extends DoorCounts {
   readonly spans: RecordSpans;
   readonly refusals: Refusals;
+  /** Whose records were held back; undefined: nobody's were looked at. */
+  readonly heldBack: HeldBack | undefined;
 }
 
 const newline = 0x0a;
@@ -47,6 +50,7 @@ export const sortBody = (
   const onlyPair = customer === undefined ? undefined : pairs.ofId(customer);
   const customers = customerField === undefined ? undefined : new CustomerField(body, customerField);
   const spans = new SpanBuilder(body, limits);
+  const heldBack = verdicts === undefined ? undefined : new HeldBack();
   let accepted = 0;
   let acceptedBytes = 0;
   let unconfigured = 0;
@@ -60,7 +64,10 @@ export const sortBody = (
       return;
     }
     const reason = verdicts?.of(pair);
-    if (reason !== undefined) return scan.refusals.holdBack(line, reason, end + 1 - start);
+    if (reason !== undefined) {
+      heldBack?.add(pair, reason, end + 1 - start);
+      return scan.refusals.holdBack(line, reason, end + 1 - start);
+    }
     accepted += 1;
     acceptedBytes += end + 1 - start;
     // CRLF: the record ends where its carriage return was.
@@ -69,7 +76,7 @@ export const sortBody = (
   });
   const step = (): void => {
     if (!scan.step(stepLines, stepBytes)) return later(step);
-    done({ spans, accepted, acceptedBytes, unconfigured, unconfiguredBytes, refusals: scan.refusals });
+    done({ spans, accepted, acceptedBytes, unconfigured, unconfiguredBytes, refusals: scan.refusals, heldBack });
   };
   step();
 };

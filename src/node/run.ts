@@ -8,6 +8,8 @@ import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
+import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
+import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
 import type { DoorReport } from "../api/reports.ts";
@@ -18,9 +20,12 @@ import { loadCatalogue } from "../control/catalogue.ts";
 import { limitDefaults } from "../control/limit-defaults.ts";
 import { loadSettings, type Settings, type SettingsSources } from "../control/settings.ts";
 import { makeIngest } from "../forwarder/ingest.ts";
+import { keepRefusalReceipts } from "../forwarder/keep-refusal-receipts.ts";
+import { RefusalPeriods } from "../forwarder/refusal-periods.ts";
 import { JobStore } from "../streams/job-store.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/server.ts";
 import { Nats } from "../streams/nats.ts";
+import { makeRefusalReceipts } from "../streams/refusal-receipts.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
@@ -51,6 +56,8 @@ export interface NodeOptions {
 }
 
 const startError = (error: { readonly message: string }) => new NodeStartError({ message: error.message });
+/** How long a write of receipts may take. */
+const receiptMillisMax = 5_000;
 /** How long to wait for partitions that another owner may hold before saying that the node is ready all the same. */
 const ownedMillisMax = 15_000;
 
@@ -122,7 +129,9 @@ const operate = Effect.fnUntraced(function* (
   const owner = yield* Owner;
   const owns = settings.roles.includes("owner");
   const catalogue = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
-  const ingest = yield* makeIngest({ limits: settings.limits, datasets: catalogue });
+  const refusals = new RefusalPeriods({ ...settings.limits, nodeName: settings.nodeName });
+  const refusalReceipts = yield* keepRefusalReceipts(refusals, yield* makeRefusalReceipts(receiptMillisMax));
+  const ingest = yield* makeIngest({ limits: settings.limits, datasets: catalogue, refusals });
   const view = yield* makeNodeView({
     partitions: owns ? settings.partitions : 0,
     version: {
@@ -161,11 +170,14 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
     Effect.provideService(LimitsView, limits),
+    Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),
     Effect.mapError(startError),
   );
   const control = yield* startControl(settings, api);
   // The last finalizer is the first to run: while everything below it still works, the control address included.
-  yield* Effect.addFinalizer(() => shutDown(api, ingest.close, owner.drain, draining));
+  yield* Effect.addFinalizer(() =>
+    shutDown(api, Effect.andThen(ingest.close, refusalReceipts.finish), owner.drain, draining),
+  );
   yield* Console.log(`spillway is ready at ${api.url}\nspillway answers for itself at ${control.url}`);
   return yield* Effect.never;
 });

@@ -75,6 +75,7 @@ const ReceiptSchema = Schema.Struct({
   bytes: Schema.Int,
   reason: Schema.Literals(receiptReasons),
   millis: Schema.Number,
+  refusal: Schema.optionalKey(Schema.Struct({ door: Schema.String, fromMillis: Schema.Number, node: Schema.String })),
 });
 
 const packr = new Packr({ useRecords: false });

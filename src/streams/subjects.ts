@@ -15,6 +15,16 @@ export const registerSubject = (partition: number): string => `ctl.${partitionNa
 export const rowSubject = (partition: number, job: string): string => `ctl.${partitionName(partition)}.job.${job}`;
 export const receiptSubject = (partition: number, job: string, sequence: number, reason: string): string =>
   `ctl.${partitionName(partition)}.receipt.${job}.${sequence}.${reason}`;
+/** Of the door: `_door` is no job's id. The same period of refusals always has the same subject. */
+export const refusalSubject = (
+  partition: number,
+  customer: string,
+  dataset: string,
+  { door, fromMillis, node }: { readonly door: string; readonly fromMillis: number; readonly node: string },
+): string => {
+  const prefix = `ctl.${partitionName(partition)}.receipt._door`;
+  return `${prefix}.${customer}.${dataset}.${node.replaceAll(/[^A-Za-z0-9_-]/g, "_")}.${fromMillis}.${door}`;
+};
 /** Filters: the receipts of a partition, of a job in it. */
 export const receiptSubjects = (partition: number): string => `ctl.${partitionName(partition)}.receipt.>`;
 export const receiptsOfJob = (partition: number, job: string): string =>

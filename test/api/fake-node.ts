@@ -13,6 +13,8 @@ import {
   type ShownJob,
   type WrittenJob,
 } from "../../src/api/ports.ts";
+import type { HostReport } from "../../src/api/host-reports.ts";
+import { HostsView } from "../../src/api/hosts-port.ts";
 import { LimitsView } from "../../src/api/limits-port.ts";
 import type { BooksReport, LimitReport } from "../../src/api/reports.ts";
 import { serveApi } from "../../src/api/server.ts";
@@ -29,6 +31,7 @@ export class FakeNode {
   readonly jobs = new Map<string, ShownJob>();
   readonly letters = new FakeDeadLetters();
   readonly replays = new FakeReplays();
+  hosts: Array<HostReport> = [];
   limits: Array<LimitReport> = [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }];
   readonly buffers = new FakeBuffers();
   readonly receipts = new FakeReceipts();
@@ -133,6 +136,7 @@ export class FakeNode {
       this.replays.layer,
       this.buffers.layer,
       Layer.succeed(LimitsView, { list: Effect.sync(() => this.limits) }),
+      Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
     );
   }

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, describe, inject, it } from "vitest";
+import type { ReceiptReport } from "../../src/api/buffer-reports.ts";
 import { freePort, killHard, type SpillwayProcess, startSpillway } from "../support/spillway-process.ts";
 
 /** Nobody listens there. */
@@ -28,7 +29,7 @@ const withNode = async (use: (node: SpillwayProcess) => Promise<void>) => {
     job("acme", { kind: "http", url: dead }),
     job("globex", { kind: "file", path: join(directory, "out") }),
   ];
-  const limits = { backlogBytesPerCustomerMax: 1_048_576, bufferClosedBatchesMax: 1 };
+  const limits = { backlogBytesPerCustomerMax: 1_048_576, bufferClosedBatchesMax: 1, refusalQuietMillis: 1_000 };
   await writeFile(join(directory, "jobs.json"), JSON.stringify(jobs));
   await writeFile(
     join(directory, "spillway.json"),
@@ -52,6 +53,13 @@ const withNode = async (use: (node: SpillwayProcess) => Promise<void>) => {
   }
 };
 
+const refusalsAt = async (node: SpillwayProcess): Promise<ReadonlyArray<ReceiptReport>> => {
+  const answer = await fetch(`${node.url}/v1/receipts?reason=refused`);
+  return ((await answer.json()) as { readonly receipts: ReadonlyArray<ReceiptReport> }).receipts;
+};
+
+const recordsOf = (found: ReadonlyArray<ReceiptReport>): number => found.reduce((sum, { records }) => sum + records, 0);
+
 describe("a node with a dead destination", () => {
   it("refuses its customer's dataset once the backlog is over the quota, and nobody else's", () =>
     withNode(async (node) => {
@@ -67,5 +75,25 @@ describe("a node with a dead destination", () => {
       assert.match(metrics, /^spillway_admission_state 0$/m);
       assert.match(metrics, /^spillway_customers_over_quota 1$/m);
       assert.match(metrics, /^spillway_ingest_refused_records_total\{reason="over-quota"\} 1000$/m);
+      // Sent again and refused again: each repetition is counted.
+      assert.strictEqual((await post(node, "acme", megabyte)).status, 429);
+      let found = await refusalsAt(node);
+      while (recordsOf(found) < 2_000 && performance.now() < deadline) {
+        await new Promise((resume) => setTimeout(resume, 200));
+        found = await refusalsAt(node);
+      }
+      assert.strictEqual(recordsOf(found), 2_000);
+      assert.strictEqual(
+        found.reduce((sum, { bytes }) => sum + bytes, 0),
+        2 * megabyte.length,
+      );
+      for (const { firstSequence, lastSequence, millis, customer, dataset, refusal } of found) {
+        assert.deepStrictEqual([customer, dataset, refusal?.door], ["acme", "app_log", "over-quota"]);
+        assert.deepStrictEqual([firstSequence, lastSequence], [0, 0]);
+        assert.isAtMost(refusal!.fromMillis, millis);
+        assert.isNotEmpty(refusal!.node);
+      }
+      const others = await (await fetch(`${node.url}/v1/receipts?reason=refused&customer=globex`)).json();
+      assert.deepStrictEqual(others, { receipts: [] });
     }));
 });

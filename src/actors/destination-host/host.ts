@@ -23,6 +23,10 @@ export interface HostReport {
   readonly waiting: number;
   /** Epoch millis: no push before; 0 when there is no reason to wait. */
   readonly notBeforeMillis: number;
+  /** Jobs that pushed to it and are not forgotten. */
+  readonly jobs: number;
+  /** What the last push that said anything said of the host. */
+  readonly evidence: { readonly says: Evidence; readonly millis: number } | null;
 }
 
 /** Of so many first tries in a row the next turn is a retry's, when one waits. */
@@ -66,6 +70,8 @@ export class DestinationHost implements HeapItem {
   /** Whose pushes have failed since one was last answered. */
   private failing: JobShare | "several" | undefined;
   private lastGoodMillis = 0;
+  private lastEvidence: Evidence = "nothing";
+  private lastEvidenceMillis = 0;
 
   constructor(name: string, options: HostOptions) {
     this.name = name;
@@ -151,6 +157,10 @@ export class DestinationHost implements HeapItem {
     jitter: number,
   ): void {
     const { share } = ticket;
+    if (evidence !== "nothing") {
+      this.lastEvidence = evidence;
+      this.lastEvidenceMillis = nowMillis;
+    }
     const isAlone =
       this.lastGood === undefined || this.lastGood === share || nowMillis - this.lastGoodMillis > goodMillis;
     const isNews = !share.isBad || isAlone;
@@ -227,6 +237,8 @@ export class DestinationHost implements HeapItem {
       inFlight,
       waiting,
       notBeforeMillis: until > nowMillis ? until : 0,
+      jobs: this.shares.size,
+      evidence: this.lastEvidence === "nothing" ? null : { says: this.lastEvidence, millis: this.lastEvidenceMillis },
     };
   }
 }

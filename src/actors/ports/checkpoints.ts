@@ -58,7 +58,7 @@ export interface LossMark {
  * `expired`: retention was over. `shed`: the backlog was over its quota. `skipped`: a person moved the cursor.
  * `deleted`: the job is gone. `deadLettered`: the destination refused these records. `logLost`: the log is another one.
  * `possiblyDuplicated`: nothing is missing, but the range may have been delivered twice. `refused`: the door turned
- * records away because of this job's backlog; its range is empty.
+ * records away and never accepted them; it belongs to no job, and its range is empty.
  */
 export const receiptReasons = [
   "expired",
@@ -72,7 +72,7 @@ export const receiptReasons = [
 ] as const;
 export type ReceiptReason = (typeof receiptReasons)[number];
 
-/** The account of records that were accepted and not delivered. */
+/** The account of records that were accepted and not delivered, or that the door refused. */
 export interface Receipt {
   readonly customer: string;
   readonly dataset: string;
@@ -83,6 +83,17 @@ export interface Receipt {
   readonly bytes: number;
   readonly reason: ReceiptReason;
   readonly millis: number;
+  /** Only with `refused`: these records were never accepted, `job` is `_door`, and `millis` is the last refusal's. */
+  readonly refusal?: DoorRefusal;
+}
+
+/** A period in which a node's door refused a customer's records. */
+export interface DoorRefusal {
+  /** Why: the door's own word for it, such as `over-quota`. */
+  readonly door: string;
+  /** Of the first refusal. */
+  readonly fromMillis: number;
+  readonly node: string;
 }
 
 /** A partition's one register: ownership, and how far the log was read. */

@@ -200,6 +200,8 @@ describe("what is remembered of hosts", () => {
       inFlight: 0,
       waiting: 0,
       notBeforeMillis: under.nowMillis + 750,
+      jobs: 1,
+      evidence: { says: "silent", millis: under.nowMillis },
     });
   });
 });
