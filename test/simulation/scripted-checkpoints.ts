@@ -82,9 +82,12 @@ export class ScriptedCheckpoints {
           for (const [job, bytes] of part) this.store(job, bytes);
           const last = i === parts.length - 1;
           this.register = { ...(last ? register : this.register!), nonce: this.nonce() };
-          // As the store does it: before the rows that they belong to.
-          if (i === 0)
-            for (const each of receipts) this.receipts.set(`${each.job} ${each.firstSequence} ${each.reason}`, each);
+          // As the store does it: with the row of their job, and those without one at first.
+          for (const receipt of receipts) {
+            const partOfRow = parts.findIndex((rowsOfPart) => rowsOfPart.some(([job]) => job === receipt.job));
+            if (i !== Math.max(0, partOfRow)) continue;
+            this.receipts.set(`${receipt.job} ${receipt.firstSequence} ${receipt.reason}`, receipt);
+          }
           this.onWrite();
         }
         if (fails) return yield* new CheckpointUnavailable({ partition, detail: "scripted" });

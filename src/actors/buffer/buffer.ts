@@ -525,6 +525,11 @@ export class Buffer {
     return this.rowState.dirtiness();
   }
 
+  /** Whether there is a durable row of the revision that its batches are made under. */
+  isAnchored(): boolean {
+    return this.rowState.anchored;
+  }
+
   /** The scan may not pass what the durable row does not count. */
   scanBound(): number {
     return this.rowState.scanBound();

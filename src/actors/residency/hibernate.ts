@@ -23,7 +23,11 @@ const evictionsMax = 100;
 
 /** Everything that there is to say of it is in its durable row. */
 const isWritten = (state: PartitionState, each: Buffer | WaitingBuffer): boolean =>
-  each.dirtiness() === "clean" && !state.inFlight.has(each);
+  each.dirtiness() === "clean" && !state.inFlight.has(each) && !needsRow(each);
+
+/** Nothing came for it yet, so nothing asked for a row of it; made anew from one, it would take that for durable. */
+const needsRow = (each: Buffer | WaitingBuffer): boolean =>
+  !(each instanceof WaitingBuffer) && each.dirtiness() === "clean" && !each.isAnchored();
 
 /** Nothing of it would be lost if it were made anew from its durable row, and nothing is going on. */
 const isQuiescent = (state: PartitionState, buffer: Buffer): boolean =>
@@ -99,6 +103,7 @@ const lookAt = (
   // The others had their turn meanwhile: it may have left.
   if (state.buffers.get(buffer.jobId) !== buffer) return false;
   if (buffer.lastSuccessMillis !== undefined) residency.establish(buffer);
+  if (needsRow(buffer)) buffer.beUrgent();
   const quiescent = isQuiescent(state, buffer);
   const stuck = !quiescent && isStuck(state, buffer);
   const restedMillis = idleFor(watch, buffer, quiescent || stuck, buffer.cursor, nowMillis);

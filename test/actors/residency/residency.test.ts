@@ -87,6 +87,8 @@ const world = Effect.fnUntraced(function* (
   };
   return {
     come,
+    adopt: (all: ReadonlyArray<ReturnType<typeof storedJob>>, number: number) =>
+      adoptJobs(state, jobSetOf(all, 1, number), options).pipe(Effect.provide(layer)),
     residency,
     settle,
     state,
@@ -130,6 +132,32 @@ describe("residency", () => {
       );
       assert.strictEqual(state.rows.size, 0);
       assert.deepStrictEqual([...accountsOf(state)].map(({ job }) => job).toSorted(), ["a", "b"]);
+    }),
+  );
+
+  it.effect("asks for a row before a new job's buffer hibernates: else it would push with none when it wakes", () =>
+    Effect.gen(function* () {
+      const { adopt, come, reap, saveAll, settle, state, written } = yield* world(["a"], 10);
+      come("a");
+      yield* adopt([storedJob("a", "a"), storedJob("b", "a")], 2);
+      settle("a");
+      yield* checkpoint(state, "me", [state.buffers.get("a")!]);
+      for (let i = 0; i < 3; i++) {
+        yield* reap;
+        yield* TestClock.adjust("1 hour");
+      }
+      assert.deepStrictEqual([...state.buffers.keys()], ["a", "b"], "nothing tells of b yet");
+      assert.strictEqual(state.buffers.get("b")!.dirtiness(), "urgent");
+      yield* saveAll;
+      for (let i = 0; i < 2; i++) {
+        yield* reap;
+        yield* TestClock.adjust("1 hour");
+      }
+      assert.strictEqual(state.buffers.size, 0);
+      assert.include(
+        written.flatMap(({ rows }) => rows.map(({ job }) => job)),
+        "b",
+      );
     }),
   );
 
@@ -237,28 +265,13 @@ describe("residency", () => {
 
   it.effect("brings in all jobs of a pair together, one that was added meanwhile included", () =>
     Effect.gen(function* () {
-      const { claim } = scriptedClaim(registerOf());
-      const state = partitionOf(claim, 0);
-      const residency = new Residency({ residentBuffersMax: 9, hibernateAfterMillis: 1, mayCreate: () => true });
-      const options = { partitions: 1, bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 }, residency };
-      const jobs = Layer.succeed(Jobs, {
-        served: () => jobSetOf([], 1),
-        onChange: () => Effect.void,
-        atRevision: () => Effect.undefined,
-        absence: () => Effect.succeed("forgotten"),
-      });
-      const layer = Layer.mergeAll(
-        layerActors(() => "idle"),
-        jobs,
-        logOf([]),
-        quiet,
-      );
+      const { adopt, state } = yield* world([], 9);
       const one = [storedJob("a", "x")];
-      yield* adoptJobs(state, jobSetOf(one, 1), options).pipe(Effect.provide(layer));
+      yield* adopt(one, 2);
       assert.lengthOf(state.dealtTo("x.http_requests", 1), 1);
       state.position = 7;
       const two = [...one, storedJob("b", "x"), storedJob("c", "y")];
-      yield* adoptJobs(state, jobSetOf(two, 1, 2), options).pipe(Effect.provide(layer));
+      yield* adopt(two, 3);
       assert.deepStrictEqual(
         state.dealtTo("x.http_requests", 8).map(({ jobId, start }) => [jobId, start]),
         [
