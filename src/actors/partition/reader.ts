@@ -6,6 +6,7 @@ import {
 } from "../../observability/delivery-metrics.ts";
 import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
+import { LogClock } from "./log-clock.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
 
@@ -14,7 +15,7 @@ export interface ReaderOptions {
   readonly readIdleMillisMax: number;
 }
 
-/** At most one tick per partition in this time: a clock behind JetStream's must not fill the log with ticks. */
+/** At most one tick per partition in this time. */
 const tickMillisMin = 200;
 const failureMillis = 250;
 
@@ -23,6 +24,8 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
   Effect.gen(function* () {
     const log = yield* Log;
     let tickedMillis = 0;
+    const clock = new LogClock();
+    clock.see(state.log?.nowMillis, yield* Clock.currentTimeMillis);
     while (true) {
       const messages = yield* log.read(state.partition, state.position + 1, options.readBytesMax).pipe(
         Effect.flatMap((read) => confirmed(state, read, options)),
@@ -35,19 +38,21 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       );
       if (messages === undefined) continue;
       for (const message of messages) yield* dispatch(state, message);
+      const now = yield* Clock.currentTimeMillis;
       if (messages.length > 0) {
+        clock.see(messages.at(-1)!.millis, now);
         yield* Metric.update(messagesReadTotal, messages.length);
         state.checkpointWanted.raise();
         continue;
       }
-      const now = yield* Clock.currentTimeMillis;
       const due = state.deadlines.next();
-      if (due !== undefined && due <= now && now - tickedMillis >= tickMillisMin) {
+      const logNow = clock.at(now);
+      if (due !== undefined && due <= logNow && Math.abs(now - tickedMillis) >= tickMillisMin) {
         tickedMillis = now;
         yield* log.tick(state.partition).pipe(Effect.ignore);
         continue;
       }
-      const untilDue = due === undefined ? options.readIdleMillisMax : Math.max(tickMillisMin, due - now);
+      const untilDue = due === undefined ? options.readIdleMillisMax : Math.max(tickMillisMin, due - logNow);
       yield* log.waitForWrite(state.partition, Math.min(options.readIdleMillisMax, untilDue));
     }
   });
