@@ -71,6 +71,22 @@ export const assertIsolated = (
   }
 };
 
+/** A second to find out, one for the report, the pause of whoever sheds, and what comes meanwhile. */
+const quotaMercyBytes = 4_500;
+
+/** I7: who is over its quota is refused at the door, or gives up its oldest; either way it takes no more of the log. */
+export const assertQuotasHold = (world: NodeWorld, owner: Owner["Service"]): void => {
+  for (const customer of customers.bad) {
+    let pending = 0;
+    for (const { state } of owner.owned().values()) {
+      for (const buffer of state.buffers.values())
+        if (buffer.newest.job.customer === customer) pending += buffer.ledger.pendingBytes;
+    }
+    const { backlogBytesPerCustomerMax } = world.limits;
+    assert.isAtMost(pending, backlogBytesPerCustomerMax + quotaMercyBytes, `${customer}: bytes pending`);
+  }
+};
+
 export const assertEnd = (world: NodeWorld): void => {
   for (const checkpoints of world.checkpoints) {
     assert.strictEqual(checkpoints.register?.owner, null);

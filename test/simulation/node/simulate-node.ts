@@ -11,6 +11,7 @@ import {
   assertAtAnyMoment,
   assertEnd,
   assertIsolated,
+  assertQuotasHold,
   lagMillisOf,
   watchStored,
 } from "./node-verdicts.ts";
@@ -153,6 +154,7 @@ const troubleAndPeace = Effect.fnUntraced(function* (world: NodeWorld, doors: Do
     yield* TestClock.adjust(world.dice.int(500, 900));
     if (world.failures.length > 0) throw world.failures[0];
     assertAtAnyMoment(world, last.owner);
+    assertQuotasHold(world, last.owner);
     // Newcomers share half of the places: with too few for all, some wait for those that are stuck.
     if (world.jobs.byId.size * 2 <= world.limits.residentBuffersMax) assertIsolated(world, last.owner, before);
   }
