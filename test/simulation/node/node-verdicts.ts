@@ -5,14 +5,17 @@ import { assertAccounted, assertBooksBalance, assertStoredIsWhole } from "../ver
 import { customers, dataset, type NodeWorld } from "./node-world.ts";
 
 /**
- * What a whole node has promised (DESIGN §5), checked in a world in which everything around it is scripted.
+ * What a whole node has promised (docs/SPEC.md §5), checked in a world in which everything around it is scripted.
  *
- * I3 whatever the door said was stored is in the log: `assertAcknowledgedIsStored`.
- * I4 and I7, a bad destination or a backlog over its quota is its owner's alone: `assertIsolated`.
- * I5 the books balance at any moment, in memory and stored: `assertAtAnyMoment`, `watchStored`, `assertEnd`.
- * I6 bounds hold: residents and windows, `assertAtAnyMoment`.
- * I8 what is not delivered has a receipt or is a dead letter: `assertEnd`.
- * I11 whoever was fenced changes nothing, and I12 one batch id has one content: `watchStored`, `assertEnd`.
+ * I3 records that nobody ordered leave nothing: `assertAtAnyMoment` in memory, `assertEnd` in the logs.
+ * I4 bounds hold: residents here, backlogs in `assertQuotasHold`.
+ * I5 the books balance at any moment, in memory and stored, and receipts cover what was not delivered:
+ *    `assertAtAnyMoment`, `watchStored`, `assertEnd`.
+ * I7 after the trouble everything drains by itself: the end of `simulateNode`.
+ * I8 bad destinations and backlogs over their quotas are their owners' alone: `assertIsolated`.
+ * I10 to I12 whoever was fenced changes nothing, one batch id has one content, a restored buffer goes on where it was:
+ *    `watchStored`, `assertEnd`.
+ * And a 200 says that it is on disk: `assertAcknowledgedIsStored`. I6 takes a thread, and is tested with one.
  */
 export const assertAtAnyMoment = (world: NodeWorld, owner: Owner["Service"]): void => {
   assertBooksBalance(world, owner);
@@ -74,7 +77,7 @@ export const assertIsolated = (
 /** A second to find out, one for the report, the pause of whoever sheds, and what comes meanwhile. */
 const quotaMercyBytes = 4_500;
 
-/** I7: who is over its quota is refused at the door, or gives up its oldest; either way it takes no more of the log. */
+/** I4: who is over its quota is refused at the door, or gives up its oldest; either way it takes no more of the log. */
 export const assertQuotasHold = (world: NodeWorld, owner: Owner["Service"]): void => {
   for (const customer of customers.bad) {
     let pending = 0;
@@ -92,9 +95,13 @@ export const assertEnd = (world: NodeWorld): void => {
     assert.strictEqual(checkpoints.register?.owner, null);
     assertAccounted({ checkpoints, letters: world.letters, log: world.log, store: world.store });
   }
+  for (const { messages } of world.logs) {
+    for (const { chunks } of messages)
+      for (const { pairKey: key } of chunks) assert.isTrue(world.jobs.pairs.has(key), `${key} is in the log`);
+  }
 };
 
-/** I3: an answer of 200 says that it is on disk. */
+/** An answer of 200 says that it is on disk. */
 export const assertAcknowledgedIsStored = (world: NodeWorld, key: string, customer: string): void => {
   const stored = new Set(
     world.log.referenceFor(key, 0).own.flatMap(({ raw }) => Buffer.from(raw).toString().split("\n")),
