@@ -21,7 +21,7 @@ export const assertAtAnyMoment = (world: NodeWorld, owner: Owner["Service"]): vo
   assertBooksBalance(world, owner);
   for (const residency of world.residencies)
     assert.isAtMost(residency.size, world.limits.residentBuffersMax, "buffers with an actor");
-  const pairs = new Set([...world.jobs.byPair.keys()]);
+  const pairs = new Set(world.jobs.byPair.keys());
   for (const [partition, { state }] of owner.owned()) {
     for (const { pairKey: key } of [...state.buffers.values(), ...state.waitingBuffers.values(), ...state.rows]) {
       assert.isTrue(pairs.has(key), `nobody has ordered ${key}`);

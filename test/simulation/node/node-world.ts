@@ -10,14 +10,14 @@ import { Log } from "../../../src/actors/ports/log.ts";
 import { NodeAdmission } from "../../../src/actors/ports/node-admission.ts";
 import { Outbox } from "../../../src/actors/ports/outbox.ts";
 import type { Residency } from "../../../src/actors/residency/residency.ts";
-import { pairKey, partitionOf } from "../../../src/domain/partition.ts";
+import { partitionOf } from "../../../src/domain/partition.ts";
 import { Doorkeeper } from "../../../src/forwarder/doorkeeper.ts";
 import { PairIndexes } from "../../../src/forwarder/pair-index.ts";
 import { hostLimits } from "../../support/host-limits.ts";
-import { layerLetters } from "../../support/scripted-letters.ts";
 import { jobSetOf, limits as shipped, storedJob } from "../../support/world.ts";
 import { Dice } from "../dice.ts";
 import type { Life } from "../life.ts";
+import { layerPoisonLetters } from "../poison-letters.ts";
 import { ScriptedCheckpoints } from "../scripted-checkpoints.ts";
 import { poisonMark, ScriptedLog } from "../scripted-log.ts";
 import { ScriptedStore, type Temper, tempers } from "../scripted-store.ts";
@@ -154,7 +154,11 @@ export class NodeWorld {
     const owner = Owner.layer(options).pipe(
       Layer.provide(
         BufferActors.layer(options).pipe(
-          Layer.provide([this.store.layer(dice, life), DestinationHosts.layer(options), this.layerLetters(life)]),
+          Layer.provide([
+            this.store.layer(dice, life),
+            DestinationHosts.layer(options),
+            layerPoisonLetters(this, life),
+          ]),
         ),
       ),
     );
@@ -207,28 +211,6 @@ export class NodeWorld {
         this.reports.set(report.partition, { report, receivedMillis: yield* Clock.currentTimeMillis });
       }),
     };
-  }
-
-  private layerLetters(life: Life) {
-    return layerLetters(({ batch: { first, last }, customer, index, job }) =>
-      Effect.gen({ self: this }, function* (this: NodeWorld) {
-        yield* Effect.sleep(this.dice.int(0, 80));
-        if (life.isDead) return yield* Effect.never;
-        const key = pairKey(customer, dataset);
-        const lines = this.logOf(key)
-          .referenceFor(key, 0)
-          .own.filter(({ sequence }) => sequence >= first && sequence <= last)
-          .flatMap(({ raw }) =>
-            Buffer.from(raw)
-              .toString()
-              .split(/(?<=\n)/),
-          );
-        const record = lines[index] ?? "";
-        if (!record.includes(poisonMark)) this.store.violations.push(`${job}: ${record} is no dead letter`);
-        this.letters.set(`${job} ${record}`, record);
-        return { records: 1, bytes: record.length };
-      }),
-    );
   }
 }
 
