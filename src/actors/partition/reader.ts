@@ -4,9 +4,9 @@ import {
   messagesReadTotal,
   recordsMissingTotal,
 } from "../../observability/delivery-metrics.ts";
+import { steadyMillis } from "./log-clock.ts";
 import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
-import { LogClock } from "./log-clock.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
 
@@ -23,9 +23,9 @@ const failureMillis = 250;
 export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.Effect<never, never, Log> =>
   Effect.gen(function* () {
     const log = yield* Log;
-    let tickedMillis = 0;
-    const clock = new LogClock();
-    clock.see(state.log?.nowMillis, yield* Clock.currentTimeMillis);
+    let tickedMillis = Number.NEGATIVE_INFINITY;
+    // Where the server did not say it: ours is the best guess.
+    state.clock.see(state.log?.nowMillis ?? (yield* Clock.currentTimeMillis), yield* steadyMillis);
     while (true) {
       const messages = yield* log.read(state.partition, state.position + 1, options.readBytesMax).pipe(
         Effect.flatMap((read) => confirmed(state, read, options)),
@@ -38,16 +38,16 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       );
       if (messages === undefined) continue;
       for (const message of messages) yield* dispatch(state, message);
-      const now = yield* Clock.currentTimeMillis;
+      const now = yield* steadyMillis;
       if (messages.length > 0) {
-        clock.see(messages.at(-1)!.millis, now);
+        state.clock.seeMessage(messages.at(-1)!.millis, now);
         yield* Metric.update(messagesReadTotal, messages.length);
         state.checkpointWanted.raise();
         continue;
       }
       const due = state.deadlines.next();
-      const logNow = clock.at(now);
-      if (due !== undefined && due <= logNow && Math.abs(now - tickedMillis) >= tickMillisMin) {
+      const logNow = state.clock.at(now)!;
+      if (due !== undefined && due <= logNow && now - tickedMillis >= tickMillisMin) {
         tickedMillis = now;
         yield* log.tick(state.partition).pipe(Effect.ignore);
         continue;

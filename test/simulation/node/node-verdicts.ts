@@ -13,9 +13,9 @@ import { customers, dataset, type NodeWorld } from "./node-world.ts";
  *    `assertAtAnyMoment`, `watchStored`, `assertEnd`.
  * I7 after the trouble everything drains by itself: the end of `simulateNode`.
  * I8 bad destinations and backlogs over their quotas are their owners' alone: `assertIsolated`.
- * I10 to I12 whoever was fenced changes nothing, one batch id has one content, a restored buffer goes on where it was:
- *    `watchStored`, `assertEnd`.
- * And a 200 says that it is on disk: `assertAcknowledgedIsStored`. I6 takes a thread, and is tested with one.
+ * I10, I11 whoever was fenced changes nothing, and one batch id has one content: `watchStored`, `assertEnd`.
+ * And a 200 says that it is on disk: `assertAcknowledgedIsStored`. I6 takes a
+ * thread and is tested with one; I12 is the machine's own.
  */
 export const assertAtAnyMoment = (world: NodeWorld, owner: Owner["Service"]): void => {
   assertBooksBalance(world, owner);
@@ -84,6 +84,8 @@ export const assertQuotasHold = (world: NodeWorld, owner: Owner["Service"]): voi
     for (const { state } of owner.owned().values()) {
       for (const buffer of state.buffers.values())
         if (buffer.newest.job.customer === customer) pending += buffer.ledger.pendingBytes;
+      for (const buffer of state.waitingBuffers.values())
+        if (buffer.pairKey === pairKey(customer, dataset)) pending += buffer.pendingBytes;
     }
     const { backlogBytesPerCustomerMax } = world.limits;
     assert.isAtMost(pending, backlogBytesPerCustomerMax + quotaMercyBytes, `${customer}: bytes pending`);
