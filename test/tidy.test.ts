@@ -41,6 +41,10 @@ const layers: ReadonlyArray<Layer> = [
   { files: /^src\/forwarder\//, mayImport: [effect, node, domain, ports, /^src\/(forwarder|observability)\//] },
   { files: /^src\/snapshot\//, mayImport: [effect, node, /^msgpackr$/, domain, /^src\/snapshot\//] },
   {
+    files: /^src\/serving\//,
+    mayImport: [effect, node, domain, ports, /^src\/(serving|snapshot|observability)\//],
+  },
+  {
     files: /^src\/control\//,
     mayImport: [effect, node, /^yaml$/, domain, ports, /^src\/(control|snapshot|streams)\//],
   },
