@@ -226,6 +226,7 @@ describe("routing", () => {
         "GET /v1/buffers/{job}",
         "GET /v1/dead-letters",
         "GET /v1/dead-letters/{job}/{sequence}/{index}",
+        "GET /v1/hosts",
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
         "GET /v1/limits",
