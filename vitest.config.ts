@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     // One process per file: a test may kill children, change env and leak sockets without touching its neighbours.
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the cores that it is made for: tests of real processes wait for fsync and timers half of the time.
+    maxWorkers: 3,
     reporters: ["default", "./test/support/closing-line.ts"],
     projects: [
       {

@@ -1,15 +1,11 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { inject } from "vitest";
 import { runSpillway } from "../cli/run-spillway.ts";
 import { linesOf } from "../support/nats-log.ts";
-import { freePort, killHard, startSpillway } from "../support/spillway-process.ts";
+import { startOneJobNode } from "../support/one-job-node.ts";
 import { until } from "../support/world.ts";
 
 interface Post {
@@ -41,39 +37,11 @@ const receiver = Effect.gen(function* () {
 
 const maxRecords = 10_000;
 
-const start = Effect.fnUntraced(function* (destination: string) {
-  const data = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-letters-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 })),
-  );
-  const jobs = join(data, "jobs.yaml");
-  const job = {
-    id: "acme-http",
-    customer: "acme",
-    dataset: "http_requests",
-    batch: { maxIntervalSeconds: 5, maxRecords },
-  };
-  yield* Effect.promise(() =>
-    writeFile(jobs, JSON.stringify({ jobs: [{ ...job, destination: { kind: "http", url: destination } }] })),
-  );
-  const port = yield* Effect.promise(freePort);
-  return yield* Effect.acquireRelease(
-    Effect.promise(() => startSpillway({ data, jobs, port, nats: inject("natsServer") })),
-    ({ child, exited, natsPid }) =>
-      Effect.promise(async () => {
-        const nats = natsPid();
-        killHard(child.pid!);
-        await exited;
-        killHard(nats);
-      }),
-  );
-});
-
 describe("a poisoned record in the middle of a batch of 10,000, from the door to the person who repairs it", () => {
   it.live("becomes a dead letter, its neighbours arrive, and it is replayed when the receiver is repaired", () =>
     Effect.gen(function* () {
       const sink = yield* receiver;
-      const { url } = yield* start(sink.url);
+      const { url } = yield* startOneJobNode(sink.url, { maxIntervalSeconds: 5, maxRecords });
       const lines = Array.from({ length: maxRecords }, (_, i) => (i === 5_042 ? '{"poison":true}' : `{"n":${i}}`));
       const run = (...args: ReadonlyArray<string>) =>
         runSpillway([...args, "--url", url], args[0] === "send" ? { stdin: `${lines.join("\n")}\n` } : {});

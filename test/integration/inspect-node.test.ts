@@ -2,16 +2,13 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, inject } from "vitest";
+import { beforeAll } from "vitest";
 import { runSpillway } from "../cli/run-spillway.ts";
 import { type ChromiumPage, findChromium, openChromium } from "../support/chromium.ts";
-import { freePort, killHard, startSpillway } from "../support/spillway-process.ts";
+import { startOneJobNode } from "../support/one-job-node.ts";
 import { eventually, framesOfType, watch } from "../support/watched-world.ts";
 
 const token = "of-this-test/+=";
@@ -35,29 +32,6 @@ const receiver = Effect.gen(function* () {
     () => Effect.sync(() => server.close().closeAllConnections()),
   );
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in?key=hunter2`, state };
-});
-
-const start = Effect.fnUntraced(function* (destination: string) {
-  const data = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-inspect-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 })),
-  );
-  const jobs = join(data, "jobs.yaml");
-  const job = { id: "acme-http", customer: "acme", dataset: "http_requests", batch: { maxIntervalSeconds: 1 } };
-  yield* Effect.promise(() =>
-    writeFile(jobs, JSON.stringify({ jobs: [{ ...job, destination: { kind: "http", url: destination } }] })),
-  );
-  const port = yield* Effect.promise(freePort);
-  return yield* Effect.acquireRelease(
-    Effect.promise(() => startSpillway({ data, jobs, port, nats: inject("natsServer") })),
-    ({ child, exited, natsPid }) =>
-      Effect.promise(async () => {
-        const nats = natsPid();
-        killHard(child.pid!);
-        await exited;
-        killHard(nats);
-      }),
-  );
 });
 
 const run = (url: string, args: ReadonlyArray<string>, more: Parameters<typeof runSpillway>[1] = {}) =>
@@ -108,7 +82,7 @@ describe("a buffer of a running node", () => {
     Effect.gen(function* () {
       const sink = yield* receiver;
       sink.state.status = 503;
-      const { url } = yield* start(sink.url);
+      const { url } = yield* startOneJobNode(sink.url, { maxIntervalSeconds: 1 });
       const page = yield* openChromium(chromium!);
       yield* page.goto(`${url}/inspect/acme-http`);
       yield* shown(page, `document.getElementById("token-form")?.hidden === false`);
@@ -142,7 +116,7 @@ describe("a buffer of a running node", () => {
   it.live("is watched with `spillway inspect`, from before it began to after Ctrl-C", () =>
     Effect.gen(function* () {
       const sink = yield* receiver;
-      const { url } = yield* start(sink.url);
+      const { url } = yield* startOneJobNode(sink.url, { maxIntervalSeconds: 1 });
       const { frames } = yield* watch(url, "acme-http", { headers: { authorization: `Bearer ${token}` } });
       yield* send(url);
       const idle = (count: number) => () =>

@@ -7,15 +7,18 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { simulateNode } from "./node/simulate-node.ts";
 import { simulatePartition } from "./simulate-partition.ts";
 
 const help = `npm run sim -- [options]
 
-Simulates whole partitions, one after the other: real reader, sweep, windows, actors, checkpoints and recovery; fake
-clock; destinations, log and store scripted, with faults drawn from the seed. Checks I3 to I8, I11 and I12 as far as
-one partition can show them.
+Simulates whole nodes and single partitions: real door, admission, reader, sweep, windows, actors, destination hosts,
+quotas, retention, checkpoints and recovery; fake clock; destinations, logs and store scripted, with faults drawn from
+the seed. Checks I3 to I8, I11 and I12. One seed of eight is a node's, which takes
+seven times as long.
 
   --seeds N    how many (default 1,000)
+  --world W    partition or node: all seeds are of that one
   --from N     the first one (default 1); a seed is a run: the same one is the same run
   --jobs N     processes (default: one per core)
   --json       one JSON object on stdout; everything for people goes to stderr
@@ -32,12 +35,23 @@ interface SliceResult {
 
 const slice = process.env["SPILLWAY_SIM_SLICE"];
 
+const worlds = ["partition", "node", "both"] as const;
+type World = (typeof worlds)[number];
+
+/** Sixteen seeds in a row, so that each process gets its share of what takes longer. */
+const isNode = (world: World, seed: number): boolean =>
+  world === "node" || (world === "both" && Math.floor(seed / 16) % 8 === 0);
+
+const simulate = (world: World, seed: number) =>
+  isNode(world, seed) ? Effect.asVoid(simulateNode(seed)) : Effect.asVoid(simulatePartition(seed));
+
 /** A child: its slice, told to the parent as it goes. */
 const runSlice = async (text: string): Promise<void> => {
-  const [from = 0, to = 0, step = 1] = text.split(" ").map(Number);
+  const [from = 0, to = 0, step = 1] = text.split(" ").slice(0, 3).map(Number);
+  const world = text.split(" ")[3] as World;
   for (let seed = from; seed < to; seed += step) {
     const error = await Effect.runPromise(
-      simulatePartition(seed).pipe(
+      simulate(world, seed).pipe(
         Effect.as(undefined),
         Effect.catchCause((cause) => Effect.succeed(String(cause))),
       ),
@@ -58,6 +72,7 @@ const runAll = async (): Promise<number> => {
     options: {
       seeds: { type: "string", default: "1000" },
       from: { type: "string", default: "1" },
+      world: { type: "string", default: "both" },
       jobs: { type: "string", default: String(availableParallelism()) },
       json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -68,6 +83,8 @@ const runAll = async (): Promise<number> => {
     return 0;
   }
   const [seeds, from, jobs] = [whole("seeds", values.seeds), whole("from", values.from), whole("jobs", values.jobs)];
+  const world = worlds.find((each) => each === values.world);
+  if (world === undefined) throw new Error(`--world must be one of ${worlds.join(", ")}`);
   const began = performance.now();
   const failed: Array<SliceResult["failed"][number]> = [];
   let ran = 0;
@@ -75,14 +92,16 @@ const runAll = async (): Promise<number> => {
   await Promise.all(
     Array.from({ length: Math.min(jobs, seeds) }, async (_, job) => {
       const child = fork(import.meta.filename, [], {
-        env: { ...process.env, SPILLWAY_SIM_SLICE: `${from + job} ${from + seeds} ${jobs}` },
+        env: { ...process.env, SPILLWAY_SIM_SLICE: `${from + job} ${from + seeds} ${jobs} ${world}` },
       });
       child.on("message", (message) => {
         const { error, seed } = message as { readonly seed: number; readonly error: string | undefined };
         ran += 1;
         if (error === undefined) return;
         failed.push({ seed, error });
-        process.stderr.write(`Seed ${seed} failed; npm run sim -- --from ${seed} --seeds 1 replays it.\n${error}\n`);
+        process.stderr.write(
+          `Seed ${seed} failed; npm run sim -- --world ${world} --from ${seed} --seeds 1 replays it.\n${error}\n`,
+        );
       });
       const [code] = (await once(child, "exit")) as [number | null];
       if (code !== 0) failed.push({ seed: 0, error: `a process ended with ${code ?? "a signal"}` });

@@ -8,11 +8,11 @@ import { pairKey } from "../../src/domain/partition.ts";
 import type { StoredJob } from "../../src/domain/push-job.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
 import { hostLimits } from "../support/host-limits.ts";
-import { layerLetters } from "../support/scripted-letters.ts";
 import { Dice } from "./dice.ts";
 import type { Life } from "./life.ts";
+import { layerPoisonLetters } from "./poison-letters.ts";
 import { ScriptedCheckpoints } from "./scripted-checkpoints.ts";
-import { poisonMark, ScriptedLog } from "./scripted-log.ts";
+import { ScriptedLog } from "./scripted-log.ts";
 import { ScriptedStore } from "./scripted-store.ts";
 
 const customers = ["ant", "bee", "cat"];
@@ -75,29 +75,6 @@ export class PartitionWorld {
   /** Dead letters by job and record: the first write wins. */
   readonly letters = new Map<string, string>();
 
-  private layerLetters(life: Life) {
-    return layerLetters(({ batch: { first, last }, customer, dataset, index, job }) =>
-      Effect.gen({ self: this }, function* (this: PartitionWorld) {
-        yield* Effect.sleep(this.dice.int(0, 80));
-        if (life.isDead) return yield* Effect.never;
-        const { own } = this.log.referenceFor(pairKey(customer, dataset), 0);
-        const lines = own
-          .filter(({ sequence }) => sequence >= first && sequence <= last)
-          .flatMap(({ raw }) =>
-            Buffer.from(raw)
-              .toString()
-              .split(/(?<=\n)/),
-          );
-        const record = lines[index] ?? "";
-        if (!record.includes(poisonMark)) this.store.violations.push(`${job}: ${record} is no dead letter`);
-        this.letters.set(`${job} ${record}`, record);
-        // Whoever dies here has stored it and does not know it.
-        yield* Effect.sleep(this.dice.int(0, 80));
-        return { records: 1, bytes: record.length };
-      }),
-    );
-  }
-
   private remember(id: string, customer: string, revision: number): StoredJob {
     const stored = storedJob(id, customer, { batch: this.dice.pick(batches) }, revision);
     this.history.set(`${id} ${revision}`, stored);
@@ -148,7 +125,11 @@ export class PartitionWorld {
     return Owner.layer(options).pipe(
       Layer.provide(
         BufferActors.layer(options).pipe(
-          Layer.provide([this.store.layer(dice, life), DestinationHosts.layer(options), this.layerLetters(life)]),
+          Layer.provide([
+            this.store.layer(dice, life),
+            DestinationHosts.layer(options),
+            layerPoisonLetters(this, life),
+          ]),
         ),
       ),
       Layer.provide([jobs, this.log.layer(dice, life), this.checkpoints.layer(dice, life)]),

@@ -38,7 +38,9 @@ export const batchAfter = (
   const first = own.find(({ sequence }) => sequence > cursor);
   if (first === undefined) return undefined;
   const overMillis = first.millis + limits.maxIntervalSeconds * 1_000;
-  const over = messages.find(({ millis, sequence }) => sequence > first.sequence && millis >= overMillis)?.sequence;
+  const over = messages.find(
+    ({ millis, sequence }) => sequence > first.sequence && (millis >= overMillis || millis < first.millis),
+  )?.sequence;
   const cut = cuts.toSorted((a, b) => a - b).find((at) => at >= first.sequence);
   const may = own.filter(
     ({ sequence }) => sequence >= first.sequence && sequence < (over ?? Infinity) && sequence <= (cut ?? Infinity),

@@ -33,7 +33,11 @@ export class ScriptedCheckpoints {
   }
 
   layer(dice: Dice, life: Life) {
-    return Layer.succeed(Checkpoints, {
+    return Layer.succeed(Checkpoints, this.service(dice, life));
+  }
+
+  service(dice: Dice, life: Life): Checkpoints["Service"] {
+    return {
       inspect: () =>
         Effect.sync(() => ({ register: this.register, rows: this.rows(), receipts: [...this.receipts.values()] })),
       register: () => Effect.sync(() => this.register),
@@ -56,7 +60,7 @@ export class ScriptedCheckpoints {
           write: (checkpoint: Checkpoint) => this.write(dice, life, checkpoint),
         };
       }),
-    });
+    };
   }
 
   private nonce(): string {

@@ -13,7 +13,14 @@ const strangers = Buffer.from("not of this chunk\n");
 /** A partition's log in memory. What it holds is the truth that a simulation checks everything else against. */
 export class ScriptedLog {
   readonly incarnation = "2024-11-14T00:00:00Z";
+  /** All that there ever were. */
   readonly messages: Array<LogMessage> = [];
+  /** Everything up to here has left the log. */
+  purgedTo = 0;
+  /** Whether what is purged leaves it. */
+  purges = false;
+  /** By so much the server's clock is ahead of the nodes'. */
+  aheadMillis = 0;
   /** Sequences that repeat an earlier message. */
   readonly duplicates = new Set<number>();
   /** Uncompressed content by chunk. */
@@ -47,7 +54,11 @@ export class ScriptedLog {
       const number = String(before + i).padStart(6, "0");
       return `${pairKey} ${number}${poisoned.has(i) ? poisonMark : ""}\n`;
     });
-    const raw = Buffer.from(lines.join(""));
+    return this.chunkOf(pairKey, Buffer.from(lines.join("")), records, encoding);
+  }
+
+  /** A chunk of these lines. */
+  chunkOf(pairKey: string, raw: Buffer, records: number, encoding: Chunk["encoding"]): Chunk {
     const stored = encoding === "raw" ? raw : gzipSync(raw, { level: 1 });
     // Between the bytes of others, as in the body of a mux message.
     const data = Buffer.concat([strangers, stored, strangers]);
@@ -70,28 +81,43 @@ export class ScriptedLog {
   }
 
   layer(dice: Dice, life: Life) {
-    return Layer.succeed(Log, {
+    return Layer.succeed(Log, this.service(dice, life));
+  }
+
+  service(dice: Dice, life: Life): Log["Service"] {
+    return {
       read: (_, sequence) =>
         Effect.suspend(() => Effect.sleep(dice.int(0, 20))).pipe(
           Effect.andThen(Effect.suspend(() => life.unlessFaulty(dice, 0.03, unavailable("read")))),
-          Effect.andThen(Effect.sync(() => this.messages.slice(sequence - 1, sequence - 1 + dice.int(1, 12)))),
+          Effect.andThen(
+            Effect.sync(() => {
+              const from = Math.max(sequence - 1, this.purgedTo);
+              return this.messages.slice(from, from + dice.int(1, 12));
+            }),
+          ),
         ),
       tick: () =>
         life.unlessFaulty(dice, 0.1, unavailable("tick")).pipe(
           Effect.andThen(Clock.currentTimeMillis),
-          Effect.map((millis) => void this.append(millis, undefined, [])),
+          Effect.map((millis) => void this.append(millis + this.aheadMillis, undefined, [])),
         ),
       describe: () =>
-        Effect.sync(() => ({
+        Effect.map(Clock.currentTimeMillis, (nowMillis) => ({
           incarnation: this.incarnation,
-          firstSequence: 1,
+          firstSequence: this.purgedTo + 1,
           lastSequence: this.messages.length,
           // One byte a message: so a limit in bytes is one in messages.
-          bytes: this.messages.length,
+          bytes: this.messages.length - this.purgedTo,
+          ...(this.purges
+            ? { firstMillis: this.messages[this.purgedTo]?.millis, nowMillis: nowMillis + this.aheadMillis }
+            : {}),
         })),
-      purge: () => Effect.void,
+      purge: (_, sequence) =>
+        Effect.sync(() => {
+          if (this.purges && !life.isDead) this.purgedTo = Math.max(this.purgedTo, sequence);
+        }),
       waitForWrite: (_, millis) => Effect.ignore(Effect.timeoutOption(Deferred.await(this.wrote), millis)),
-    });
+    };
   }
 }
 

@@ -17,6 +17,12 @@ export interface StoredObject {
 
 const contentOf = ({ body }: Pick<PushRequest, "body">): string => gunzipSync(Buffer.concat(body)).toString("utf8");
 
+/** What is wrong with a destination. */
+export const tempers = ["hanging", "failing", "throttling", "refusing"] as const;
+export type Temper = (typeof tempers)[number];
+/** As long as a push may take: here nobody ends it sooner. */
+const hangMillis = 5_000;
+
 /** An object store in memory: one object per batch id, whoever pushes it and how often. */
 export class ScriptedStore {
   /** In the order in which they landed. */
@@ -26,6 +32,9 @@ export class ScriptedStore {
   readonly pushes = { all: 0, repeated: 0, ambiguous: 0, died: 0 };
   /** Whether attempts may end without anybody knowing whether they landed. */
   mayBeAmbiguous = true;
+  /** How a job's destination is at the moment; undefined: well. */
+  temper: (job: PushJob) => Temper | undefined = () => undefined;
+  hostOf: (job: PushJob, dice: Dice) => string = (_, dice) => dice.pick(["a", "b"]);
   /** What must be durable before a push; answers what is not. */
   missing: (job: PushJob) => string | undefined = () => undefined;
 
@@ -37,7 +46,7 @@ export class ScriptedStore {
     return Layer.succeed(Destinations, {
       open: (job) =>
         Effect.succeed({
-          host: dice.pick(["a", "b"]),
+          host: this.hostOf(job, dice),
           locate: ({ hex }) => hex,
           push: (request) => this.push(dice, life, job, request),
         }),
@@ -58,6 +67,15 @@ export class ScriptedStore {
       yield* Effect.sleep(dice.int(0, 60));
       if (life.isDead) return yield* Effect.never;
       this.pushes.all += 1;
+      const temper = this.temper(job);
+      if (temper === "hanging") {
+        yield* Effect.sleep(hangMillis);
+        return deferred("timeout", "scripted");
+      }
+      if (temper === "failing") return deferred("server-error", "scripted", { status: 500, ambiguous: false });
+      if (temper === "throttling")
+        return deferred("throttled", "scripted", { status: 429, retryAfterMillis: 1_000, ambiguous: false });
+      if (temper === "refusing") return rejected("forbidden", "scripted", 403);
       const kind = life.faulty ? dice.next() : 1;
       if (kind < 0.03) {
         this.pushes.died += 1;

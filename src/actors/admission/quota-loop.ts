@@ -1,6 +1,7 @@
-import { Clock, Effect, Metric } from "effect";
+import { Effect, Metric } from "effect";
 import { customersOverQuota } from "../../observability/admission-metrics.ts";
 import type { Buffer } from "../buffer/buffer.ts";
+import { steadyMillis } from "../partition/log-clock.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
 import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { type BacklogFacts, judgeBacklogs, type QuotaEvent, type QuotaLimits } from "./quota.ts";
@@ -18,10 +19,12 @@ const judge = Effect.fnUntraced(function* (
   limits: QuotaLimits,
 ) {
   const states = [...owned.values()].map(({ state }) => state);
-  const buffers = states.flatMap((state) => [...state.buffers.values()]);
+  const now = yield* steadyMillis;
+  const resident = states.flatMap((state) => [...state.buffers.values()].map((buffer) => ({ state, buffer })));
+  const buffers = resident.map(({ buffer }) => buffer);
   const waiting = states.flatMap((state) => [...state.waitingBuffers.values()].map((buffer) => ({ state, buffer })));
-  const facts = [...buffers.map(factsOf), ...waiting.map(waitingFactsOf)];
-  const events = judgeBacklogs(facts, limits, yield* Clock.currentTimeMillis);
+  const facts = [...resident.map((at) => factsOf(at, now)), ...waiting.map((at) => waitingFactsOf(at, now))];
+  const events = judgeBacklogs(facts, limits);
   for (const [i, event] of events.entries()) {
     if (event === undefined) continue;
     if (i < buffers.length) yield* tell(buffers[i]!, event);
@@ -36,29 +39,40 @@ const judge = Effect.fnUntraced(function* (
   for (const state of states) noteRefused(state);
 });
 
-const factsOf = ({ actor, ledger, live, newest: { job }, pendingSinceMillis }: Buffer): BacklogFacts => ({
-  customer: job.customer,
-  policy: job.onOverload ?? "refuse",
-  pendingBytes: ledger.pendingBytes,
-  pendingSinceMillis,
-  live,
-  flow: actor?.flow(),
-});
-
-/** A buffer that has no place, in its partition. */
-interface WaitingAt {
+/** A buffer in its partition. */
+interface At<B> {
   readonly state: PartitionState;
-  readonly buffer: WaitingBuffer;
+  readonly buffer: B;
 }
+
+/** By the log's clock: a node whose own is an hour ahead must not take every backlog for an hour older. */
+const ageMillisOf = ({ buffer, state }: At<Pick<Buffer, "pendingSinceMillis">>, now: number): number => {
+  const { pendingSinceMillis } = buffer;
+  return pendingSinceMillis === undefined ? 0 : (state.clock.at(now) ?? pendingSinceMillis) - pendingSinceMillis;
+};
+
+const factsOf = (at: At<Buffer>, now: number): BacklogFacts => {
+  const { actor, ledger, live, newest } = at.buffer;
+  return {
+    customer: newest.job.customer,
+    policy: newest.job.onOverload ?? "refuse",
+    pendingBytes: ledger.pendingBytes,
+    ageMillis: ageMillisOf(at, now),
+    live,
+    flow: actor?.flow(),
+  };
+};
+
+type WaitingAt = At<WaitingBuffer>;
 
 const isRefused = ({ buffer, state }: WaitingAt): boolean => state.waiting.get(buffer.jobId)?.refusing !== undefined;
 
 /** Without an actor nothing can be shed: until it has a place, what is too much is refused, whatever its job says. */
-const waitingFactsOf = (at: WaitingAt): BacklogFacts => ({
+const waitingFactsOf = (at: WaitingAt, now: number): BacklogFacts => ({
   customer: at.buffer.pairKey.slice(0, at.buffer.pairKey.indexOf(".")),
   policy: "refuse",
   pendingBytes: at.buffer.pendingBytes,
-  pendingSinceMillis: at.buffer.pendingSinceMillis,
+  ageMillis: ageMillisOf(at, now),
   live: false,
   flow: isRefused(at) ? "overloaded.refuse" : "waiting",
 });

@@ -11,8 +11,8 @@ export interface BacklogFacts {
   readonly customer: string;
   readonly policy: OverloadPolicy;
   readonly pendingBytes: number;
-  /** JetStream time of its oldest record, epoch millis; undefined without a backlog, or when it is not known. */
-  readonly pendingSinceMillis: number | undefined;
+  /** Of its oldest record, by the clock of the log's server; 0 without a backlog, or when it is not known. */
+  readonly ageMillis: number;
   /** Fed by the reader, and so within what one window may hold. */
   readonly live: boolean;
   /** `overloaded.refuse`, `overloaded.shedOldest` or anything else; undefined while its actor restarts. */
@@ -34,7 +34,6 @@ export type QuotaEvent =
 export const judgeBacklogs = (
   backlogs: ReadonlyArray<BacklogFacts>,
   limits: QuotaLimits,
-  nowMillis: number,
 ): ReadonlyArray<QuotaEvent | undefined> => {
   const bytesByCustomer = new Map<string, number>();
   for (const { customer, pendingBytes } of backlogs) {
@@ -46,7 +45,7 @@ export const judgeBacklogs = (
   const easedMillis = (ageMillisMax * limits.backlogEasedPercent) / 100;
   return backlogs.map((facts) => {
     if (facts.flow === undefined) return undefined;
-    const ageMillis = facts.pendingSinceMillis === undefined ? 0 : nowMillis - facts.pendingSinceMillis;
+    const { ageMillis } = facts;
     const isOverloaded = facts.flow.startsWith("overloaded.");
     const holds = facts.pendingBytes > 0;
     if (holds && (ageMillis > ageMillisMax || tooMuch.has(facts))) return exceeded(facts);

@@ -91,10 +91,18 @@ export class Window {
     );
   }
 
-  /** A message of the partition, anybody's, with this time: ends the open batch when its interval is over. */
+  /** JetStream time at which the open batch began; undefined when there is none. */
+  openStartMillis(): number | undefined {
+    return this.open?.startMillis;
+  }
+
+  /**
+   * A message of the partition, anybody's, with this time: ends the open batch when its interval is over, and when the
+   * server's clock was set back to before its beginning, for then its end might be hours away.
+   */
   advance(millis: number): boolean {
     const deadline = this.deadlineMillis();
-    if (deadline === undefined || millis < deadline) return false;
+    if (deadline === undefined || (millis < deadline && millis >= this.open!.startMillis)) return false;
     this.close("time");
     return true;
   }

@@ -11,6 +11,8 @@ interface Entry {
  */
 export class Deadlines {
   private readonly heap: Array<Entry> = [];
+  /** No open batch began later. */
+  private latestStartMillis = Number.NEGATIVE_INFINITY;
 
   next(): number | undefined {
     return this.heap[0]?.millis;
@@ -19,6 +21,7 @@ export class Deadlines {
   watch(buffer: Buffer): void {
     const millis = buffer.window.deadlineMillis();
     if (millis === undefined) return;
+    this.latestStartMillis = Math.max(this.latestStartMillis, buffer.window.openStartMillis()!);
     const heap = this.heap;
     heap.push({ millis, buffer });
     for (let i = heap.length - 1; i > 0;) {
@@ -29,9 +32,17 @@ export class Deadlines {
     }
   }
 
-  /** Every buffer whose batch is due at this time, once. */
+  /** Every buffer whose batch is due at this time, once; those too that began later than that. */
   *due(millis: number): Generator<Buffer> {
     while (this.heap.length > 0 && this.heap[0]!.millis <= millis) yield this.pop().buffer;
+    if (millis < this.latestStartMillis) yield* this.begunAfter(millis);
+  }
+
+  /** The server's clock was set back. That is rare: all open batches are looked at. */
+  private begunAfter(millis: number): ReadonlyArray<Buffer> {
+    this.latestStartMillis = millis;
+    const later = this.heap.filter(({ buffer }) => (buffer.window.openStartMillis() ?? millis) > millis);
+    return later.map(({ buffer }) => buffer);
   }
 
   private pop(): Entry {

@@ -7,6 +7,7 @@ import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
 import type { LogInfo } from "../ports/log.ts";
+import { LogClock } from "./log-clock.ts";
 import { WindowBudget } from "../window-budget.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Signal } from "./signal.ts";
@@ -96,6 +97,8 @@ export class PartitionState {
   windowBudget = WindowBudget.unlimited();
   /** What the sweeps of the node share. */
   sweepRegulator = SweepRegulator.unlimited();
+  /** What time it is for the log's server. */
+  readonly clock = new LogClock();
   /** What the leader last said of the log; undefined before it was asked. */
   log: LogInfo | undefined;
   /** The low-water mark as a checkpoint of ours has stored it: whatever is at or below may be purged. */

@@ -4,6 +4,7 @@ import {
   messagesReadTotal,
   recordsMissingTotal,
 } from "../../observability/delivery-metrics.ts";
+import { steadyMillis } from "./log-clock.ts";
 import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
@@ -14,7 +15,7 @@ export interface ReaderOptions {
   readonly readIdleMillisMax: number;
 }
 
-/** At most one tick per partition in this time: a clock behind JetStream's must not fill the log with ticks. */
+/** At most one tick per partition in this time. */
 const tickMillisMin = 200;
 const failureMillis = 250;
 
@@ -22,7 +23,9 @@ const failureMillis = 250;
 export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.Effect<never, never, Log> =>
   Effect.gen(function* () {
     const log = yield* Log;
-    let tickedMillis = 0;
+    let tickedMillis = Number.NEGATIVE_INFINITY;
+    // Where the server did not say it: ours is the best guess.
+    state.clock.see(state.log?.nowMillis ?? (yield* Clock.currentTimeMillis), yield* steadyMillis);
     while (true) {
       const messages = yield* log.read(state.partition, state.position + 1, options.readBytesMax).pipe(
         Effect.flatMap((read) => confirmed(state, read, options)),
@@ -35,19 +38,21 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       );
       if (messages === undefined) continue;
       for (const message of messages) yield* dispatch(state, message);
+      const now = yield* steadyMillis;
       if (messages.length > 0) {
+        state.clock.seeMessage(messages.at(-1)!.millis, now);
         yield* Metric.update(messagesReadTotal, messages.length);
         state.checkpointWanted.raise();
         continue;
       }
-      const now = yield* Clock.currentTimeMillis;
       const due = state.deadlines.next();
-      if (due !== undefined && due <= now && now - tickedMillis >= tickMillisMin) {
+      const logNow = state.clock.at(now)!;
+      if (due !== undefined && due <= logNow && now - tickedMillis >= tickMillisMin) {
         tickedMillis = now;
         yield* log.tick(state.partition).pipe(Effect.ignore);
         continue;
       }
-      const untilDue = due === undefined ? options.readIdleMillisMax : Math.max(tickMillisMin, due - now);
+      const untilDue = due === undefined ? options.readIdleMillisMax : Math.max(tickMillisMin, due - logNow);
       yield* log.waitForWrite(state.partition, Math.min(options.readIdleMillisMax, untilDue));
     }
   });

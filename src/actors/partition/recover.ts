@@ -122,7 +122,8 @@ const rouseInDoubt = Effect.fnUntraced(function* (
   }
   // Without a place it begins under the newest revision: then what was pushed unnoticed arrives twice.
   const effective = residency.mayEnter(false) ? yield* unfinishedRevision(newest, row) : undefined;
-  if (effective === undefined) return waker.rouse(newest, state.position + 1);
+  // Another partition may have taken the last place while that was asked.
+  if (effective === undefined || !residency.mayEnter(false)) return waker.rouse(newest, state.position + 1);
   waker.enter({ newest, effective }, { row: state.rows.take(job)!, scan: state.scan }, false);
 });
 

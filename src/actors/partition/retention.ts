@@ -2,6 +2,7 @@ import { Clock, Effect } from "effect";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
 import { expire, type ExpiryOptions } from "./expiry.ts";
 import type { PartitionState } from "./partition-state.ts";
+import { steadyMillis } from "./log-clock.ts";
 import { purge, type PurgeOptions } from "./purge.ts";
 import { isShedding, shed, type SheddingOptions } from "./shedding.ts";
 
@@ -51,6 +52,7 @@ export const retain = Effect.fnUntraced(function* (
   const log = yield* Log;
   const described = yield* log.describe(state.partition);
   state.log = described;
+  state.clock.see(described.nowMillis, yield* steadyMillis);
   const nowMillis = described.nowMillis ?? (yield* Clock.currentTimeMillis);
   const purged = yield* purge(state, described, nowMillis, options);
   // What was purged was settled: the bytes that are left tell whether anything unsettled has to go.

@@ -40,17 +40,15 @@ const give = Effect.fnUntraced(function* (state: PartitionState, residency: Resi
   if (state.isClosing || entry === undefined) return true;
   if (waiting !== undefined && state.inFlight.has(waiting)) return true;
   if (!residency.mayEnter(entry.newcomer)) return false;
-  if (waiting === undefined) {
-    // All buffers of a pair are here, or none.
-    for (const other of state.jobs.byPair.get(pairKeyOf(newest)) ?? []) {
-      if (other.job.id !== job && !isHere(state, other.job.id)) waker.rouse(other, state.position + 1);
-    }
-  }
   state.waiting.delete(job);
   const jobs = { newest, effective };
   if (waiting === undefined) {
     const row = state.rows.take(job)!;
     waker.enter(jobs, { row, scan: state.scan }, entry.newcomer);
+    // All buffers of a pair are here, or none. After it: they ask for places of their own.
+    for (const other of state.jobs.byPair.get(pairKeyOf(newest)) ?? []) {
+      if (!isHere(state, other.job.id)) waker.rouse(other, state.position + 1);
+    }
     return true;
   }
   state.removeWaiting(waiting);

@@ -36,11 +36,16 @@ const chunkOf = (raw: Uint8Array, records: number, encoding: Chunk["encoding"]):
   return { pairKey: "a.x", records, bytes: raw.length, encoding, data, from, to };
 };
 
-/** A log as JetStream could hold it: times go on, or stand still, or jump far. */
+/** A log as JetStream could hold it: times go on, or stand still, or jump far; now and then the clock is set back. */
 const recordedLog = fc
   .array(
     fc.record({
-      waitMillis: fc.oneof(fc.constant(0), fc.nat(400), fc.integer({ min: 900, max: 6_000 })),
+      waitMillis: fc.oneof(
+        { weight: 4, arbitrary: fc.constant(0) },
+        { weight: 4, arbitrary: fc.nat(400) },
+        { weight: 4, arbitrary: fc.integer({ min: 900, max: 6_000 }) },
+        { weight: 1, arbitrary: fc.constantFrom(-3_600_000, -5_000, -200, -1) },
+      ),
       own: fc.option(
         fc.record({
           records: fc.integer({ min: 1, max: 6 }),
@@ -53,7 +58,7 @@ const recordedLog = fc
     { maxLength: 60 },
   )
   .map((entries) => {
-    let millis = 1_000;
+    let millis = 1_000_000_000;
     return entries.map(({ own, waitMillis }, i): Recorded => {
       const sequence = i + 1;
       millis += waitMillis;

@@ -4,7 +4,8 @@ import type { Buffer } from "../../../src/actors/buffer/buffer.ts";
 import { Deadlines } from "../../../src/actors/partition/deadlines.ts";
 
 /** All that the heap asks of a buffer. */
-const bufferDueAt = (millis: number | undefined) => ({ window: { deadlineMillis: () => millis } }) as unknown as Buffer;
+const bufferDueAt = (millis: number | undefined, startMillis = Number.NEGATIVE_INFINITY) =>
+  ({ window: { deadlineMillis: () => millis, openStartMillis: () => startMillis } }) as unknown as Buffer;
 
 describe("deadlines", () => {
   it("yields what a sorted list would, whatever comes in between", () => {
@@ -29,6 +30,16 @@ describe("deadlines", () => {
         }
       }),
     );
+  });
+
+  it("yields what began after a time that the clock was set back to, once, and nothing that began before", () => {
+    const deadlines = new Deadlines();
+    const [early, late] = [bufferDueAt(150, 50), bufferDueAt(300, 200)];
+    for (const buffer of [early, late]) deadlines.watch(buffer);
+    assert.deepStrictEqual([...deadlines.due(200)], [early], "time goes on");
+    deadlines.watch(early);
+    assert.deepStrictEqual([...deadlines.due(100)], [late]);
+    assert.deepStrictEqual([...deadlines.due(120)], []);
   });
 
   it("has nothing to watch of a buffer without an open batch", () => {
