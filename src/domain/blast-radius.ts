@@ -16,7 +16,7 @@ export const JobChanges = Schema.Struct({
 });
 export type JobChanges = typeof JobChanges.Type;
 
-/** What a snapshot would change, in numbers. Bytes a second are of recent traffic; undefined where none was measured. */
+/** What a snapshot would change, in numbers. Bytes a second are of recent traffic; absent where none was measured. */
 export const BlastRadius = Schema.Struct({
   jobs: JobChanges,
   /** Enabled jobs: of these there are buffers. */

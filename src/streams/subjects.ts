@@ -65,6 +65,10 @@ export const deadOfRecord = (job: string, sequence: number, index: number): stri
 /** `dead.007.acme.a.2026….12.3` → `a`. */
 export const jobOfDead = (subject: string): string => subject.split(".")[3] ?? "";
 
+/** Who changed what: one subject, so that its sequence is the number of entries. */
+export const auditStream = "AUDIT";
+export const auditSubject = "audit.entry";
+
 /** Configuration snapshots and what is decided about them. */
 export const configStream = "CONFIG";
 export const configSubjects = "config.>";

@@ -48,7 +48,7 @@ export interface RolloutContext extends RolloutInput {
   readonly step: number;
   /** Epoch millis of the last event that said how late it is. */
   readonly lastMillis: number;
-  /** Time in this state: added up from event to event, so that a clock that jumps neither ends a wait nor begins it anew. */
+  /** Time in this state, added up from event to event: a clock that jumps neither ends a wait nor begins it anew. */
   readonly elapsedMillis: number;
   /** Of it, since the last reading. */
   readonly silentMillis: number;
