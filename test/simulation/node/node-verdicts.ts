@@ -74,8 +74,11 @@ export const assertIsolated = (
   }
 };
 
-/** A second to find out, one for the report, the pause of whoever sheds, and what comes meanwhile. */
-const quotaMercyBytes = 4_500;
+/**
+ * What comes to two jobs of a customer in the time that it takes to find out, to report it, and to wait for an attempt
+ * that hangs: a batch in flight cannot be given up.
+ */
+const quotaMercyBytes = 6_000;
 
 /** I4: who is over its quota is refused at the door, or gives up its oldest; either way it takes no more of the log. */
 export const assertQuotasHold = (world: NodeWorld, owner: Owner["Service"]): void => {
