@@ -2,7 +2,7 @@ import { Clock, Effect } from "effect";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
 import { expire, type ExpiryOptions } from "./expiry.ts";
 import type { PartitionState } from "./partition-state.ts";
-import { steadyMillis } from "./log-clock.ts";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 import { purge, type PurgeOptions } from "./purge.ts";
 import { isShedding, shed, type SheddingOptions } from "./shedding.ts";
 
