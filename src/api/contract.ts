@@ -9,6 +9,7 @@ import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge,
 import { IngestGroup } from "./ingest-contract.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
+import { AuditGroup } from "./audit-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -141,6 +142,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)
+  .add(AuditGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -150,6 +152,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)
+  .add(AuditGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";
