@@ -49,7 +49,7 @@ describe("a buffer without an actor, watched", () => {
             { id: "busy", customer: "acme", destination: `${sink.url}/hang`, batch },
             { id: "late", customer: "globex", destination: `${sink.url}/in`, batch },
           ],
-          { residentBuffersMax: 1, hibernateAfterMillis: 60_000 },
+          { limits: { residentBuffersMax: 1, hibernateAfterMillis: 60_000 } },
         );
         const { frames } = yield* watch(url, "late");
         const rests = () => framesOfType(frames, "@spillway.rest").map(({ reason }) => reason);

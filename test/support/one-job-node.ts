@@ -21,7 +21,7 @@ export const startNode = Effect.fnUntraced(function* (
     readonly destination: string;
     readonly batch: { readonly maxIntervalSeconds: number; readonly maxRecords?: number };
   }>,
-  limits: Partial<Limits> = {},
+  settings: { readonly limits?: Partial<Limits>; readonly partitions?: number } = {},
 ) {
   const data = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-node-"))),
@@ -36,7 +36,7 @@ export const startNode = Effect.fnUntraced(function* (
   }));
   yield* Effect.promise(async () => {
     await writeFile(jobs, JSON.stringify({ jobs: all }));
-    await writeFile(config, JSON.stringify({ embedded: true, allowPrivateDestinations: true, limits }));
+    await writeFile(config, JSON.stringify({ embedded: true, allowPrivateDestinations: true, ...settings }));
   });
   const port = yield* Effect.promise(freePort);
   return yield* Effect.acquireRelease(
