@@ -14,7 +14,7 @@ import {
   absentSummary,
   placeOf,
 } from "./absent-buffers.ts";
-import { FirstById } from "./first-by-id.ts";
+import { FirstById } from "../domain/first-by-id.ts";
 
 /** This node's buffers as the API shows them: read from the live state in one step, never from a copy. */
 export const makeBuffersView = Effect.gen(function* () {
