@@ -102,13 +102,14 @@ const common = {
   nowMillis: 0,
 };
 
+const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(effect);
+
 const measure = async (jobs: number) => {
   const blobs = new Map<string, Uint8Array>();
   const keep = (generated: Generated): Snapshot => {
     for (const [hash, stored] of generated.blobs) blobs.set(hash, stored);
     return { manifest: generated.manifest, hash: generated.hash, blob: (hash) => blobs.get(hash) };
   };
-  const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(effect);
   const store = storeOf(jobs);
   let began = performance.now();
   const whole = await run(generate({ ...common, previous: undefined, number: 1, position: jobs, changed: store }));

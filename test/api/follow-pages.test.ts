@@ -21,11 +21,7 @@ describe("following pages", () => {
         { items: ["b"], next: undefined },
       ]);
       assert.deepStrictEqual(yield* followPages(ask), { found: ["a", "b"], more: false });
-      assert.deepStrictEqual(asked, [
-        { limit: "1000" },
-        { limit: "1000", after: "a" },
-        { limit: "1000", after: "7" },
-      ]);
+      assert.deepStrictEqual(asked, [{ limit: "1000" }, { limit: "1000", after: "a" }, { limit: "1000", after: "7" }]);
     }),
   );
 

@@ -45,7 +45,10 @@ describe("a list in pages", () => {
         const table = tableOf(ids, runMax);
         // What a reader before this one has left behind.
         table.page(others[0] ?? undefined, limit);
-        for (const { comes, id } of changes[0] ?? []) comes ? table.add(id) : table.present.delete(id);
+        for (const { comes, id } of changes[0] ?? []) {
+          if (comes) table.add(id);
+          else table.present.delete(id);
+        }
         const throughout = new Set(table.present);
         const seen: Array<string> = [];
         let after: string | undefined;
