@@ -5,6 +5,7 @@ import { Owner } from "../../src/actors/owner.ts";
 import { Checkpoints } from "../../src/actors/ports/checkpoints.ts";
 import { Log } from "../../src/actors/ports/log.ts";
 import { Outbox } from "../../src/actors/ports/outbox.ts";
+import type { JobSet } from "../../src/actors/ports/jobs.ts";
 import { unexplained } from "../../src/domain/books.ts";
 import type { Limits } from "../../src/domain/limits.ts";
 import { deferred, delivered } from "../../src/domain/push-outcome.ts";
@@ -36,28 +37,46 @@ const noise = (pair: Piece["pair"], records: number): Piece =>
     Array.from({ length: records }, () => `{"x":"${randomBytes(375).toString("base64")}"}`),
   );
 
+/** An owner for as long as it is used. */
+const owning = <A, E>(
+  url: string,
+  set: JobSet,
+  limits: Partial<Limits>,
+  destinations: ScriptedDestinations,
+  use: (owner: Owner["Service"]) => Effect.Effect<A, E, Outbox | Checkpoints | Log>,
+) =>
+  Effect.gen(function* () {
+    const owner = yield* Owner;
+    yield* until("the partition is owned", () => owner.owned().size === 1);
+    yield* use(owner);
+  }).pipe(
+    Effect.provide(
+      layerOwner(set, 1, destinations, "me", { retryBaseMillis: 50, retryMillisMax: 200, ...limits }).pipe(
+        Layer.provide(layerNats(url, "me")),
+        Layer.provideMerge(quiet),
+      ),
+    ),
+  );
+
 /** One partition with streams of these limits, a door, and an owner whose job-0 has a destination as told. */
 const world = <A, E>(
   url: string,
   limits: Partial<Limits>,
   destinations: ScriptedDestinations,
   use: (owner: Owner["Service"]) => Effect.Effect<A, E, Outbox | Checkpoints | Log>,
+) => withStreams(url, jobs, limits, owning(url, jobs, limits, destinations, use));
+
+const withStreams = <A, E>(
+  url: string,
+  set: JobSet,
+  { logBytesMax }: Partial<Limits>,
+  use: Effect.Effect<A, E, Outbox | Checkpoints | Log>,
 ) =>
-  Effect.gen(function* () {
-    // The age is the owner's alone: a stream that keeps nothing for its duplicate window (two minutes) there cannot be.
-    yield* prepareStreams(1, limits.logBytesMax === undefined ? {} : { logBytesMax: limits.logBytesMax });
-    const layer = layerOwner(jobs, 1, destinations, "me", { retryBaseMillis: 50, retryMillisMax: 200, ...limits }).pipe(
-      Layer.provide(layerNats(url, "me")),
-      Layer.provideMerge(quiet),
-    );
-    yield* Effect.gen(function* () {
-      const owner = yield* Owner;
-      yield* until("the partition is owned", () => owner.owned().size === 1);
-      yield* use(owner);
-    }).pipe(Effect.provide(layer));
-  }).pipe(
+  // The age is the owner's alone: a stream that keeps nothing for its duplicate window (two minutes) there cannot be.
+  prepareStreams(1, logBytesMax === undefined ? {} : { logBytesMax }).pipe(
+    Effect.andThen(use),
     Effect.provide(
-      layerOutboxFor(jobs, 1).pipe(
+      layerOutboxFor(set, 1).pipe(
         Layer.provideMerge(layerStores()),
         Layer.provideMerge(layerNats(url, "door")),
         Layer.provideMerge(quiet),
@@ -166,6 +185,53 @@ describeNats("expiry", (startNats) => {
       }),
     );
   }
+
+  it.live("books what left the log while nobody owned the partition, read and unread, and delivers the rest", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startNats();
+      const set = someJobs(1, 1, { batch });
+      const [pair] = pairsOf(set);
+      const destinations = new ScriptedDestinations();
+      let isDead = true;
+      destinations.answer = () =>
+        Effect.succeed(isDead ? deferred("server-error", "dead", { status: 503 }) : delivered(200));
+      const limits = { logBytesMax: 8_388_608 };
+      const write = Effect.fnUntraced(function* (times: number) {
+        const outbox = yield* Outbox;
+        for (let i = 0; i < times; i++) yield* outbox.write(spansOf([noise(pair!, 100)]), undefined);
+      });
+      const books = (owner: Owner["Service"]) => booksOf(owner, "job-0");
+      yield* withStreams(
+        url,
+        set,
+        limits,
+        Effect.gen(function* () {
+          yield* owning(url, set, limits, destinations, (owner) =>
+            Effect.gen(function* () {
+              yield* write(20);
+              yield* until("all of it is counted", () => owner.owned().get(0)!.state.position === 20);
+              yield* owner.drain;
+            }),
+          );
+          // Longer without an owner than the log keeps anything: 15 MB into 8 MB.
+          yield* write(400);
+          isDead = false;
+          yield* owning(url, set, limits, destinations, (owner) =>
+            Effect.gen(function* () {
+              const { state } = owner.owned().get(0)!;
+              yield* until("all is settled", () => state.position >= 420 && books(owner).pending.records === 0, 30_000);
+              const { accepted, delivered: done, expired } = books(owner);
+              assert.strictEqual(accepted.records, 42_000);
+              assert.strictEqual(done.records + expired.records, 42_000);
+              assert.isAbove(done.records, 5_000, "what the log still had was delivered");
+              const stored = yield* assertAccounted(owner, "job-0");
+              assert.strictEqual(stored.expired.records, expired.records);
+            }),
+          );
+        }),
+      );
+    }),
+  );
 
   it.live("purges what is settled before the share is full, and nothing that is not", () =>
     Effect.gen(function* () {

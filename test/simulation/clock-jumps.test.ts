@@ -95,4 +95,26 @@ describe("a clock that jumps an hour, and back", () => {
       );
     }
   }
+
+  it.live("keeps nothing in memory that has nothing to do", () =>
+    Effect.gen(function* () {
+      const world = new NodeWorld(7);
+      Object.assign(world.limits, limits);
+      const wall = yield* makeWallClock;
+      yield* TestClock.adjust("10 hours");
+      const node = yield* HealthyNode.start(world, wall.clock);
+      yield* node.run(1, ["ant"]);
+      yield* node.settle(20);
+      yield* node.run(2, []);
+      assert.isAbove(node.owner.residency.size, 0);
+      jump(world, wall, { who: "node", byMillis: -hourMillis });
+      yield* node.run(5, []);
+      assert.strictEqual(node.owner.residency.size, 0, "it hibernates");
+      yield* node.end;
+    }).pipe(
+      Effect.provide(TestClock.layer()),
+      Random.withSeed(7),
+      Effect.provideService(References.MinimumLogLevel, "None"),
+    ),
+  );
 });

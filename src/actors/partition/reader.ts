@@ -47,7 +47,7 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       }
       const due = state.deadlines.next();
       const logNow = state.clock.at(now)!;
-      if (due !== undefined && due <= logNow && now - tickedMillis >= tickMillisMin) {
+      if (state.deadlines.isDue(logNow) && now - tickedMillis >= tickMillisMin) {
         tickedMillis = now;
         yield* log.tick(state.partition).pipe(Effect.ignore);
         continue;
