@@ -1,7 +1,7 @@
 import { FirstById } from "./first-by-id.ts";
 
-/** Ids that are kept in order: a few pages. */
-const runIdsMax = 16_384;
+/** Ids that are kept in order: some dozens of pages. */
+const runIdsMax = 65_536;
 
 /**
  * The ids of a large table in their order, a piece at a time: for lists that are read page by page. Looking at all ids

@@ -8,11 +8,11 @@ import { type BufferQuery, BuffersView } from "../api/buffers-port.ts";
 import { unexplained } from "../domain/books.ts";
 import {
   type AbsentBuffer,
+  type AbsentQuery,
   absentBuffer,
   absentBuffers,
   absentReport,
   absentSummary,
-  placeOf,
 } from "./absent-buffers.ts";
 import { FirstById } from "../domain/first-by-id.ts";
 
@@ -56,11 +56,8 @@ export const pageOf = (
       if (first.wants(jobId) && matches(buffer, query)) first.add(buffer);
     }
   }
-  for (const absent of mayBeAbsent(query) ? absentBuffers(states, set) : []) {
-    const { jobId } = absent;
-    if (query.after !== undefined && jobId <= query.after) continue;
-    if (first.wants(jobId) && matchesAbsent(absent, query)) first.add(absent);
-  }
+  const absent = absentQuery(query);
+  if (absent !== undefined) addAbsent(first, query.limit + 1, absentBuffers(states, set, absent));
   const found = first.list();
   const buffers = found
     .slice(0, query.limit)
@@ -68,14 +65,24 @@ export const pageOf = (
   return found.length > buffers.length ? { buffers, next: buffers.at(-1)!.job } : { buffers };
 };
 
-const absentStates: ReadonlySet<string | undefined> = new Set([undefined, "hibernated", "waiting", "disabled"]);
+const addAbsent = (
+  first: FirstById<Buffer | AbsentBuffer>,
+  most: number,
+  { buffers, ordered }: ReturnType<typeof absentBuffers>,
+): void => {
+  let added = 0;
+  for (const each of buffers) {
+    first.add(each);
+    added += 1;
+    if (ordered && added === most) return;
+  }
+};
 
-const mayBeAbsent = ({ flow, state }: BufferQuery): boolean => flow === undefined && absentStates.has(state);
-
-const matchesAbsent = (absent: AbsentBuffer, { customer, state }: BufferQuery): boolean => {
-  if (customer !== undefined && !absent.brief.pairKey.startsWith(`${customer}.`)) return false;
-  if (state === "disabled") return !absent.brief.enabled;
-  return state === undefined || placeOf(absent) === state;
+/** Undefined: what is asked for, only buffers with an actor are. */
+const absentQuery = ({ after, customer, flow, state }: BufferQuery): AbsentQuery | undefined => {
+  if (flow !== undefined) return undefined;
+  if (state !== undefined && state !== "hibernated" && state !== "waiting" && state !== "disabled") return undefined;
+  return { after, customer, state };
 };
 
 const matches = ({ actor, newest: { job } }: Buffer, { customer, flow, state }: BufferQuery): boolean => {

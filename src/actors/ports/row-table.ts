@@ -6,7 +6,7 @@ import type { Row } from "./checkpoints.ts";
 /** 2^10 segments: a partition of a hundred thousand rows has some hundred in each. */
 const segmentBits = 10;
 /** Few, for there are many partitions, and a list needs few of each. */
-const orderedMax = 2_048;
+const orderedMax = 4_096;
 
 /**
  * Rows by job in as little memory as they need, some 120 bytes each: a node has a million that nothing happens to. They
