@@ -1,3 +1,6 @@
+import { Effect } from "effect";
+import { followPages } from "../src/api/follow-pages.ts";
+
 interface Tally {
   readonly records: number;
   readonly bytes: number;
@@ -23,14 +26,35 @@ export interface BooksAnswer {
   readonly totals: { readonly books: JobBooks; readonly unexplained: Tally };
 }
 
-/** The books of a node; undefined while it does not answer. */
+type BooksPage = BooksAnswer & { readonly next?: string };
+
+/** The books of a node, of all its push jobs; undefined while it does not answer. */
 export const readBooks = async (url: string): Promise<BooksAnswer | undefined> => {
-  try {
-    const response = await fetch(`${url}/v1/books`, { signal: AbortSignal.timeout(10_000) });
-    return response.ok ? ((await response.json()) as BooksAnswer) : undefined;
-  } catch {
-    return undefined;
-  }
+  let totals: BooksAnswer["totals"] | undefined;
+  const reading = followPages((page) =>
+    Effect.tryPromise(async () => {
+      const { jobs, next, ...rest } = await readPage(url, page);
+      totals ??= rest.totals;
+      return { items: jobs, next };
+    }),
+  );
+  const jobs = await Effect.runPromise(Effect.map(reading, ({ found }) => found)).catch(() => undefined);
+  return jobs === undefined || totals === undefined ? undefined : { jobs, totals };
+};
+
+/** Their sums alone, for whoever asks again and again; undefined while the node does not answer. */
+export const readTotals = (url: string): Promise<BooksAnswer["totals"] | undefined> =>
+  readPage(url, { limit: "1" }).then(
+    ({ totals }) => totals,
+    () => undefined,
+  );
+
+const readPage = async (url: string, page: Readonly<Record<string, string>>): Promise<BooksPage> => {
+  const response = await fetch(`${url}/v1/books?${new URLSearchParams(page).toString()}`, {
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return (await response.json()) as BooksPage;
 };
 
 /** Records that some job's books do not explain; jobs that are off in opposite directions do not cancel each other. */

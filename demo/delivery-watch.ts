@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type BooksAnswer, readBooks } from "./books.ts";
+import { type BooksAnswer, readBooks, readTotals } from "./books.ts";
 import type { CpuMeter } from "./cpu-meter.ts";
 import type { Progress } from "./progress.ts";
 import type { SendCounts } from "./sender.ts";
@@ -27,14 +27,12 @@ export const watchDeliveries = async (options: WatchOptions): Promise<BooksAnswe
   const { counts, cpu, progress, spillway } = options;
   let movedMillis = performance.now();
   let delivered = 0;
-  let latest: BooksAnswer | undefined;
   for (;;) {
-    const books = await readBooks(spillway.url);
+    const sums = await readTotals(spillway.url);
     cpu.read(spillway.pid);
     const now = performance.now();
-    if (books !== undefined) {
-      latest = books;
-      const totals = books.totals.books;
+    if (sums !== undefined) {
+      const totals = sums.books;
       // Not yet scanned records are in no job's books: backlog is what was acknowledged and is not settled.
       const backlog = Math.max(counts.accepted - totals.accepted.records, 0) + totals.pending.records;
       if (totals.delivered.records !== delivered || !options.isSent()) movedMillis = now;
@@ -46,11 +44,11 @@ export const watchDeliveries = async (options: WatchOptions): Promise<BooksAnswe
         backlog,
         seconds: (now - options.startedMillis) / 1_000,
       });
-      if (options.isSent() && backlog === 0) return latest;
+      if (options.isSent() && backlog === 0) return readBooks(spillway.url);
     }
     if (now - movedMillis > standstillMillisMax) {
       progress.say(`Nothing has been delivered for ${standstillMillisMax / 1_000} seconds: looking at what is there.`);
-      return latest;
+      return readBooks(spillway.url);
     }
     await sleep(pollMillis, undefined, { signal: options.signal });
   }

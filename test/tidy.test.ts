@@ -83,7 +83,7 @@ const layers: ReadonlyArray<Layer> = [
       /^(undici|yaml|ws)$/,
       domain,
       /^src\/(cli|control|observability)\//,
-      /^src\/api\/(([a-z-]+-)?reports|contract)\.ts$/,
+      /^src\/api\/(([a-z-]+-)?reports|contract|follow-pages)\.ts$/,
       // A command starts a node; it does not look inside one.
       /^src\/node\/run\.ts$/,
     ],

@@ -1,12 +1,12 @@
-import { execFileSync, fork } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { peakRssBytes, usageOf } from "../../demo/process-usage.ts";
 import { SpillwayProcess } from "../../demo/spillway-process.ts";
+import { buildData } from "./built-data.ts";
+import { percentile } from "./percentile.ts";
 import { Sink } from "./sink.ts";
 import { batchRecordsMax, customerOf, dataset, jobOf, lineOf } from "./workload.ts";
 
@@ -56,7 +56,7 @@ export const measure = async (options: MeasureOptions): Promise<Measurement & De
   const directory = await mkdtemp(join(tmpdir(), "spillway-density-"));
   try {
     await using sink = await Sink.start();
-    const buildSeconds = await build(join(directory, "data"), jobs, sink.url, signal);
+    const buildSeconds = await buildData(join(directory, "data"), jobs, sink.url, signal);
     const dataMb = Number(execFileSync("du", ["-sm", directory], { encoding: "utf8" }).split("\t")[0]);
     say(`  built in ${buildSeconds.toFixed(0)} s, ${dataMb} MB on the disk`);
     const jobsFile = join(directory, "jobs.json");
@@ -89,23 +89,6 @@ export const measure = async (options: MeasureOptions): Promise<Measurement & De
   } finally {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
-};
-
-const build = async (dataDirectory: string, jobs: number, sinkUrl: string, signal: AbortSignal): Promise<number> => {
-  const script = fileURLToPath(new URL("../../scripts/nats-server.sh", import.meta.url));
-  const binary = execFileSync("bash", [script], { encoding: "utf8" }).trim();
-  const began = performance.now();
-  const args = [dataDirectory, String(jobs), sinkUrl, binary];
-  const child = fork(new URL("build.ts", import.meta.url), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  const stop = () => void child.kill("SIGTERM");
-  signal.addEventListener("abort", stop);
-  let said: { built?: number; failed?: string } = {};
-  child.on("message", (message) => (said = message as typeof said));
-  await once(child, "exit");
-  signal.removeEventListener("abort", stop);
-  signal.throwIfAborted();
-  if (said.built === undefined) throw new Error(`The data could not be built: ${said.failed ?? "no word why"}`);
-  return (performance.now() - began) / 1_000;
 };
 
 /** Sends until the node takes it: what counts is when the record arrives. */
@@ -185,11 +168,6 @@ const tooLate = async (what: string): Promise<never> => {
 const rssMb = async (pid: number): Promise<number> => {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Math.round((Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024) / 1_000_000);
-};
-
-const percentile = (values: ReadonlyArray<number>, share: number): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;
 };
 
 const round = (value: number): number => Number(value.toFixed(1));

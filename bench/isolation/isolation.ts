@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readBooks, unexplainedRecords } from "../../demo/books.ts";
+import { readBooks, readTotals, unexplainedRecords } from "../../demo/books.ts";
 import { type HelperProcess, startHelper } from "../../demo/helper-process.ts";
 import { rssBytes } from "../../demo/process-usage.ts";
 import { number } from "../../demo/progress.ts";
@@ -204,10 +204,11 @@ class Bench {
   async settled(millisMax: number): Promise<void> {
     const deadline = Date.now() + millisMax;
     for (;;) {
-      const books = await readBooks(this.#spillway.url);
-      const { accepted, pending } = books?.totals.books ?? {};
+      const totals = await readTotals(this.#spillway.url);
+      const { accepted, pending } = totals?.books ?? {};
       if (accepted?.records === this.accepted && pending?.records === 0) return;
       if (Date.now() > deadline) {
+        const books = await readBooks(this.#spillway.url);
         const late = books?.jobs.filter((job) => job.books.pending.records > 0).slice(0, 5);
         throw new Error(`${pending?.records} records are still pending: ${JSON.stringify(late)}`);
       }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readBooks, unexplainedRecords } from "../../demo/books.ts";
+import { readBooks, readTotals, unexplainedRecords } from "../../demo/books.ts";
 import { type HelperProcess, startHelper } from "../../demo/helper-process.ts";
 import { rssBytes } from "../../demo/process-usage.ts";
 import { SpillwayProcess } from "../../demo/spillway-process.ts";
@@ -170,11 +170,11 @@ class Surge {
     const { url } = this.#processes.spillway;
     const began = Date.now();
     for (;;) {
-      const books = await readBooks(url);
+      const totals = await readTotals(url);
       const state = await admissionState(url).catch(() => undefined);
-      if (books?.totals.books.pending.records === 0 && state === 0) return (Date.now() - began) / 1_000;
+      if (totals?.books.pending.records === 0 && state === 0) return (Date.now() - began) / 1_000;
       if (Date.now() - began > recoverMillisMax) {
-        const pending = books?.totals.books.pending.records;
+        const pending = totals?.books.pending.records;
         throw new Error(`not recovered: ${pending} records pending, admission ${state}`);
       }
       await new Promise((resume) => setTimeout(resume, 500));

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readBooks, unexplainedRecords } from "../../demo/books.ts";
+import { readBooks, readTotals, unexplainedRecords } from "../../demo/books.ts";
 import { type HelperProcess, startHelper } from "../../demo/helper-process.ts";
 import { peakRssBytes, usageOf } from "../../demo/process-usage.ts";
 import { SpillwayProcess } from "../../demo/spillway-process.ts";
@@ -106,8 +106,8 @@ const failure = (spillway: SpillwayProcess, signal: AbortSignal): Promise<never>
 };
 
 const tooLate = async ({ url }: SpillwayProcess): Promise<Error> => {
-  const books = await readBooks(url);
-  const { accepted, delivered } = books?.totals.books ?? {};
+  const totals = await readTotals(url);
+  const { accepted, delivered } = totals?.books ?? {};
   return new Error(
     `Not everything was delivered in ${deliveredMillisMax / 60_000} minutes: the books say ` +
       `${accepted?.records ?? "nothing about"} accepted, ${delivered?.records ?? "nothing about"} delivered`,

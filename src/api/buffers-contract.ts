@@ -3,9 +3,7 @@ import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api";
 import { CommandReport } from "../domain/buffer-command.ts";
 import { BufferPage, BufferReport, BufferState, FlowState } from "./buffer-reports.ts";
 import { BadRequest, Conflict, NotFound, Unavailable } from "./failures.ts";
-
-/** Most buffers in one page. */
-export const buffersPageMax = 1_000;
+import { pageQuery } from "./page-query.ts";
 
 const job = { job: Schema.String };
 const error = [BadRequest, NotFound, Conflict, Unavailable];
@@ -16,10 +14,7 @@ export class BuffersGroup extends HttpApiGroup.make("buffers").add(
       state: Schema.optionalKey(BufferState),
       flow: Schema.optionalKey(FlowState),
       customer: Schema.optionalKey(Schema.String),
-      after: Schema.optionalKey(Schema.String),
-      limit: Schema.optionalKey(
-        Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: buffersPageMax })),
-      ),
+      ...pageQuery,
     },
     success: BufferPage,
     error: BadRequest,

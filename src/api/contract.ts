@@ -7,6 +7,7 @@ import { BuffersGroup } from "./buffers-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
+import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditGroup } from "./audit-contract.ts";
@@ -36,20 +37,12 @@ const JobInput = Schema.Struct({
   ),
 });
 
-/** Most jobs in one page of `GET /v1/jobs`. */
-export const jobsPageMax = 1_000;
-
 const etag = { etag: Schema.String };
 const id = { id: Schema.String };
 
 export class JobsGroup extends HttpApiGroup.make("jobs").add(
   HttpApiEndpoint.get("listJobs", "/v1/jobs", {
-    query: {
-      after: Schema.optionalKey(Schema.String),
-      limit: Schema.optionalKey(
-        Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: jobsPageMax })),
-      ),
-    },
+    query: pageQuery,
     /** `next` is the `after` of the next page; absent on the last one. */
     success: Schema.Struct({ jobs: Schema.Array(JobAnswer), next: Schema.optionalKey(Schema.String) }),
     error: [BadRequest, Unavailable],
@@ -86,13 +79,15 @@ export class JobsGroup extends HttpApiGroup.make("jobs").add(
 
 export class NodeGroup extends HttpApiGroup.make("node").add(
   HttpApiEndpoint.get("books", "/v1/books", {
-    query: { audit: Schema.optionalKey(Schema.Literals(["true", "false"])) },
+    query: { ...pageQuery, audit: Schema.optionalKey(Schema.Literals(["true", "false"])) },
     success: Schema.Struct({ ...BooksReport.fields, audit: Schema.optionalKey(AuditReport) }),
     error: [BadRequest, Unavailable],
   }).annotateMerge(
     OpenApi.annotations({
-      summary: "The books of every push job",
-      description: "With audit=true the log is recounted and compared, which takes as long as reading the log does.",
+      summary: "The books of push jobs, ordered by id, and their totals",
+      description:
+        "The totals are of all push jobs, whichever page it is. With audit=true the log is recounted and compared, which " +
+        "takes as long as reading the log does; the audit is of all push jobs and comes with the first page only.",
     }),
   ),
   HttpApiEndpoint.get("limits", "/v1/limits", {

@@ -1,6 +1,7 @@
 import { Context, type Effect, Schema } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JobChange, StoredJob } from "../domain/push-job.ts";
+import type { PageRequest } from "./page-query.ts";
 import type { AuditReport, BooksReport, ReadinessCheck } from "./reports.ts";
 
 /** What the API needs from the node that it speaks for. */
@@ -14,7 +15,8 @@ export class ApiUnavailable extends Schema.TaggedError<ApiUnavailable>()("ApiUna
 export class NodeView extends Context.Service<
   NodeView,
   {
-    readonly books: Effect.Effect<BooksReport, ApiUnavailable>;
+    /** A page of the jobs, by id, and the sums of all of them. */
+    readonly books: (page: PageRequest) => Effect.Effect<BooksReport, ApiUnavailable>;
     /** The same sums, and of the jobs only those whose buffers are in memory: it costs what is active. */
     readonly booksInMemory: Effect.Effect<BooksReport, ApiUnavailable>;
     /** Recounts the log: takes as long as reading it does. */
@@ -42,6 +44,12 @@ export class JobNotFound extends Schema.TaggedError<JobNotFound>()("JobNotFound"
 /** A push job as an answer shows it: secrets are redacted. */
 export type ShownJob = StoredJob;
 
+export interface JobPage {
+  readonly jobs: ReadonlyArray<ShownJob>;
+  /** The `after` of the next page; absent on the last one. */
+  readonly next?: string;
+}
+
 /** The same, as the answer to a write: with what the write did. */
 export interface WrittenJob extends ShownJob {
   readonly change: JobChange;
@@ -54,7 +62,8 @@ export type ExpectedRevision = number | "absent" | undefined;
 export class JobsAdmin extends Context.Service<
   JobsAdmin,
   {
-    readonly list: Effect.Effect<ReadonlyArray<ShownJob>, ApiUnavailable>;
+    /** Ordered by id. */
+    readonly list: (page: PageRequest) => Effect.Effect<JobPage, ApiUnavailable>;
     readonly get: (id: string) => Effect.Effect<ShownJob, JobNotFound | ApiUnavailable>;
     /**
      * Creates or replaces; a job that is identical to the stored one is left alone. Completes once this node serves the

@@ -45,9 +45,13 @@ export const DoorReport = Schema.Struct({
 export type DoorReport = typeof DoorReport.Type;
 
 export const BooksReport = Schema.Struct({
+  /** One page of them, by id. */
   jobs: Schema.Array(JobReport),
+  /** Of all jobs, whichever page this is. */
   totals: Schema.Struct({ books: JobBooks, unexplained: TallyReport, backlogRecords: Schema.Int }),
   door: Schema.Array(DoorReport),
+  /** The `after` of the next page; absent on the last one. */
+  next: Schema.optionalKey(Schema.String),
 });
 export type BooksReport = typeof BooksReport.Type;
 

@@ -1,8 +1,9 @@
 import { Console, Effect } from "effect";
 import { Command, Flag } from "effect/cli";
+import { followPages } from "../api/follow-pages.ts";
 import type { AuditReport, BooksReport } from "../api/reports.ts";
 import { accounts, type Books } from "../domain/books.ts";
-import { openClient } from "./client.ts";
+import { type ApiClient, openClient } from "./client.ts";
 import { failed } from "./command-failure.ts";
 import { connectionTo, jsonFlag, urlFlag } from "./connection.ts";
 import { type Column, formatTable, grouped, shortDuration } from "./table.ts";
@@ -24,12 +25,7 @@ export const books = Command.make(
   },
   Effect.fn(function* (flags) {
     const client = yield* openClient(yield* connectionTo(flags.url));
-    const { body } = yield* client.ask({
-      method: "GET",
-      path: flags.audit ? "/v1/books?audit=true" : "/v1/books",
-      ...(flags.audit ? { millisMax: auditMillisMax } : {}),
-    });
-    const report = body as BooksBody;
+    const report = yield* readBooks(client, flags.audit);
     yield* Console.log(flags.json ? JSON.stringify(report) : formatBooks(report));
     const verdict = verdictOf(report);
     if (verdict !== undefined) return yield* failed(verdict);
@@ -45,6 +41,30 @@ export const books = Command.make(
     { command: "spillway books --audit --json", description: "Recount the log, for scripts" },
   ]),
 );
+
+/** All pages as one report: the jobs of all of them, and the rest as the first one has it. */
+const readBooks = Effect.fnUntraced(function* (client: ApiClient, audit: boolean) {
+  let first: BooksBody | undefined;
+  const { found } = yield* followPages((page) => {
+    const isAudited = audit && page.after === undefined;
+    const query = new URLSearchParams({ ...page, ...(isAudited ? { audit: "true" } : {}) });
+    return client
+      .ask({
+        method: "GET",
+        path: `/v1/books?${query.toString()}`,
+        ...(isAudited ? { millisMax: auditMillisMax } : {}),
+      })
+      .pipe(
+        Effect.map(({ body }) => {
+          const { next, ...report } = body as BooksBody;
+          first ??= report;
+          return { items: report.jobs, next };
+        }),
+      );
+  });
+  // There is a first page, or the command has failed.
+  return { ...first!, jobs: found };
+});
 
 const columns: ReadonlyArray<Column> = [
   { title: "job", align: "left" },

@@ -1,6 +1,7 @@
 import { Console, DateTime, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { ReceiptReasonName, type ReceiptReport } from "../api/buffer-reports.ts";
+import { followPages } from "../api/follow-pages.ts";
 import { type ApiClient, openClient } from "./client.ts";
 import { connectionTo, jsonFlag, urlFlag } from "./connection.ts";
 import { formatTable, grouped } from "./table.ts";
@@ -53,29 +54,21 @@ export const receipts = Command.make(
   ]),
 );
 
-/** Largest page of the API. */
-const pageMax = 1_000;
-
 const listReceipts = Effect.fnUntraced(function* (
   client: ApiClient,
   asked: ReadonlyArray<readonly [string, string]>,
   limit: number,
 ) {
-  const found: Array<ReceiptReport> = [];
-  let after: string | undefined;
-  // Ends because every page begins after the one before, and at the limit at the latest.
-  do {
-    const query = new URLSearchParams(Object.fromEntries(asked));
-    query.set("limit", String(Math.max(1, Math.min(pageMax, limit - found.length))));
-    if (after !== undefined) query.set("after", after);
-    const page = (yield* client.ask({ method: "GET", path: `/v1/receipts?${query.toString()}` })).body as {
-      readonly receipts: ReadonlyArray<ReceiptReport>;
-      readonly next?: string;
-    };
-    found.push(...page.receipts);
-    after = page.next;
-  } while (after !== undefined && found.length < limit);
-  return { found: found.toSorted((a, b) => a.millis - b.millis), more: after !== undefined };
+  const { found, more } = yield* followPages((page) => {
+    const query = new URLSearchParams({ ...Object.fromEntries(asked), ...page });
+    return client.ask({ method: "GET", path: `/v1/receipts?${query.toString()}` }).pipe(
+      Effect.map(({ body }) => {
+        const answer = body as { readonly receipts: ReadonlyArray<ReceiptReport>; readonly next?: string };
+        return { items: answer.receipts, next: answer.next };
+      }),
+    );
+  }, limit);
+  return { found: found.toSorted((a, b) => a.millis - b.millis), more };
 });
 
 const right = new Set(["first", "last", "records", "bytes"]);

@@ -80,6 +80,11 @@ export class KeyedBytes {
     for (const segment of this.segments) if (segment !== undefined) yield* entriesOf(segment);
   }
 
+  /** Like `entries`, without making views of the values. */
+  *keys(): Generator<string> {
+    for (const segment of this.segments) if (segment !== undefined) yield* keysOf(segment);
+  }
+
   /** The entries as they are now, for whoever must not see later changes. */
   snapshot(): KeyedBytes {
     const copy = new KeyedBytes(this.segmentBits, this.segments.slice());
@@ -175,6 +180,13 @@ function* entriesOf(segment: Segment): Generator<[key: string, value: Buffer]> {
   for (let at = 0; at < segment.entries * stride; at += stride) {
     const from = segment.index[at + 1]!;
     yield [segment.data.toString("latin1", from + 1, from + 1 + segment.data[from]!), valueAt(segment, at)];
+  }
+}
+
+function* keysOf({ data, entries, index }: Segment): Generator<string> {
+  for (let at = 0; at < entries * stride; at += stride) {
+    const from = index[at + 1]!;
+    yield data.toString("latin1", from + 1, from + 1 + data[from]!);
   }
 }
 

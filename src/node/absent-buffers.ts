@@ -1,6 +1,6 @@
 import type { PartitionState } from "../actors/partition/partition-state.ts";
 import type { Row } from "../actors/ports/checkpoints.ts";
-import { briefOf, briefsOf, type JobBrief, type JobSet } from "../actors/ports/jobs.ts";
+import { briefOf, briefsOf, idsAfter, type JobBrief, type JobSet } from "../actors/ports/jobs.ts";
 import type { BufferReport, BufferSummary } from "../api/buffer-reports.ts";
 import { emptyBooks, unexplained } from "../domain/books.ts";
 
@@ -11,13 +11,58 @@ export interface AbsentBuffer {
   readonly brief: JobBrief;
 }
 
-/** All of them. Nothing is decoded: there may be a million. */
-export function* absentBuffers(states: ReadonlyArray<PartitionState>, set: JobSet): Generator<AbsentBuffer> {
-  if (states.length === 0) return;
+/** Which of them are wanted. */
+export interface AbsentQuery {
+  readonly after: string | undefined;
+  readonly customer: string | undefined;
+  /** Undefined: all. */
+  readonly state: "hibernated" | "waiting" | "disabled" | undefined;
+}
+
+/**
+ * Those that are asked for; `ordered`: by id. There may be a million: nothing is decoded, those that nearly all are
+ * asked for come in order, so that whoever has enough need not go on, and of the others each is looked at no closer
+ * than it takes to pass it over.
+ */
+export const absentBuffers = (
+  states: ReadonlyArray<PartitionState>,
+  set: JobSet,
+  query: AbsentQuery,
+): { readonly ordered: boolean; readonly buffers: Iterable<AbsentBuffer> } => {
+  const { after, customer, state } = query;
+  if (states.length === 0) return { ordered: true, buffers: [] };
+  if (state === "waiting") {
+    const ids = states.flatMap(({ waiting, waitingBuffers }) => [...waiting.keys(), ...waitingBuffers.keys()]);
+    return { ordered: false, buffers: absentOf(new Set(ids), states, set, query) };
+  }
+  if (customer === undefined && state !== "disabled") {
+    return { ordered: true, buffers: absentOf(idsAfter(set, after), states, set, query) };
+  }
+  return { ordered: false, buffers: absentOf(selected(set, query), states, set, query) };
+};
+
+function* selected(set: JobSet, { customer, state }: AbsentQuery): Generator<string> {
+  const prefix = customer === undefined ? "" : `${customer}.`;
+  for (const [id, { enabled, pairKey }] of briefsOf(set)) {
+    if ((state !== "disabled" || !enabled) && pairKey.startsWith(prefix)) yield id;
+  }
+}
+
+function* absentOf(
+  ids: Iterable<string>,
+  states: ReadonlyArray<PartitionState>,
+  set: JobSet,
+  { after, customer, state: wanted }: AbsentQuery,
+): Generator<AbsentBuffer> {
   const byPartition = new Map(states.map((state) => [state.partition, state]));
-  for (const [jobId, brief] of briefsOf(set)) {
+  for (const jobId of ids) {
+    if (after !== undefined && jobId <= after) continue;
+    const brief = briefOf(set, jobId);
+    if (brief === undefined || (customer !== undefined && !brief.pairKey.startsWith(`${customer}.`))) continue;
     const state = stateOf(states, byPartition, set, brief);
-    if (state !== undefined && !state.buffers.has(jobId)) yield { jobId, state, brief };
+    if (state === undefined || state.buffers.has(jobId)) continue;
+    const absent = { jobId, state, brief };
+    if (wanted === undefined || (wanted === "disabled" ? !brief.enabled : placeOf(absent) === wanted)) yield absent;
   }
 }
 
@@ -49,7 +94,13 @@ export const placeOf = ({ jobId, state }: AbsentBuffer): "waiting" | "hibernated
 const rowOf = ({ jobId, state }: AbsentBuffer): Row | undefined =>
   state.waitingBuffers.get(jobId)?.rowNow() ?? state.rows.get(jobId);
 
-export const absentSummary = (absent: AbsentBuffer, row = rowOf(absent)): BufferSummary => {
+/** Of one that waits, as far as it is known: rows do not tell. */
+const lagMillisOf = ({ jobId, state }: AbsentBuffer, nowMillis: number): number => {
+  const sinceMillis = state.waitingBuffers.get(jobId)?.pendingSinceMillis;
+  return sinceMillis === undefined ? 0 : Math.max(0, nowMillis - sinceMillis);
+};
+
+export const absentSummary = (absent: AbsentBuffer, nowMillis: number, row = rowOf(absent)): BufferSummary => {
   const { brief, jobId, state } = absent;
   const [customer = "", dataset = ""] = brief.pairKey.split(".");
   const pending = row?.books.pending ?? emptyBooks.pending;
@@ -64,7 +115,7 @@ export const absentSummary = (absent: AbsentBuffer, row = rowOf(absent)): Buffer
     resident: false,
     backlogRecords: pending.records,
     backlogBytes: pending.bytes,
-    lagMillis: 0,
+    lagMillis: lagMillisOf(absent, nowMillis),
     windowBytes: 0,
     crashes: 0,
     attempts: 0,
@@ -74,14 +125,14 @@ export const absentSummary = (absent: AbsentBuffer, row = rowOf(absent)): Buffer
   };
 };
 
-export const absentReport = (absent: AbsentBuffer): BufferReport => {
+export const absentReport = (absent: AbsentBuffer, nowMillis: number): BufferReport => {
   const row = rowOf(absent);
   const books = row?.books ?? emptyBooks;
   const { position } = absent.state;
   // With nothing pending, everything that was read is settled: such a row is not rewritten.
   const cursor = books.pending.records > 0 ? (row?.cursor ?? 0) : position;
   return {
-    ...absentSummary(absent, row),
+    ...absentSummary(absent, nowMillis, row),
     cursor,
     counted: row === undefined ? position : Math.max(row.counted, position),
     fedTo: cursor,

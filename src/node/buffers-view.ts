@@ -8,13 +8,13 @@ import { type BufferQuery, BuffersView } from "../api/buffers-port.ts";
 import { unexplained } from "../domain/books.ts";
 import {
   type AbsentBuffer,
+  type AbsentQuery,
   absentBuffer,
   absentBuffers,
   absentReport,
   absentSummary,
-  placeOf,
 } from "./absent-buffers.ts";
-import { FirstById } from "./first-by-id.ts";
+import { FirstById } from "../domain/first-by-id.ts";
 
 /** This node's buffers as the API shows them: read from the live state in one step, never from a copy. */
 export const makeBuffersView = Effect.gen(function* () {
@@ -31,7 +31,7 @@ export const makeBuffersView = Effect.gen(function* () {
           if (buffer !== undefined) return bufferReport(buffer, state.position, nowMillis);
         }
         const absent = absentBuffer(states(), jobs.served(), job);
-        return absent === undefined ? undefined : absentReport(absent);
+        return absent === undefined ? undefined : absentReport(absent, nowMillis);
       }),
   });
 });
@@ -56,26 +56,33 @@ export const pageOf = (
       if (first.wants(jobId) && matches(buffer, query)) first.add(buffer);
     }
   }
-  for (const absent of mayBeAbsent(query) ? absentBuffers(states, set) : []) {
-    const { jobId } = absent;
-    if (query.after !== undefined && jobId <= query.after) continue;
-    if (first.wants(jobId) && matchesAbsent(absent, query)) first.add(absent);
-  }
+  const absent = absentQuery(query);
+  if (absent !== undefined) addAbsent(first, query.limit + 1, absentBuffers(states, set, absent));
   const found = first.list();
   const buffers = found
     .slice(0, query.limit)
-    .map((each) => ("brief" in each ? absentSummary(each) : bufferSummary(each, nowMillis)));
+    .map((each) => ("brief" in each ? absentSummary(each, nowMillis) : bufferSummary(each, nowMillis)));
   return found.length > buffers.length ? { buffers, next: buffers.at(-1)!.job } : { buffers };
 };
 
-const absentStates: ReadonlySet<string | undefined> = new Set([undefined, "hibernated", "waiting", "disabled"]);
+const addAbsent = (
+  first: FirstById<Buffer | AbsentBuffer>,
+  most: number,
+  { buffers, ordered }: ReturnType<typeof absentBuffers>,
+): void => {
+  let added = 0;
+  for (const each of buffers) {
+    first.add(each);
+    added += 1;
+    if (ordered && added === most) return;
+  }
+};
 
-const mayBeAbsent = ({ flow, state }: BufferQuery): boolean => flow === undefined && absentStates.has(state);
-
-const matchesAbsent = (absent: AbsentBuffer, { customer, state }: BufferQuery): boolean => {
-  if (customer !== undefined && !absent.brief.pairKey.startsWith(`${customer}.`)) return false;
-  if (state === "disabled") return !absent.brief.enabled;
-  return state === undefined || placeOf(absent) === state;
+/** Undefined: what is asked for, only buffers with an actor are. */
+const absentQuery = ({ after, customer, flow, state }: BufferQuery): AbsentQuery | undefined => {
+  if (flow !== undefined) return undefined;
+  if (state !== undefined && state !== "hibernated" && state !== "waiting" && state !== "disabled") return undefined;
+  return { after, customer, state };
 };
 
 const matches = ({ actor, newest: { job } }: Buffer, { customer, flow, state }: BufferQuery): boolean => {

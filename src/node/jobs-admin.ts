@@ -34,10 +34,11 @@ export const makeJobsAdmin = Effect.fnUntraced(function* (options: { readonly al
   });
 
   return JobsAdmin.of({
-    list: store.list.pipe(
-      Effect.map((jobs) => jobs.map(shown)),
-      Effect.mapError(unavailable),
-    ),
+    list: ({ after, limit }) =>
+      store.page(after, limit).pipe(
+        Effect.map(({ items, next }) => ({ jobs: items.map(shown), ...(next === undefined ? {} : { next }) })),
+        Effect.mapError(unavailable),
+      ),
     get: Effect.fnUntraced(function* (id) {
       const stored = yield* store.get(id).pipe(Effect.mapError(unavailable));
       return stored === undefined ? yield* new JobNotFound({ id }) : shown(stored);

@@ -2,13 +2,18 @@ import { Clock, Effect } from "effect";
 import { auditPartition } from "../actors/audit.ts";
 import { Owner } from "../actors/owner.ts";
 import type { PartitionState } from "../actors/partition/partition-state.ts";
-import { briefOf, briefsOf, type JobBrief, Jobs, type JobSet } from "../actors/ports/jobs.ts";
+import { Jobs } from "../actors/ports/jobs.ts";
 import { Log } from "../actors/ports/log.ts";
-import { accountsInMemory, accountsOf, type JobAccount, totalsOf } from "../actors/residency/accounts.ts";
+import { totalsOf } from "../actors/residency/accounts.ts";
+import type { PageRequest } from "../api/page-query.ts";
 import { ApiUnavailable, NodeView } from "../api/ports.ts";
-import type { DoorReport, JobReport, ReadinessCheck } from "../api/reports.ts";
+import type { BooksReport, DoorReport, ReadinessCheck } from "../api/reports.ts";
 import { addBooks, emptyBooks, unexplained } from "../domain/books.ts";
 import { Nats } from "../streams/nats.ts";
+import { reportsInMemory, reportsPage } from "./job-reports.ts";
+
+/** How old the sums may be in pages after the first. */
+const totalsMillisMax = 1_000;
 
 export interface NodeViewOptions {
   readonly partitions: number;
@@ -24,20 +29,21 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
   const log = yield* Log;
   const states = (): ReadonlyArray<PartitionState> => [...owner.owned().values()].map(({ state }) => state);
 
-  const booksOf = Effect.fnUntraced(function* (all: boolean) {
-    const now = yield* Clock.currentTimeMillis;
-    const reports = all ? reportsOf(states(), jobs.served(), now) : reportsInMemory(states(), now);
-    const total = states().reduce((sum, state) => addBooks(sum, totalsOf(state)), emptyBooks);
-    return {
-      jobs: reports.toSorted((a, b) => (a.job < b.job ? -1 : 1)),
-      totals: {
-        books: total,
-        unexplained: unexplained(total),
-        backlogRecords: total.pending.records,
-      },
-      door: options.door(),
-    };
+  const totals = makeTotals(states);
+
+  const books = Effect.fnUntraced(function* (page: PageRequest) {
+    const nowMillis = yield* Clock.currentTimeMillis;
+    const { items, next } = reportsPage(states(), jobs.served(), page, nowMillis);
+    // Who reads on has just got the sums: the pages of one list need not sum anew what is in memory.
+    const sums = totals(nowMillis, page.after === undefined ? 0 : totalsMillisMax);
+    return { jobs: items, totals: sums, door: options.door(), ...(next === undefined ? {} : { next }) };
   });
+
+  const booksInMemory = Effect.map(Clock.currentTimeMillis, (nowMillis) => ({
+    jobs: reportsInMemory(states(), nowMillis),
+    totals: totals(nowMillis, 0),
+    door: options.door(),
+  }));
 
   const audit = Effect.gen(function* () {
     const audits = yield* Effect.forEach(states(), auditPartition).pipe(Effect.provideService(Log, log));
@@ -55,8 +61,8 @@ export const makeNodeView = Effect.fnUntraced(function* (options: NodeViewOption
   });
 
   return NodeView.of({
-    books: booksOf(true),
-    booksInMemory: booksOf(false),
+    books,
+    booksInMemory,
     audit,
     readiness,
     version: options.version,
@@ -69,57 +75,15 @@ const check = (name: string, ready: boolean, good: string, bad: string): Readine
   detail: ready ? good : bad,
 });
 
-/** Of all jobs: those that ever had traffic as their books say, the others with empty ones. */
-const reportsOf = (states: ReadonlyArray<PartitionState>, set: JobSet, nowMillis: number): Array<JobReport> => {
-  const reports: Array<JobReport> = [];
-  const seen = new Set<string>();
-  for (const state of states) {
-    for (const account of accountsOf(state)) {
-      seen.add(account.job);
-      reports.push(jobReport(account, briefOf(state.jobs, account.job), nowMillis));
-    }
-  }
-  const owned = new Set(states.map(({ partition }) => partition));
-  for (const [job, brief] of briefsOf(set)) {
-    const partition = set.pairs.get(brief.pairKey)?.partition;
-    if (seen.has(job) || (partition !== undefined && !owned.has(partition))) continue;
-    reports.push(jobReport({ ...untouched, job, pairKey: brief.pairKey }, brief, nowMillis));
-  }
-  return reports;
-};
-
-const reportsInMemory = (states: ReadonlyArray<PartitionState>, nowMillis: number): Array<JobReport> =>
-  states.flatMap((state) =>
-    [...accountsInMemory(state)].map((account) => jobReport(account, briefOf(state.jobs, account.job), nowMillis)),
-  );
-
-const untouched = {
-  start: 0,
-  books: emptyBooks,
-  place: "hibernated",
-  delivery: "idle",
-  pendingSinceMillis: undefined,
-  lastSuccessMillis: undefined,
-  lastErrorMillis: undefined,
-  lastError: undefined,
-  evidence: undefined,
-} as const;
-
-const jobReport = (account: JobAccount, brief: JobBrief | undefined, nowMillis: number): JobReport => {
-  const { books, pendingSinceMillis } = account;
-  const [customer = "", dataset = ""] = account.pairKey.split(".");
-  return {
-    job: account.job,
-    customer,
-    dataset,
-    // A buffer that nothing happens to is idle, in memory or not.
-    state: brief?.enabled === false ? "disabled" : account.place === "hibernated" ? "idle" : account.delivery,
-    books,
-    unexplained: unexplained(books),
-    backlogRecords: books.pending.records,
-    lagMillis: pendingSinceMillis === undefined ? 0 : Math.max(0, nowMillis - pendingSinceMillis),
-    lastSuccessMillis: account.lastSuccessMillis ?? null,
-    lastErrorMillis: account.lastErrorMillis ?? null,
-    lastError: account.lastError ?? null,
+/** The sums of all books, those that were summed last if they are no older than somebody minds. */
+const makeTotals = (states: () => ReadonlyArray<PartitionState>) => {
+  let last: { readonly millis: number; readonly totals: BooksReport["totals"] } | undefined;
+  return (nowMillis: number, ageMillisMax: number): BooksReport["totals"] => {
+    const ageMillis = last === undefined ? Number.POSITIVE_INFINITY : nowMillis - last.millis;
+    if (last !== undefined && ageMillis >= 0 && ageMillis < ageMillisMax) return last.totals;
+    const books = states().reduce((sum, state) => addBooks(sum, totalsOf(state)), emptyBooks);
+    const totals = { books, unexplained: unexplained(books), backlogRecords: books.pending.records };
+    last = { millis: nowMillis, totals };
+    return totals;
   };
 };

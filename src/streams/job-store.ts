@@ -1,5 +1,6 @@
 import { Context, Effect, Layer } from "effect";
 import { type JobAbsence, Jobs } from "../actors/ports/jobs.ts";
+import type { IdPage } from "../domain/id-page.ts";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
 import { type JobBucket, openJobBucket } from "./job-bucket.ts";
 import { type JobFeed, makeJobFeed } from "./job-feed.ts";
@@ -22,8 +23,8 @@ const servedMillisMax = 2_000;
 export class JobStore extends Context.Service<
   JobStore,
   {
-    /** All jobs, by id. */
-    readonly list: Effect.Effect<ReadonlyArray<StoredJob>, JobStoreError>;
+    /** Jobs by id, those after one and no more than so many. What is there all along is in one of the pages. */
+    readonly page: (after: string | undefined, limit: number) => Effect.Effect<IdPage<StoredJob>, JobStoreError>;
     readonly get: (id: string) => Effect.Effect<StoredJob | undefined, JobStoreError>;
     /** How many there are. */
     readonly count: Effect.Effect<number, JobStoreError>;
@@ -123,7 +124,7 @@ const makeStore = (writer: JobWriter, serving: JobServing): JobStore["Service"] 
     );
   });
   return {
-    list: Effect.sync(() => writer.view.list()),
+    page: (after, limit) => Effect.sync(() => writer.view.page(after, limit)),
     get: (id) => Effect.sync(() => writer.view.get(id)),
     count: Effect.sync(() => writer.view.count()),
     put: (job, expectedRevision) => putJob(writer, job, expectedRevision),

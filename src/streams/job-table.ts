@@ -1,4 +1,5 @@
 import type { JobBrief, JobSet } from "../actors/ports/jobs.ts";
+import { IdOrder } from "../domain/id-order.ts";
 import { KeyedBytes } from "../domain/keyed-bytes.ts";
 import { makePair, type Pair, pairKey } from "../domain/partition.ts";
 import type { StoredJob } from "../domain/push-job.ts";
@@ -18,6 +19,7 @@ export class JobTable {
   private readonly partitions: number;
   private readonly jobs = new KeyedBytes(segmentBits);
   private readonly byPair = new KeyedBytes(segmentBits);
+  private readonly order = new IdOrder(() => this.jobs.keys());
   private enabledPairs = 0;
   private readonly pairs = new Map<string, Pair>();
   private last: TableSet | undefined;
@@ -40,8 +42,9 @@ export class JobTable {
     return storedIn(this.jobs, id);
   }
 
-  *keys(): Generator<string> {
-    for (const [id] of this.jobs.entries()) yield id;
+  /** In order. The table must not change meanwhile. */
+  *idsAfter(after: string | undefined): Generator<string> {
+    for (const id of this.order.after(after)) if (this.jobs.has(id)) yield id;
   }
 
   /** @param data the job as it is stored, when that is at hand */
@@ -51,6 +54,7 @@ export class JobTable {
     const before = this.jobs.get(id);
     const briefBefore = before === undefined ? undefined : briefIn(before);
     this.jobs.set(id, packed(stored, key, data));
+    if (before === undefined) this.order.added(id);
     this.jobsChanged = true;
     if (briefBefore !== undefined && briefBefore.pairKey === key && briefBefore.enabled === enabled) return;
     if (briefBefore !== undefined) this.changePair(briefBefore.pairKey, id, undefined);
@@ -83,14 +87,14 @@ export class JobTable {
   set(number: number): JobSet {
     const { last } = this;
     if (last !== undefined && !this.jobsChanged)
-      return (this.last = new TableSet(number, last.table, last.pairs, last.byPair));
+      return (this.last = new TableSet(number, last.table, last.pairs, last.byPair, last.liveIdsAfter));
     const jobs = this.jobs.snapshot();
     const byPair = this.byPair.snapshot();
     // Unless pairs came or went it stays the same object, for whoever remembers what it said.
     const pairs = last === undefined || this.pairsChanged ? this.pairsOf(byPair) : last.pairs;
     this.jobsChanged = false;
     this.pairsChanged = false;
-    this.last = new TableSet(number, jobs, pairs, listsOf(jobs, byPair));
+    this.last = new TableSet(number, jobs, pairs, listsOf(jobs, byPair), (after) => this.idsAfter(after));
     return this.last;
   }
 
@@ -150,12 +154,21 @@ class TableSet implements JobSet {
   readonly byId: ReadonlyMap<string, StoredJob>;
   readonly pairs: ReadonlyMap<string, Pair>;
   readonly byPair: ReadonlyMap<string, ReadonlyArray<StoredJob>>;
+  /** Of the table as it is when somebody asks. */
+  readonly liveIdsAfter: JobTable["idsAfter"];
 
-  constructor(number: number, table: KeyedBytes, pairs: JobSet["pairs"], byPair: JobSet["byPair"]) {
+  constructor(
+    number: number,
+    table: KeyedBytes,
+    pairs: JobSet["pairs"],
+    byPair: JobSet["byPair"],
+    liveIdsAfter: JobTable["idsAfter"],
+  ) {
     this.number = number;
     this.table = table;
     this.pairs = pairs;
     this.byPair = byPair;
+    this.liveIdsAfter = liveIdsAfter;
     const find = (id: string) => storedIn(table, id);
     function* all(): Generator<readonly [string, StoredJob]> {
       for (const [id, value] of table.entries()) yield [id, storedOf(id, value)];
@@ -169,6 +182,11 @@ class TableSet implements JobSet {
   };
 
   readonly briefs = (): Iterable<readonly [string, JobBrief]> => briefsIn(this.table);
+
+  /** The table keeps one order for all its sets. What was removed from it is about to leave this set, too. */
+  *idsAfter(after: string | undefined): Generator<string> {
+    for (const id of this.liveIdsAfter(after)) if (this.table.has(id)) yield id;
+  }
 
   readonly changedSince = (earlier: JobSet): Iterable<string> | undefined =>
     earlier instanceof TableSet ? this.table.differing(earlier.table) : undefined;

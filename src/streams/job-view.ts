@@ -1,9 +1,12 @@
+import { type IdPage, idPageOf } from "../domain/id-page.ts";
+import { mergedIds } from "../domain/merged-ids.ts";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
 
 /** The feed's entries with this node's own writes in front, until the feed has read them. */
 export interface JobView {
   readonly get: (id: string) => StoredJob | undefined;
-  readonly list: () => ReadonlyArray<StoredJob>;
+  /** By id. */
+  readonly page: (after: string | undefined, limit: number) => IdPage<StoredJob>;
   readonly count: () => number;
   /** A write of ours that the store acknowledged; `job` undefined: it was removed. */
   readonly wrote: (id: string, revision: number, job: PushJob | undefined) => void;
@@ -12,7 +15,8 @@ export interface JobView {
 /** What a view needs of the feed. */
 export interface ReadJobs {
   readonly entries: Pick<ReadonlyMap<string, StoredJob>, "get" | "has" | "size"> & {
-    readonly keys: () => Iterable<string>;
+    /** In order. */
+    readonly idsAfter: (after: string | undefined) => Iterable<string>;
   };
   readonly position: () => number;
   readonly nudge: () => void;
@@ -28,14 +32,19 @@ export const makeJobView = (feed: ReadJobs): JobView => {
     if (own === undefined || own.revision <= feed.position()) return feed.entries.get(id);
     return own.job === undefined ? undefined : { job: own.job, revision: own.revision };
   };
-  const list = () => {
-    forgetWhatIsRead();
-    const ids = new Set([...feed.entries.keys(), ...ahead.keys()]);
-    return [...ids].toSorted().flatMap((id) => get(id) ?? []);
-  };
+  function* jobsAfter(after: string | undefined): Generator<readonly [string, StoredJob]> {
+    const own = [...ahead.keys()].filter((id) => after === undefined || id > after).toSorted();
+    for (const [id] of mergedIds([feed.entries.idsAfter(after), own])) {
+      const stored = get(id);
+      if (stored !== undefined) yield [id, stored];
+    }
+  }
   return {
     get,
-    list,
+    page: (after, limit) => {
+      forgetWhatIsRead();
+      return idPageOf(jobsAfter(after), limit);
+    },
     count: () => {
       forgetWhatIsRead();
       let count = feed.entries.size;

@@ -18,7 +18,9 @@ import { HostsView } from "../../src/api/hosts-port.ts";
 import { LimitsView } from "../../src/api/limits-port.ts";
 import type { BooksReport, LimitReport } from "../../src/api/reports.ts";
 import { serveApi } from "../../src/api/server.ts";
+import type { PageRequest } from "../../src/api/page-query.ts";
 import { emptyBooks } from "../../src/domain/books.ts";
+import { idPageOf } from "../../src/domain/id-page.ts";
 import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
 import { FakeBuffers } from "./fake-buffers.ts";
@@ -41,6 +43,7 @@ export class FakeNode {
   down = false;
   ready = true;
   unexplained = 0;
+  bookedJobs = 1;
   auditDifference = 0;
 
   books(): BooksReport {
@@ -70,6 +73,20 @@ export class FakeNode {
       totals: { books, unexplained, backlogRecords: 3 },
       door: [{ dataset: "http_requests", accepted: 10, refused: 2, unconfigured: 1 }],
     };
+  }
+
+  /** Of as many jobs as `bookedJobs` says, each like the one of `books`. */
+  booksPage({ after, limit }: PageRequest): BooksReport {
+    const { jobs, ...rest } = this.books();
+    const entries = Array.from({ length: this.bookedJobs }, (_, i) => {
+      const job = i === 0 ? "job-1" : `job-1-${String(i).padStart(7, "0")}`;
+      return [job, { ...jobs[0]!, job }] as const;
+    });
+    const { items, next } = idPageOf(
+      entries.filter(([id]) => after === undefined || id > after),
+      limit,
+    );
+    return { jobs: items, ...rest, ...(next === undefined ? {} : { next }) };
   }
 
   put(id: string, input: unknown, expected: ExpectedRevision): Effect.Effect<WrittenJob, JobConflict | InvalidJob> {
@@ -106,7 +123,7 @@ export class FakeNode {
     const tally = { records: 10, bytes: 1_000 };
     return Layer.mergeAll(
       Layer.succeed(NodeView, {
-        books: answer(() => this.books()),
+        books: (page) => answer(() => this.booksPage(page)),
         booksInMemory: answer(() => this.books()),
         audit: answer(() => ({
           jobs: [
@@ -125,7 +142,15 @@ export class FakeNode {
         version: { spillway: "0.1.0", node: "v24", natsServer: "2.15.1" },
       }),
       Layer.succeed(JobsAdmin, {
-        list: answer(() => [...this.jobs.values()]),
+        list: ({ after, limit }) =>
+          answer(() => {
+            const sorted = [...this.jobs].toSorted(([a], [b]) => (a < b ? -1 : 1));
+            const { items, next } = idPageOf(
+              sorted.filter(([id]) => after === undefined || id > after),
+              limit,
+            );
+            return { jobs: items, ...(next === undefined ? {} : { next }) };
+          }),
         get: (id) =>
           Effect.suspend(() => {
             const found = this.jobs.get(id);

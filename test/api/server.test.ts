@@ -316,6 +316,22 @@ describe("jobs", () => {
       assert.strictEqual(bad.json.error.code, "bad_request");
     }),
   );
+
+  it.effect("refuses a cursor that no page gave out, and says so", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startApi(new FakeNode());
+      for (const list of ["jobs", "books", "buffers"]) {
+        for (const after of ["", "_mux", "a.b", "%00", "x".repeat(65)]) {
+          const refused = yield* ask(url, "GET", `/v1/${list}?after=${after}`);
+          assert.strictEqual(refused.status, 400, `${list} ${after}`);
+          assert.strictEqual(refused.json.error.code, "bad_request");
+          assert.include(refused.json.error.message, "after: must be the next of another page");
+        }
+        const tooMany = yield* ask(url, "GET", `/v1/${list}?limit=1001`);
+        assert.strictEqual(tooMany.status, 400, list);
+      }
+    }),
+  );
 });
 
 describe("the node", () => {
@@ -336,6 +352,27 @@ describe("the node", () => {
       const unavailable = yield* ask(url, "GET", "/v1/books");
       assert.strictEqual(unavailable.status, 503);
       assert.deepStrictEqual(unavailable.json, { error: { code: "unavailable", message: "NATS does not answer" } });
+    }),
+  );
+
+  it.effect("pages the books, with the totals of all jobs in each page", () =>
+    Effect.gen(function* () {
+      const node = new FakeNode();
+      node.bookedJobs = 1_203;
+      const { url } = yield* startApi(node);
+      const first = yield* ask(url, "GET", "/v1/books");
+      assert.lengthOf(first.json.jobs, 1_000);
+      const second = yield* ask(url, "GET", `/v1/books?limit=202&after=${first.json.next}`);
+      assert.lengthOf(second.json.jobs, 202);
+      const third = yield* ask(url, "GET", `/v1/books?after=${second.json.next}`);
+      assert.lengthOf(third.json.jobs, 1);
+      assert.notProperty(third.json, "next");
+      const ids = [first, second, third].flatMap(({ json }) => json.jobs.map(({ job }: { job: string }) => job));
+      assert.strictEqual(new Set(ids).size, 1_203);
+      for (const { json } of [second, third]) assert.deepStrictEqual(json.totals, first.json.totals);
+      const audited = yield* ask(url, "GET", `/v1/books?audit=true&after=${first.json.next}`);
+      assert.strictEqual(audited.status, 400);
+      assert.match(audited.json.error.message, /audit: comes with the first page/);
     }),
   );
 

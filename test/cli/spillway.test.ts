@@ -117,6 +117,20 @@ describe("spillway books", () => {
     }),
   );
 
+  it.live("prints the jobs of all pages, and one audit", () =>
+    Effect.gen(function* () {
+      const node = new FakeNode();
+      node.bookedJobs = 2_001;
+      const { url } = yield* startApi(node);
+      const ran = yield* runSpillway(["books", "--url", url, "--audit", "--json"]);
+      assert.strictEqual(ran.code, 0, ran.stderr);
+      const { audit, jobs, next } = JSON.parse(ran.stdout);
+      assert.strictEqual(new Set(jobs.map(({ job }: { job: string }) => job)).size, 2_001);
+      assert.lengthOf(audit.jobs, 1);
+      assert.isUndefined(next);
+    }),
+  );
+
   it.live("ends with 1 when the audit differs", () =>
     Effect.gen(function* () {
       const node = new FakeNode();

@@ -18,6 +18,8 @@ export interface JobSet {
   readonly brief?: (id: string) => JobBrief | undefined;
   /** See `briefsOf`. */
   readonly briefs?: () => Iterable<readonly [id: string, brief: JobBrief]>;
+  /** See `idsAfter`. */
+  readonly idsAfter?: (after: string | undefined) => Iterable<string>;
   /** See `changedIds`; undefined: this set cannot tell. */
   readonly changedSince?: (earlier: JobSet) => Iterable<string> | undefined;
 }
@@ -46,6 +48,12 @@ export const briefOf = (set: JobSet, id: string): JobBrief | undefined => {
 export function* briefsOf(set: JobSet): Generator<readonly [id: string, brief: JobBrief]> {
   if (set.briefs !== undefined) yield* set.briefs();
   else for (const [id, stored] of set.byId) yield [id, briefFrom(stored)];
+}
+
+/** The ids of a set in their order, for lists that are read page by page. To be read in one go. */
+export function* idsAfter(set: JobSet, after: string | undefined): Generator<string> {
+  if (set.idsAfter !== undefined) yield* set.idsAfter(after);
+  else for (const id of [...set.byId.keys()].toSorted()) if (after === undefined || id > after) yield id;
 }
 
 /** The jobs that are in one of two sets only, or at another revision. */

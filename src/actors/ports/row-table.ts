@@ -1,9 +1,12 @@
 import { accounts, type Books, booksOfNumbers, numbersOfBooks } from "../../domain/books.ts";
+import { IdOrder } from "../../domain/id-order.ts";
 import { KeyedBytes } from "../../domain/keyed-bytes.ts";
 import type { Row } from "./checkpoints.ts";
 
 /** 2^10 segments: a partition of a hundred thousand rows has some hundred in each. */
 const segmentBits = 10;
+/** Few, for there are many partitions, and a list needs few of each. */
+const orderedMax = 4_096;
 
 /**
  * Rows by job in as little memory as they need, some 120 bytes each: a node has a million that nothing happens to. They
@@ -11,6 +14,7 @@ const segmentBits = 10;
  */
 export class RowTable implements Iterable<Row> {
   private readonly rows = new KeyedBytes(segmentBits);
+  private readonly order = new IdOrder(() => this.rows.keys(), orderedMax);
   /** Records and bytes of each account, summed. */
   private readonly sums = accounts.map(() => ({ records: 0, bytes: 0 }));
 
@@ -42,6 +46,7 @@ export class RowTable implements Iterable<Row> {
   put(row: Row): void {
     this.take(row.job);
     this.rows.set(row.job, pack(row));
+    this.order.added(row.job);
     this.add(row.books, 1);
   }
 
@@ -57,6 +62,11 @@ export class RowTable implements Iterable<Row> {
   /** In no particular order. */
   *[Symbol.iterator](): Generator<Row> {
     for (const [job, packed] of this.rows.entries()) yield unpack(job, packed);
+  }
+
+  /** Their jobs, in order. The table must not change meanwhile. */
+  *jobsAfter(after: string | undefined): Generator<string> {
+    for (const job of this.order.after(after)) if (this.rows.has(job)) yield job;
   }
 
   private add(books: Books, sign: 1 | -1): void {

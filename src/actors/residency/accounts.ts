@@ -1,6 +1,8 @@
 import { addBooks, type Books } from "../../domain/books.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
+import type { Buffer } from "../buffer/buffer.ts";
 import type { CrashEvidence, Row } from "../ports/checkpoints.ts";
+import type { WaitingBuffer } from "./waiting-buffer.ts";
 
 /** What is known of a job that ever had traffic, wherever its buffer is. */
 export interface JobAccount {
@@ -23,33 +25,35 @@ export interface JobAccount {
 
 /** Of the jobs whose buffers are in memory. */
 export function* accountsInMemory(state: PartitionState): Generator<JobAccount> {
-  for (const buffer of state.buffers.values()) {
-    yield {
-      job: buffer.jobId,
-      pairKey: buffer.pairKey,
-      start: buffer.start,
-      books: buffer.ledger.books(),
-      place: "resident",
-      delivery: buffer.actor?.delivery() ?? "restarting",
-      pendingSinceMillis: buffer.pendingSinceMillis,
-      lastSuccessMillis: buffer.lastSuccessMillis,
-      lastErrorMillis: buffer.lastErrorMillis,
-      lastError: buffer.lastError,
-      evidence: buffer.evidence,
-    };
-  }
-  for (const buffer of state.waitingBuffers.values()) {
-    yield accountOf(buffer.rowNow(), "waiting", buffer.origin().uncounted?.millis);
-  }
+  for (const buffer of state.buffers.values()) yield residentAccount(buffer);
+  for (const buffer of state.waitingBuffers.values()) yield waitingAccount(buffer);
 }
 
 /** Of every job that ever had traffic in a partition. Made one by one: there may be a million of them. */
 export function* accountsOf(state: PartitionState): Generator<JobAccount> {
   yield* accountsInMemory(state);
-  for (const row of state.rows) {
-    yield accountOf(row, state.waiting.has(row.job) ? "waiting" : "hibernated", undefined);
-  }
+  for (const row of state.rows) yield rowAccount(state, row);
 }
+
+const residentAccount = (buffer: Buffer): JobAccount => ({
+  job: buffer.jobId,
+  pairKey: buffer.pairKey,
+  start: buffer.start,
+  books: buffer.ledger.books(),
+  place: "resident",
+  delivery: buffer.actor?.delivery() ?? "restarting",
+  pendingSinceMillis: buffer.pendingSinceMillis,
+  lastSuccessMillis: buffer.lastSuccessMillis,
+  lastErrorMillis: buffer.lastErrorMillis,
+  lastError: buffer.lastError,
+  evidence: buffer.evidence,
+});
+
+const waitingAccount = (buffer: WaitingBuffer): JobAccount =>
+  accountOf(buffer.rowNow(), "waiting", buffer.origin().uncounted?.millis);
+
+const rowAccount = (state: PartitionState, row: Row): JobAccount =>
+  accountOf(row, state.waiting.has(row.job) ? "waiting" : "hibernated", undefined);
 
 const accountOf = (
   { books, evidence, job, lastError, lastErrorMillis, lastSuccessMillis, pairKey, start }: Row,
@@ -68,6 +72,16 @@ const accountOf = (
   lastError,
   evidence,
 });
+
+/** Of one job; undefined when it never had traffic in this partition. */
+export const accountIn = (state: PartitionState, job: string): JobAccount | undefined => {
+  const buffer = state.buffers.get(job);
+  if (buffer !== undefined) return residentAccount(buffer);
+  const waiting = state.waitingBuffers.get(job);
+  if (waiting !== undefined) return waitingAccount(waiting);
+  const row = state.rows.get(job);
+  return row === undefined ? undefined : rowAccount(state, row);
+};
 
 /** The sum of a partition's books. Takes as long as what is in memory, not as what hibernates. */
 export const totalsOf = (state: PartitionState): Books => {

@@ -1,9 +1,9 @@
 import { Effect } from "effect";
 import { HttpApiBuilder } from "effect/http-api";
-import { buffersPageMax } from "../buffers-contract.ts";
 import { BufferCommands, type BufferNotFound, BuffersView, type CommandRefused } from "../buffers-port.ts";
 import { SpillwayApi } from "../contract.ts";
 import { BadRequest, Conflict, NotFound } from "../failures.ts";
+import { pageMax } from "../page-query.ts";
 import { unavailable } from "./node.ts";
 
 const notFound = ({ job }: Pick<BufferNotFound, "job">) =>
@@ -25,7 +25,7 @@ export const BuffersHandlers = HttpApiBuilder.group(
     const view = yield* BuffersView;
     const commands = yield* BufferCommands;
     return handlers.handleAll({
-      listBuffers: ({ query }) => view.list({ ...query, limit: query.limit ?? buffersPageMax }),
+      listBuffers: ({ query }) => view.list({ ...query, limit: query.limit ?? pageMax }),
       getBuffer: Effect.fnUntraced(function* ({ params }) {
         const found = yield* view.get(params.job);
         if (found !== undefined) return found;

@@ -1,8 +1,9 @@
 import { Effect, Result } from "effect";
 import { type HttpServerRequest, HttpServerResponse } from "effect/http";
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api";
-import { jobsPageMax, SpillwayApi } from "../contract.ts";
+import { SpillwayApi } from "../contract.ts";
 import { BadRequest, Conflict, NotFound, PreconditionFailed, TooLarge } from "../failures.ts";
+import { pageMax } from "../page-query.ts";
 import { type ExpectedRevision, type JobConflict, type JobNotFound, JobsAdmin, type ShownJob } from "../ports.ts";
 import { unavailable } from "./node.ts";
 
@@ -46,10 +47,7 @@ export const JobsHandlers = HttpApiBuilder.group(
 
     return handlers
       .handle("listJobs", ({ query }) =>
-        admin.list.pipe(
-          Effect.map((jobs) => pageOf(jobs, query.after, query.limit ?? jobsPageMax)),
-          Effect.mapError(unavailable),
-        ),
+        admin.list({ after: query.after, limit: query.limit ?? pageMax }).pipe(Effect.mapError(unavailable)),
       )
       .handle("getJob", ({ params }) =>
         admin.get(params.id).pipe(
@@ -63,15 +61,6 @@ export const JobsHandlers = HttpApiBuilder.group(
 );
 
 const tagOf = (shown: ShownJob) => `"${shown.revision}"`;
-
-const pageOf = (jobs: ReadonlyArray<ShownJob>, after: string | undefined, limit: number) => {
-  const sorted = jobs
-    .filter(({ job }) => after === undefined || job.id > after)
-    .toSorted((a, b) => (a.job.id < b.job.id ? -1 : 1));
-  const page = sorted.slice(0, limit);
-  const last = page.at(-1);
-  return sorted.length > page.length && last !== undefined ? { jobs: page, next: last.job.id } : { jobs: page };
-};
 
 const readJson = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   const declared = Number(request.headers["content-length"] ?? 0);

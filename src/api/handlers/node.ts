@@ -1,9 +1,10 @@
 import { Effect } from "effect";
 import { HttpApiBuilder } from "effect/http-api";
 import { SpillwayApi } from "../contract.ts";
-import { Unavailable } from "../failures.ts";
+import { BadRequest, Unavailable } from "../failures.ts";
 import { HostsView } from "../hosts-port.ts";
 import { LimitsView } from "../limits-port.ts";
+import { pageMax } from "../page-query.ts";
 import { type ApiUnavailable, NodeView } from "../ports.ts";
 
 export const NodeHandlers = HttpApiBuilder.group(
@@ -14,10 +15,12 @@ export const NodeHandlers = HttpApiBuilder.group(
     const limits = yield* LimitsView;
     const hosts = yield* HostsView;
     return handlers.handleAll({
-      books: Effect.fnUntraced(function* ({ query }) {
-        const report = yield* view.books;
-        return query.audit === "true" ? { ...report, audit: yield* view.audit } : report;
-      }, Effect.mapError(unavailable)),
+      books: Effect.fnUntraced(function* ({ query: { after, audit, limit } }) {
+        if (audit === "true" && after !== undefined) return yield* auditOnce;
+        const report = yield* view.books({ after, limit: limit ?? pageMax }).pipe(Effect.mapError(unavailable));
+        if (audit !== "true") return report;
+        return { ...report, audit: yield* view.audit.pipe(Effect.mapError(unavailable)) };
+      }),
       limits: () => Effect.map(limits.list, (all) => ({ limits: all })),
       hosts: ({ query }) => {
         const most = query.limit ?? 100;
@@ -30,6 +33,15 @@ export const NodeHandlers = HttpApiBuilder.group(
       },
     });
   }),
+);
+
+/** Each page would read the whole log. */
+const auditOnce = Effect.suspend(() =>
+  Effect.fail(
+    new BadRequest({
+      error: { code: "bad_request", message: "audit: comes with the first page: leave it out together with after." },
+    }),
+  ),
 );
 
 export const unavailable = (error: ApiUnavailable) =>

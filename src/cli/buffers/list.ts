@@ -1,6 +1,7 @@
 import { Console, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { type BufferPage, type BufferSummary, bufferStates } from "../../api/buffer-reports.ts";
+import { followPages } from "../../api/follow-pages.ts";
 import { type ApiClient, openClient } from "../client.ts";
 import { connectionTo, jsonFlag, urlFlag } from "../connection.ts";
 import { formatTable, grouped, shortDuration } from "../table.ts";
@@ -40,25 +41,21 @@ export const list = Command.make(
   ]),
 );
 
-/** Largest page of the API. */
-const pageMax = 1_000;
-
 const listBuffers = Effect.fnUntraced(function* (client: ApiClient, { customer, limit, state }: ListFlags) {
-  const buffers: Array<BufferSummary> = [];
-  let after: string | undefined;
-  // Ends because every page begins after the one before, and at the limit at the latest.
-  do {
+  const { found, more } = yield* followPages((page) => {
     const query = new URLSearchParams({
-      limit: String(Math.max(1, Math.min(pageMax, limit - buffers.length))),
-      ...(after === undefined ? {} : { after }),
+      ...page,
       ...(Option.isSome(state) ? { state: state.value } : {}),
       ...(Option.isSome(customer) ? { customer: customer.value } : {}),
     });
-    const page = (yield* client.ask({ method: "GET", path: `/v1/buffers?${query.toString()}` })).body as BufferPage;
-    buffers.push(...page.buffers);
-    after = page.next;
-  } while (after !== undefined && buffers.length < limit);
-  return { buffers, more: after !== undefined };
+    return client.ask({ method: "GET", path: `/v1/buffers?${query.toString()}` }).pipe(
+      Effect.map(({ body }) => {
+        const { buffers, next } = body as BufferPage;
+        return { items: buffers, next };
+      }),
+    );
+  }, limit);
+  return { buffers: found, more };
 });
 
 const right = new Set(["backlog", "lag", "window", "attempts"]);

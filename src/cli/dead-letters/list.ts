@@ -1,6 +1,7 @@
 import { Console, DateTime, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import type { LetterPageReport, LetterSummary } from "../../api/dead-letter-reports.ts";
+import { followPages } from "../../api/follow-pages.ts";
 import { type ApiClient, openClient } from "../client.ts";
 import { connectionTo, jsonFlag, urlFlag } from "../connection.ts";
 import { formatTable, grouped } from "../table.ts";
@@ -31,29 +32,24 @@ export const list = Command.make(
   ]),
 );
 
-/** Largest page of the API. */
-const pageMax = 1_000;
-
 const listLetters = Effect.fnUntraced(function* (
   client: ApiClient,
   { customer, job, limit }: { job: Option.Option<string>; customer: Option.Option<string>; limit: number },
 ) {
-  const letters: Array<LetterSummary> = [];
-  let after: number | undefined = 0;
-  // Ends because every page begins after the one before, and at the limit at the latest.
-  while (after !== undefined && letters.length < limit) {
+  const { found, more } = yield* followPages((page) => {
     const query = new URLSearchParams({
-      after: String(after),
-      limit: String(Math.min(pageMax, limit - letters.length)),
+      ...page,
       ...(Option.isSome(job) ? { job: job.value } : {}),
       ...(Option.isSome(customer) ? { customer: customer.value } : {}),
     });
-    const page = (yield* client.ask({ method: "GET", path: `/v1/dead-letters?${query.toString()}` }))
-      .body as LetterPageReport;
-    letters.push(...page.letters);
-    after = page.next;
-  }
-  return { letters, more: after !== undefined };
+    return client.ask({ method: "GET", path: `/v1/dead-letters?${query.toString()}` }).pipe(
+      Effect.map(({ body }) => {
+        const { letters, next } = body as LetterPageReport;
+        return { items: letters, next };
+      }),
+    );
+  }, limit);
+  return { letters: found, more };
 });
 
 const formatLetters = (letters: ReadonlyArray<LetterSummary>): string =>

@@ -1,5 +1,6 @@
 import { Console, Effect } from "effect";
 import { Command } from "effect/cli";
+import { followPages } from "../../api/follow-pages.ts";
 import type { Destination } from "../../domain/destination.ts";
 import { type ApiClient, openClient } from "../client.ts";
 import { connectionTo, jsonFlag, urlFlag } from "../connection.ts";
@@ -22,16 +23,15 @@ export const list = Command.make(
 );
 
 const listJobs = Effect.fnUntraced(function* (client: ApiClient) {
-  const jobs: Array<ShownJob> = [];
-  // Ends because every page begins after the one before; the node's own limit of jobs bounds it.
-  for (let after: string | undefined = ""; after !== undefined;) {
-    const query: string = after === "" ? "" : `?after=${encodeURIComponent(after)}`;
-    const { body } = yield* client.ask({ method: "GET", path: `/v1/jobs${query}` });
-    const page = body as { readonly jobs: ReadonlyArray<ShownJob>; readonly next?: string };
-    jobs.push(...page.jobs);
-    after = page.next;
-  }
-  return jobs;
+  const { found } = yield* followPages((page) =>
+    client.ask({ method: "GET", path: `/v1/jobs?${new URLSearchParams(page).toString()}` }).pipe(
+      Effect.map(({ body }) => {
+        const { jobs, next } = body as { readonly jobs: ReadonlyArray<ShownJob>; readonly next?: string };
+        return { items: jobs, next };
+      }),
+    ),
+  );
+  return found;
 });
 
 const formatJobs = (jobs: ReadonlyArray<ShownJob>): string =>

@@ -14,7 +14,10 @@ export interface GenerateInput {
   readonly number: number;
   /** The job store's sequence up to which `changed` tells everything. */
   readonly position: number;
-  /** The newest of each job that differs from `previous`, removed ones as such. In any order; no id twice. */
+  /**
+   * The newest of each job that differs from `previous`, removed ones as such. In any order; no id twice. Gone through
+   * several times when all jobs are in it: what makes entries as they are asked for needs memory for a part of them.
+   */
   readonly changed: Iterable<SnapshotEntry>;
   /** Of removed jobs, which need no entry any more. */
   readonly mayForget: (removed: SnapshotEntry) => boolean;
@@ -41,18 +44,15 @@ export interface Generated {
  */
 export const generate = Effect.fn("control.generate")(function* (input: GenerateInput) {
   const { previous } = input;
-  const bySegment = new Map<number, Map<string, SnapshotEntry>>();
-  for (const entry of input.changed) {
-    const segment = segmentOf(entry.customer);
-    const entries = bySegment.get(segment) ?? new Map<string, SnapshotEntry>();
-    bySegment.set(segment, entries.set(entry.id, entry));
-  }
+  const rangeSize = segmentCount / (previous === undefined ? wholePasses : 1);
+  let bySegment = new Map<number, Map<string, SnapshotEntry>>();
   const blobs = new Map<string, Uint8Array>();
   const totals = new Totals(previous?.manifest);
   const empty = previous === undefined ? encodeSegment([]) : undefined;
   if (empty !== undefined) blobs.set(empty.hash, empty.stored);
   const segments: Array<SegmentMark> = [];
   for (let segment = 0; segment < segmentCount; segment++) {
+    if (segment % rangeSize === 0) bySegment = yield* entriesOfRange(input.changed, segment, segment + rangeSize);
     const changed = bySegment.get(segment);
     const mark = previous?.manifest.segments[segment] ?? markOf(empty!);
     if (changed === undefined) {
@@ -87,6 +87,23 @@ export const generate = Effect.fn("control.generate")(function* (input: Generate
   };
   const encoded = encodeManifest(manifest);
   return { manifest, encoded, hash: manifestHash(encoded), blobs } satisfies Generated;
+});
+
+/** A million jobs are an object each while they wait for their segment: of an eighth of them at a time. */
+const wholePasses = 8;
+const sliceSize = 50_000;
+
+const entriesOfRange = Effect.fnUntraced(function* (all: Iterable<SnapshotEntry>, from: number, to: number) {
+  const bySegment = new Map<number, Map<string, SnapshotEntry>>();
+  let seen = 0;
+  for (const entry of all) {
+    if (++seen % sliceSize === 0) yield* Effect.yieldNow;
+    const segment = segmentOf(entry.customer);
+    if (segment < from || segment >= to) continue;
+    const entries = bySegment.get(segment) ?? new Map<string, SnapshotEntry>();
+    bySegment.set(segment, entries.set(entry.id, entry));
+  }
+  return bySegment;
 });
 
 const markOf = ({ bytes, entries, hash }: SegmentMark): SegmentMark => ({ hash, bytes, entries });
