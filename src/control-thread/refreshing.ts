@@ -14,6 +14,9 @@ const spacingFactor = 20;
 const askedMillisMax = 60_000;
 const urlsMax = 32;
 
+/** Whoever reads a list to its end comes by once: to ask for all its pages again would be more work than he was. */
+const isLaterPage = (url: string): boolean => /[?&]after=/.test(url);
+
 /** Keeps the answers young that somebody asked for lately: what is read every ten seconds is not ten seconds old. */
 export class Refreshing {
   private readonly courses = new Map<string, Course>();
@@ -38,7 +41,7 @@ export class Refreshing {
       // What is too large to keep is not asked for by ourselves.
       if (kept || alwaysKnown.includes(url)) course.nextMillis = nextMillis;
       else this.courses.delete(url);
-    } else if (kept && asked && this.courses.size < urlsMax)
+    } else if (kept && asked && this.courses.size < urlsMax && !isLaterPage(url))
       this.courses.set(url, { nextMillis, askedMillis: nowMillis });
   }
 

@@ -147,4 +147,27 @@ describe("refreshing", () => {
     assert.isAtMost(times.at(-1)!, 60_100, "nobody has read it for a minute");
     assert.isAbove(times.at(-1)!, 59_000);
   });
+
+  it("leaves the later pages of a list alone: who reads it to the end does so once", () => {
+    const world = new ReadsWorld();
+    world.refreshing.tick(0);
+    for (const id of [1, 2, 3, 4]) world.answer(id);
+    const pages = ["/v1/buffers?state=idle", "/v1/buffers?state=idle&after=a", "/v1/jobs?after=b&limit=10"];
+    for (const [i, page] of pages.entries()) {
+      world.read(page);
+      world.answer(5 + i, "page");
+    }
+    const before = world.asked().length;
+    for (world.now = 100; world.now < 3_000; world.now += 50) world.refreshing.tick(world.now);
+    const again = new Set(
+      world
+        .asked()
+        .slice(before)
+        .map((each) => each.split(" ")[1]!),
+    );
+    assert.deepStrictEqual(
+      pages.map((page) => again.has(page)),
+      [true, false, false],
+    );
+  });
 });

@@ -89,6 +89,19 @@ describe("a list in pages", () => {
     assert.isAtMost(table.looks(), 5, "of 100 pages");
   });
 
+  it("looks no more often when others read at other places", () => {
+    const ids = Array.from({ length: 1_000 }, (_, i) => `job-${String(i).padStart(4, "0")}`);
+    const table = tableOf(ids, 100);
+    const places = ["job-0000", "job-0300", "job-0600"];
+    for (const place of places) table.page(place, 10);
+    const before = table.looks();
+    for (let turn = 0; turn < 5; turn++) {
+      for (const [i, place] of places.entries()) places[i] = table.page(place, 10).next!;
+    }
+    assert.strictEqual(table.looks(), before);
+    assert.deepStrictEqual(places, ["job-0050", "job-0350", "job-0650"]);
+  });
+
   it("has no next when the last page is just full, and none when nothing is left", () => {
     const table = tableOf(["a", "b", "c", "d"], 10);
     assert.deepStrictEqual(table.page("b", 2), { items: ["c", "d"], next: undefined });
