@@ -1,4 +1,5 @@
 import { fairnessHelp, runFairness } from "./fairness/fairness.ts";
+import { generateHelp, runGenerate } from "./generate/generate.ts";
 import { inspectionHelp, runInspection } from "./inspection/inspection.ts";
 import { isolationHelp, runIsolation } from "./isolation/isolation.ts";
 import { runSurge, surgeHelp } from "./surge/surge.ts";
@@ -36,6 +37,11 @@ const benchmarks: Readonly<
     about: "what 99 customers get of a host that they share with one of 100 times their traffic",
     help: fairnessHelp,
     run: runFairness,
+  },
+  generate: {
+    about: "a snapshot of the configuration of a million push jobs, whole and after one change",
+    help: generateHelp,
+    run: runGenerate,
   },
   inspection: {
     about: "what watching one buffer costs the others",

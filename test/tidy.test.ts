@@ -39,7 +39,15 @@ const layers: ReadonlyArray<Layer> = [
     mayImport: [effect, node, /^(undici|aws4fetch)$/, domain, ports, /^src\/(destinations|observability)\//],
   },
   { files: /^src\/forwarder\//, mayImport: [effect, node, domain, ports, /^src\/(forwarder|observability)\//] },
-  { files: /^src\/control\//, mayImport: [effect, node, /^yaml$/, domain, ports, /^src\/(control|streams)\//] },
+  { files: /^src\/snapshot\//, mayImport: [effect, node, /^msgpackr$/, domain, /^src\/snapshot\//] },
+  {
+    files: /^src\/serving\//,
+    mayImport: [effect, node, domain, ports, /^src\/(serving|snapshot|observability)\//],
+  },
+  {
+    files: /^src\/control\//,
+    mayImport: [effect, node, /^yaml$/, domain, ports, /^src\/(control|snapshot|streams)\//],
+  },
   {
     files: /^src\/api\//,
     mayImport: [
@@ -75,7 +83,7 @@ const layers: ReadonlyArray<Layer> = [
       /^(undici|yaml|ws)$/,
       domain,
       /^src\/(cli|control|observability)\//,
-      /^src\/api\/(([a-z-]+-)?reports|contract)\.ts$/,
+      /^src\/api\/(([a-z-]+-)?reports|contract|follow-pages)\.ts$/,
       // A command starts a node; it does not look inside one.
       /^src\/node\/run\.ts$/,
     ],

@@ -23,7 +23,13 @@ export interface BufferPagesOptions {
 }
 
 /** States that few buffers are in, or none: to find them, all have to be looked at. */
-const rareStates: ReadonlyArray<(typeof bufferStates)[number]> = ["quarantined", "suspended", "overloaded", "waiting", "disabled"];
+const rareStates: ReadonlyArray<(typeof bufferStates)[number]> = [
+  "quarantined",
+  "suspended",
+  "overloaded",
+  "waiting",
+  "disabled",
+];
 const pagesOfRareStates = 20;
 const answerMillisMax = 30_000;
 

@@ -122,6 +122,7 @@ const startBuffer = (job: string) =>
   }).start();
 
 const inspectable = (actor: Actor): InspectableBuffer => ({
+  rest: "hibernated",
   actor: {
     delivery: () => actor.getSnapshot().value.delivery,
     flow: () => "live",

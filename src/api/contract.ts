@@ -10,6 +10,7 @@ import { IngestGroup } from "./ingest-contract.ts";
 import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
+import { AuditGroup } from "./audit-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -136,6 +137,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)
+  .add(AuditGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -145,6 +147,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)
+  .add(AuditGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

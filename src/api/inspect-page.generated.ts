@@ -1,7 +1,7 @@
 // Made by scripts/inspect-page/generate.mjs from the buffer machine and web/inspect: do not edit.
-export const fingerprint = "fe129368f7bea3efd7f182e8a988eb852918b60087f8688338b51bd0dac3e33e";
+export const fingerprint = "847160b5fde41c7fec178358935e42118b29da6729630b66189a9ce8416beba8";
 export const styleHash = "sha256-HqLGjylQLuOEPEv9G3yucOBxHLSzLXVaFZOkMlWhdno=";
-export const scriptHash = "sha256-XuQonz3+sEqmTUD6q4tKrbJyUkuOOfFF7kypHcONed8=";
+export const scriptHash = "sha256-SF/1o8lkw2P1NQNuW4KDBWD23eTxicELgygd2uUvi4w=";
 export const page: string = [
   "<!doctype html>",
   '<html lang="en">',
@@ -536,7 +536,7 @@ export const page: string = [
   '    case "@spillway.rest":',
   "      noteRecent(frame.recent);",
   "      value = undefined;",
-  '      note(millis, "rest", "no actor", "no record yet, hibernated, or about to start again");',
+  '      note(millis, "rest", frame.reason, frame.text);',
   "      break;",
   '    case "@spillway.lost":',
   "      lost += frame.events;",

@@ -14,6 +14,9 @@ import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
+import { AuditHandlers } from "./handlers/audit.ts";
+import { AuditTrail } from "./audit-port.ts";
+import { audited } from "./audited.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
 import { answerInspectPage, isInspectPage } from "./inspect-page.ts";
 import { attachInspection, type InspectionOptions } from "./inspect-socket.ts";
@@ -63,6 +66,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | BuffersView
   | BufferCommands
   | ReceiptsView
+  | AuditTrail
   | LimitsView
   | HostsView
   | Scope.Scope
@@ -111,12 +115,13 @@ const routedHandler = Effect.gen(function* () {
         ReplaysHandlers,
         BuffersHandlers,
         ReceiptsHandlers,
+        AuditHandlers,
       ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),
   ).pipe(Layer.provide(NodeHttpServer.layerHttpServices));
   const app = yield* HttpRouter.toHttpEffect(routes);
-  const bounded = answerRefusals(app).pipe(
+  const bounded = audited(yield* AuditTrail)(answerRefusals(app)).pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(jobBytesMax)),
   );
   const onSocket = yield* NodeHttpServer.makeHandler(bounded, { scope });

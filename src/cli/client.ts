@@ -1,4 +1,5 @@
 import { Console, Effect } from "effect";
+import { hostname, userInfo } from "node:os";
 import { Agent, request } from "undici";
 import { readAnswerText } from "./answer-body.ts";
 import { type CommandFailure, failed } from "./command-failure.ts";
@@ -66,6 +67,7 @@ const exchange = async (
     bodyTimeout: millisMax,
     headers: {
       ...authorizationOf(connection),
+      ...(asked.method === "GET" ? {} : accountOf(connection)),
       ...(asked.json === undefined ? {} : { "content-type": "application/json" }),
       ...asked.headers,
     },
@@ -80,6 +82,23 @@ const exchange = async (
     body: parseAnswer(text),
   };
 };
+
+/** Who changes something, and why: for the audit log. */
+const accountOf = ({ reason }: Connection): Readonly<Record<string, string>> => ({
+  "spillway-actor": headerText(`${userName()}@${hostname()}`),
+  ...(reason === undefined ? {} : { "spillway-reason": headerText(reason) }),
+});
+
+/** A process may run under a number that has no name. */
+const userName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? "unknown");
+  }
+};
+
+const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500);
 
 /** A proxy in between may answer with something that is not JSON: its text is kept as the message. */
 const parseAnswer = (text: string): unknown => {

@@ -7,6 +7,8 @@ export interface Connection {
   /** Without a trailing slash. */
   readonly url: string;
   readonly token: Redacted.Redacted | undefined;
+  /** Why something is changed, for the audit log. */
+  readonly reason?: string | undefined;
 }
 
 export const defaultUrl = "http://127.0.0.1:8080";
@@ -44,8 +46,15 @@ export const connectionTo = Effect.fnUntraced(function* (url: string) {
   const token = yield* Config.option(Config.Redacted("SPILLWAY_TOKEN")).pipe(
     Effect.mapError(() => misused("SPILLWAY_TOKEN cannot be read")),
   );
+  const reason = yield* Config.option(Config.String("SPILLWAY_REASON")).pipe(
+    Effect.mapError(() => misused("SPILLWAY_REASON cannot be read")),
+  );
   const usable = Option.filter(token, (value) => Redacted.value(value) !== "");
-  return { url: url.replace(/\/+$/, ""), token: Option.getOrUndefined(usable) } satisfies Connection;
+  return {
+    url: url.replace(/\/+$/, ""),
+    token: Option.getOrUndefined(usable),
+    reason: Option.getOrUndefined(reason),
+  } satisfies Connection;
 });
 
 export const authorizationOf = ({ token }: Connection): Readonly<Record<string, string>> =>

@@ -1,4 +1,5 @@
 import { Command } from "effect/cli";
+import { audit } from "./audit.ts";
 import { books } from "./books.ts";
 import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
@@ -39,6 +40,7 @@ export const spillway = Command.make("spillway").pipe(
     inspect,
     hosts,
     limits,
+    audit,
     version,
   ]),
 );

@@ -1,4 +1,4 @@
-import { fnv1a32 } from "./partition.ts";
+import { fnv1a32, mixed } from "./partition.ts";
 
 /** Index columns of an entry: hash of the key, where its bytes begin, and how many they are (key and value). */
 const stride = 3;
@@ -119,8 +119,7 @@ export class KeyedBytes {
   }
 
   private place(hash: number): number {
-    // The hash's own upper bits differ too little among names that end in running numbers.
-    return Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) >>> (32 - this.segmentBits);
+    return mixed(hash) >>> (32 - this.segmentBits);
   }
 
   private own(place: number): Segment {

@@ -93,6 +93,8 @@ export const Limits = Schema.Struct({
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
   deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  // The audit log.
+  auditBytesMax: atLeast(1_048_576),
   // Receipts.
   receiptAgeSecondsMax: atLeast(60),
   refusalPeriodsMax: atLeast(1),

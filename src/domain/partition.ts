@@ -10,6 +10,12 @@ export const fnv1a32 = (text: string): number => {
   return hash >>> 0;
 };
 
+/**
+ * Spread over all bits, to be cut to the upper ones: the hash's own differ too little among names that end in running
+ * numbers.
+ */
+export const mixed = (hash: number): number => Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
+
 /** What NATS's `{{partition(n,1,2)}}` subject mapping computes: the tokens joined without a separator, modulo `n`. */
 export const partitionOf = (customer: string, dataset: string, partitions: number): number =>
   fnv1a32(customer + dataset) % partitions;

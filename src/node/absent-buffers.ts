@@ -94,7 +94,13 @@ export const placeOf = ({ jobId, state }: AbsentBuffer): "waiting" | "hibernated
 const rowOf = ({ jobId, state }: AbsentBuffer): Row | undefined =>
   state.waitingBuffers.get(jobId)?.rowNow() ?? state.rows.get(jobId);
 
-export const absentSummary = (absent: AbsentBuffer, row = rowOf(absent)): BufferSummary => {
+/** Of one that waits, as far as it is known: rows do not tell. */
+const lagMillisOf = ({ jobId, state }: AbsentBuffer, nowMillis: number): number => {
+  const sinceMillis = state.waitingBuffers.get(jobId)?.pendingSinceMillis;
+  return sinceMillis === undefined ? 0 : Math.max(0, nowMillis - sinceMillis);
+};
+
+export const absentSummary = (absent: AbsentBuffer, nowMillis: number, row = rowOf(absent)): BufferSummary => {
   const { brief, jobId, state } = absent;
   const [customer = "", dataset = ""] = brief.pairKey.split(".");
   const pending = row?.books.pending ?? emptyBooks.pending;
@@ -109,7 +115,7 @@ export const absentSummary = (absent: AbsentBuffer, row = rowOf(absent)): Buffer
     resident: false,
     backlogRecords: pending.records,
     backlogBytes: pending.bytes,
-    lagMillis: 0,
+    lagMillis: lagMillisOf(absent, nowMillis),
     windowBytes: 0,
     crashes: 0,
     attempts: 0,
@@ -119,14 +125,14 @@ export const absentSummary = (absent: AbsentBuffer, row = rowOf(absent)): Buffer
   };
 };
 
-export const absentReport = (absent: AbsentBuffer): BufferReport => {
+export const absentReport = (absent: AbsentBuffer, nowMillis: number): BufferReport => {
   const row = rowOf(absent);
   const books = row?.books ?? emptyBooks;
   const { position } = absent.state;
   // With nothing pending, everything that was read is settled: such a row is not rewritten.
   const cursor = books.pending.records > 0 ? (row?.cursor ?? 0) : position;
   return {
-    ...absentSummary(absent, row),
+    ...absentSummary(absent, nowMillis, row),
     cursor,
     counted: row === undefined ? position : Math.max(row.counted, position),
     fedTo: cursor,

@@ -31,7 +31,7 @@ export const makeBuffersView = Effect.gen(function* () {
           if (buffer !== undefined) return bufferReport(buffer, state.position, nowMillis);
         }
         const absent = absentBuffer(states(), jobs.served(), job);
-        return absent === undefined ? undefined : absentReport(absent);
+        return absent === undefined ? undefined : absentReport(absent, nowMillis);
       }),
   });
 });
@@ -61,7 +61,7 @@ export const pageOf = (
   const found = first.list();
   const buffers = found
     .slice(0, query.limit)
-    .map((each) => ("brief" in each ? absentSummary(each) : bufferSummary(each, nowMillis)));
+    .map((each) => ("brief" in each ? absentSummary(each, nowMillis) : bufferSummary(each, nowMillis)));
   return found.length > buffers.length ? { buffers, next: buffers.at(-1)!.job } : { buffers };
 };
 

@@ -11,6 +11,7 @@ import { ReplaysAdmin } from "../api/replays-port.ts";
 import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
 import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
+import { AuditTrail } from "../api/audit-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
@@ -22,6 +23,7 @@ import { loadSettings, type Settings, type SettingsSources } from "../control/se
 import { makeIngest } from "../forwarder/ingest.ts";
 import { keepRefusalReceipts } from "../forwarder/keep-refusal-receipts.ts";
 import { RefusalPeriods } from "../forwarder/refusal-periods.ts";
+import { type AuditLog, openAuditLog } from "../streams/audit-log.ts";
 import { JobStore } from "../streams/job-store.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/server.ts";
 import { Nats } from "../streams/nats.ts";
@@ -36,6 +38,7 @@ import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
 import { makeLimitsView } from "./limits-view.ts";
 import { makeNodeView } from "./node-view.ts";
+import { auditTrailOf } from "./audit-trail.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
 
@@ -153,7 +156,12 @@ const operate = Effect.fnUntraced(function* (
   const buffers = yield* makeBuffersView;
   const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
-  yield* applyJobs(options);
+  const auditLog = yield* openAuditLog({
+    ...settings.limits,
+    replicas: settings.nats.replicas,
+    nodeName: settings.nodeName,
+  }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
+  yield* applyJobs(options, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
     host: settings.listen.host,
@@ -169,6 +177,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(BuffersView, buffers),
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
+    Effect.provideService(AuditTrail, auditTrailOf(auditLog)),
     Effect.provideService(LimitsView, limits),
     Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),
     Effect.mapError(startError),
@@ -215,12 +224,26 @@ const shutDown = (
     yield* Effect.logInfo("Drained.");
   });
 
-const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions) {
+const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions, auditLog: AuditLog) {
   if (jobsFile === undefined) return;
   const store = yield* JobStore;
   const applied = yield* applyJobsFile(jobsFile).pipe(Effect.mapError(startError));
   if (applied.revision > 0) yield* Effect.ignore(store.awaitServed(applied.revision));
   const { added, changed, notInFile, unchanged } = applied;
+  if (added + changed > 0) {
+    const what = `jobs file ${jobsFile}`;
+    const detail = `${added} added, ${changed} changed, up to revision ${applied.revision}`;
+    // Done already: a node that starts with its jobs does not end for a note of it.
+    yield* auditLog.append({ kind: "jobs.applied", who: "node", from: "", what, why: "", detail }).pipe(
+      Effect.catch((problem) =>
+        Effect.logError("The jobs file could not be noted in the audit log.", {
+          what,
+          detail,
+          problem: problem.detail,
+        }),
+      ),
+    );
+  }
   yield* Effect.logInfo("Push jobs applied.", { file: jobsFile, added, changed, unchanged, notInFile });
 });
 

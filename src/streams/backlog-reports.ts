@@ -44,7 +44,9 @@ export const layerBacklogs = (options: { readonly partitions: number }): Layer.L
       const { connected, control } = yield* Nats;
       const clock = yield* Clock.Clock;
       const book = new ReportBook(options.partitions);
-      const accept = (report: PartitionReport) => book.accept(report, clock.currentTimeMillisUnsafe());
+      // By a clock that nobody sets: else an owner would be silent for an hour after ours is set back by one.
+      const steadyMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
+      const accept = (report: PartitionReport) => book.accept(report, steadyMillis());
       yield* Effect.acquireRelease(
         Effect.sync(() =>
           control.subscribe(backlogSubjects, {

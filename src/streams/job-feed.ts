@@ -58,7 +58,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     hints,
     position: 0,
     described: yield* bucket.describe,
-    describedMillis: yield* Clock.currentTimeMillis,
+    describedMillis: yield* steadyMillis,
     waitMillis: waitMillisMax,
     failing: false,
   };
@@ -99,8 +99,11 @@ const endure = Effect.fnUntraced(function* (state: State, detail: string) {
   yield* Effect.sleep(failureMillis);
 });
 
+/** Never set back, so that a bucket that was replaced is noticed whatever the time of day is said to be. */
+const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
+
 const beIdle = Effect.fnUntraced(function* (state: State) {
-  const nowMillis = yield* Clock.currentTimeMillis;
+  const nowMillis = yield* steadyMillis;
   if (nowMillis - state.describedMillis >= describeMillis) {
     state.describedMillis = nowMillis;
     yield* beginAgainIfReplaced(state);

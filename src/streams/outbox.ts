@@ -65,10 +65,11 @@ const makeOutbox = Effect.fnUntraced(function* (options: OutboxOptions) {
   yield* Effect.forEach(partitions, (each) => Effect.forkScoped(writeLoop(each, options)), { discard: true });
 
   const takeRoom = Effect.fnUntraced(function* (bytes: number) {
-    const deadline = (yield* Clock.currentTimeMillis) + roomMillisMax;
+    // By a clock that nobody sets: a request must not wait an hour for room because the other one was.
+    const deadline = (yield* steadyMillis) + roomMillisMax;
     // An empty outbox takes anything: one request may be larger than what is left after limits were lowered.
     while (room.bytes > 0 && room.bytes + bytes > options.outboxBytesMax) {
-      const left = deadline - (yield* Clock.currentTimeMillis);
+      const left = deadline - (yield* steadyMillis);
       if (left <= 0) return yield* new OutboxFull({ retryAfterSeconds: 1 });
       yield* Deferred.await(room.freed).pipe(Effect.timeoutOption(left));
     }
@@ -148,6 +149,8 @@ const areServed = ({ pairs }: RecordSpans, served: JobSet): boolean => {
   return true;
 };
 
+const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
+
 const countDown = (latch: Latch) => {
   latch.remaining -= 1;
   if (latch.remaining === 0) latch.done();
@@ -170,10 +173,9 @@ const writeLoop = (
         continue;
       }
       // Each write costs an fsync and a message's way through the node, however little is in it.
-      const early = nextMillis - (yield* Clock.currentTimeMillis);
-      // Bounded, because a clock may be set back.
-      if (early > 0) yield* Effect.sleep(Math.min(early, options.outboxWriteSpacingMillisMin));
-      nextMillis = (yield* Clock.currentTimeMillis) + options.outboxWriteSpacingMillisMin;
+      const early = nextMillis - (yield* steadyMillis);
+      if (early > 0) yield* Effect.sleep(early);
+      nextMillis = (yield* steadyMillis) + options.outboxWriteSpacingMillisMin;
       // Turn about, so that neither keyed nor unkeyed requests can starve the other.
       const keyed: KeyedWrite | undefined = keyedBefore && !outbox.gather.isEmpty() ? undefined : outbox.keyed.shift();
       keyedBefore = keyed !== undefined;

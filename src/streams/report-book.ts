@@ -5,6 +5,7 @@ export const staleMillis = 5_000;
 
 interface Entry {
   readonly report: PartitionReport;
+  /** By a clock of this process that nobody sets. */
   readonly receivedMillis: number;
 }
 

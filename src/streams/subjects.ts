@@ -65,6 +65,18 @@ export const deadOfRecord = (job: string, sequence: number, index: number): stri
 /** `dead.007.acme.a.2026….12.3` → `a`. */
 export const jobOfDead = (subject: string): string => subject.split(".")[3] ?? "";
 
+/** Who changed what: one subject, so that its sequence is the number of entries. */
+export const auditStream = "AUDIT";
+export const auditSubject = "audit.entry";
+
+/** Configuration snapshots and what is decided about them. */
+export const configStream = "CONFIG";
+export const configSubjects = "config.>";
+export const blobSubject = (hash: string, part: number): string => `config.blob.${hash}.${part}`;
+export const manifestSubject = (number: number): string => `config.manifest.${number}`;
+/** `pointer`: which snapshot nodes are to serve. */
+export const configStateSubject = (name: string): string => `config.state.${name}`;
+
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
 

@@ -38,10 +38,12 @@ export const fileStoreBytes = (options: {
   readonly partitions: number;
   readonly logBytesMax: number;
   readonly deadLetterBytesMax: number;
+  readonly auditBytesMax: number;
 }): number =>
   Math.ceil(
     (options.partitions * (options.logBytesMax + controlBytesPerPartition) +
       options.deadLetterBytesMax +
+      options.auditBytesMax +
       controlBytesFixed) /
       (1 - reservedShare),
   );

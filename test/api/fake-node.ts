@@ -25,6 +25,7 @@ import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
 import { FakeBuffers } from "./fake-buffers.ts";
 import { FakeDeadLetters } from "./fake-dead-letters.ts";
+import { FakeAudit } from "./fake-audit.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
 
@@ -37,6 +38,7 @@ export class FakeNode {
   limits: Array<LimitReport> = [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }];
   readonly buffers = new FakeBuffers();
   readonly receipts = new FakeReceipts();
+  readonly audit = new FakeAudit();
   revision = 0;
   down = false;
   ready = true;
@@ -163,6 +165,7 @@ export class FakeNode {
       Layer.succeed(LimitsView, { list: Effect.sync(() => this.limits) }),
       Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
+      this.audit.layer,
     );
   }
 }

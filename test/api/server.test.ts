@@ -221,6 +221,8 @@ describe("routing", () => {
         "GET /healthz",
         "GET /metrics",
         "GET /readyz",
+        "GET /v1/audit",
+        "GET /v1/audit/verdict",
         "GET /v1/books",
         "GET /v1/buffers",
         "GET /v1/buffers/{job}",

@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect";
 import { randomBytes } from "node:crypto";
 import { Owner } from "../../src/actors/owner.ts";
 import { Outbox } from "../../src/actors/ports/outbox.ts";
+import { unexplained } from "../../src/domain/books.ts";
 import { deferred, delivered } from "../../src/domain/push-outcome.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import {
@@ -70,11 +71,31 @@ describeNats("window budget", (startNats) => {
             yield* until("all is read", () => state.position >= 4 * jobCount, 60_000);
             assert.isAtMost(most, windowBytesMax + messageBytesMax);
             assert.isAbove(most, windowBytesMax / 4);
+            const balanced = () => {
+              for (const { jobId, ledger } of state.buffers.values()) {
+                const books = ledger.books();
+                assert.deepStrictEqual(unexplained(books), { records: 0, bytes: 0 }, jobId);
+                assert.strictEqual(books.accepted.records, 4 * 125, jobId);
+                assert.strictEqual(
+                  books.delivered.records + books.pending.records,
+                  4 * 125,
+                  `${jobId}: nothing is lost`,
+                );
+              }
+            };
+            assert.strictEqual(state.buffers.size, jobCount);
+            const neighbour = state.buffers.get("job-0")!;
+            yield* until(
+              "who is well has its batches meanwhile",
+              () => neighbour.ledger.books().delivered.records === 375,
+            );
+            balanced();
             isDead = false;
             const records = () => destinations.deliveredRecords();
             // The fourth chunk does not fit into a batch of 1 MB; its own stays open for a minute.
             yield* until("whole batches are delivered", () => records() >= jobCount * 375, 60_000);
             assert.isAtMost(most, windowBytesMax + messageBytesMax);
+            balanced();
           }).pipe(Effect.provide(layer), Effect.scoped);
         }).pipe(
           Effect.provide(

@@ -41,7 +41,7 @@ export const serveWatched = Effect.fnUntraced(function* (
         const buffer = buffers.get(job);
         if (buffer === undefined) return undefined;
         return buffer === "resting"
-          ? { actor: undefined, recent: () => [], figures: () => undefined }
+          ? { actor: undefined, rest: "hibernated", recent: () => [], figures: () => undefined }
           : inspectableOf(buffer);
       },
     },

@@ -134,7 +134,7 @@ const take = (frame) => {
     case "@spillway.rest":
       noteRecent(frame.recent);
       value = undefined;
-      note(millis, "rest", "no actor", "no record yet, hibernated, or about to start again");
+      note(millis, "rest", frame.reason, frame.text);
       break;
     case "@spillway.lost":
       lost += frame.events;

@@ -81,8 +81,11 @@ export class Buffer {
   live: boolean;
   /** While not live: everything up to here has been fed. */
   fedTo: number;
-  /** Sequences were missing while the sweep fed this buffer: some of what is pending may be gone from the log. */
-  missedSome = false;
+  /**
+   * The log has a gap up to here, behind what was fed: some of what is pending may be gone. It is fed no further before
+   * that is in the books, for the cursor must not pass a loss that no receipt tells of.
+   */
+  missedTo: number | undefined;
   private cuts: ReadonlyArray<number>;
   actor: ActorHandle | undefined;
   /** An attempt has a place and its batch in use; one that waits for its place has not. */
@@ -191,7 +194,8 @@ export class Buffer {
 
   /** Whether the sweep should feed this buffer now. */
   wantsSweep(): boolean {
-    if (this.live || !this.effective.job.enabled || this.actor === undefined) return false;
+    if (this.live || !this.effective.job.enabled || this.actor === undefined || this.missedTo !== undefined)
+      return false;
     // While it waits for a retry its destination takes nothing: memory is better used by others.
     return this.window.hasRoom() && !pausedStates.has(this.actor.delivery());
   }
@@ -407,22 +411,6 @@ export class Buffer {
   private forgetWindow(): void {
     this.window = this.newWindow();
     this.windowNumber += 1;
-  }
-
-  /**
-   * After a sweep that found sequences missing and has reached the reader: what is counted as pending and not held is
-   * gone from the log. Answers the account of it.
-   */
-  writeOffLost(): Omit<Receipt, "reason" | "millis"> | undefined {
-    if (!this.missedSome) return undefined;
-    this.missedSome = false;
-    const held = this.window.tally();
-    const records = this.ledger.pendingRecords - held.records;
-    const bytes = this.ledger.pendingBytes - held.bytes;
-    if (records <= 0) return undefined;
-    this.ledger.writeOff("expired", records, bytes);
-    this.rowState.noteSettled();
-    return this.account(this.cursor + 1, this.fedTo, records, bytes);
   }
 
   /** Whether the cursor may be moved up to a sequence: not under an attempt, nor into a batch that is half settled. */

@@ -5,6 +5,7 @@ import { fairnessIndex } from "./competition.ts";
 import type { HostReport } from "./host.ts";
 import { PushScheduler } from "./push-scheduler.ts";
 import type { PlaceRequest, PushTicket } from "./ticket.ts";
+import { steadyMillis, steadyMillisOf } from "../runtime/steady-clock.ts";
 
 export interface DestinationHostsOptions {
   readonly pushesInFlightMax: number;
@@ -27,7 +28,7 @@ export class DestinationHosts extends Context.Service<
     readonly leave: (ticket: PushTicket, outcome: PushOutcome | undefined) => void;
     /** A push that still waits no longer wants its place. */
     readonly cancel: (ticket: PushTicket) => void;
-    /** At most so many, those in trouble first. */
+    /** At most so many, those in trouble first; times in epoch millis. */
     readonly hosts: (hostsMax: number) => ReadonlyArray<HostReport>;
   }
 >()("spillway/actors/destination-host/DestinationHosts") {
@@ -63,7 +64,8 @@ const makeDestinationHosts = (
         order,
       },
       {
-        nowMillis: () => clock.currentTimeMillisUnsafe(),
+        // A circuit or a pause must not last an hour longer because somebody sets the clock.
+        nowMillis: () => steadyMillisOf(clock),
         jitter: () => random.nextDoubleUnsafe(),
         after: (millis, run) => {
           const fiber = runFork(Effect.forkIn(Effect.andThen(Effect.sleep(millis), Effect.sync(run)), scope));
@@ -76,15 +78,26 @@ const makeDestinationHosts = (
       enter: (request) => scheduler.enter(request),
       leave: (ticket, outcome) => scheduler.leave(ticket, outcome),
       cancel: (ticket) => scheduler.cancel(ticket),
-      hosts: (hostsMax) => scheduler.report(hostsMax),
+      hosts: (hostsMax) => {
+        const aheadMillis = clock.currentTimeMillisUnsafe() - steadyMillisOf(clock);
+        return scheduler.report(hostsMax).map((report) => byTheWall(report, aheadMillis));
+      },
     });
   });
 
+/** For people: epoch millis. */
+const byTheWall = (report: HostReport, aheadMillis: number): HostReport => ({
+  ...report,
+  notBeforeMillis: report.notBeforeMillis === 0 ? 0 : Math.round(report.notBeforeMillis + aheadMillis),
+  evidence:
+    report.evidence === null ? null : { ...report.evidence, millis: Math.round(report.evidence.millis + aheadMillis) },
+});
+
 const keepMetrics = Effect.fnUntraced(function* (scheduler: PushScheduler) {
-  let sinceMillis = yield* Clock.currentTimeMillis;
+  let sinceMillis = yield* steadyMillis;
   for (let turn = 1; ; turn = (turn + 1) % fairnessTurns) {
     yield* Effect.sleep(metricsMillis);
-    const nowMillis = yield* Clock.currentTimeMillis;
+    const nowMillis = yield* steadyMillis;
     const circuits = { closed: 0, open: 0, halfOpen: 0 };
     for (const host of scheduler.known.values()) circuits[host.circuitState] += 1;
     yield* Metric.update(placesOf.fast, scheduler.inUse("fast"));

@@ -21,7 +21,7 @@ export interface HostReport {
   readonly concurrency: number;
   readonly inFlight: number;
   readonly waiting: number;
-  /** Epoch millis: no push before; 0 when there is no reason to wait. */
+  /** No push before; 0 when there is no reason to wait. The scheduler tells it by its own clock. */
   readonly notBeforeMillis: number;
   /** Jobs that pushed to it and are not forgotten. */
   readonly jobs: number;

@@ -19,7 +19,7 @@ export interface CircuitContext extends CircuitInput {
   readonly failures: number;
   /** How often it has opened since it was last closed. */
   readonly opened: number;
-  /** Epoch millis of the next probe; 0 unless open. */
+  /** Of the next probe, by the clock of the events; 0 unless open. */
   readonly openUntilMillis: number;
 }
 

@@ -16,6 +16,7 @@ export interface SchedulerOptions extends HostOptions {
 
 /** What the scheduler may not ask for itself. */
 export interface SchedulerWorld {
+  /** Of a clock that nobody sets. */
   readonly nowMillis: () => number;
   /** Uniform in [0, 1). */
   readonly jitter: () => number;

@@ -1,4 +1,4 @@
-import { Clock, Effect, Metric } from "effect";
+import { Effect, Metric } from "effect";
 import {
   checkpointFailuresTotal,
   checkpointRowsTotal,
@@ -6,6 +6,7 @@ import {
 } from "../../observability/delivery-metrics.ts";
 import type { Fenced } from "../ports/checkpoints.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 
 export interface CheckpointerOptions {
   readonly owner: string;
@@ -26,11 +27,11 @@ const failureMillis = 250;
  */
 export const checkpointLoop = (state: PartitionState, options: CheckpointerOptions): Effect.Effect<never, Fenced> =>
   Effect.gen(function* () {
-    let countedMillis = yield* Clock.currentTimeMillis;
+    let countedMillis = yield* steadyMillis;
     state.lastCheckpointMillis = countedMillis;
     while (true) {
       yield* state.checkpointWanted.wait(options.checkpointUrgentMillis);
-      const now = yield* Clock.currentTimeMillis;
+      const now = yield* steadyMillis;
       const since = now - state.lastCheckpointMillis;
       if (since < options.checkpointUrgentMillis) {
         yield* Effect.sleep(options.checkpointUrgentMillis - since);
@@ -118,7 +119,7 @@ export const checkpoint = Effect.fnUntraced(function* (
   state.storedLowWater = register.lowWater;
   // Not before: the mark of a write that did not land is no mark, and the next one may be lower.
   state.continuity.forgetDuplicates(register.lowWater);
-  state.lastCheckpointMillis = yield* Clock.currentTimeMillis;
+  state.lastCheckpointMillis = yield* steadyMillis;
   for (const buffer of leaving) {
     // Another job of that name may have been dismissed meanwhile.
     if (state.leaving.get(buffer.jobId) === buffer) state.leaving.delete(buffer.jobId);

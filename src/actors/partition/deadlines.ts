@@ -5,6 +5,9 @@ interface Entry {
   readonly buffer: Buffer;
 }
 
+/** Leaders' clocks differ a little, and what is known of them is a little old: that is no clock that was set. */
+const skewMillis = 1_000;
+
 /**
  * Open batches by the JetStream time at which they end: a binary heap, so that a message costs nothing when none is
  * due. Entries are never removed early; one whose batch has ended meanwhile is skipped when it surfaces.
@@ -16,6 +19,15 @@ export class Deadlines {
 
   next(): number | undefined {
     return this.heap[0]?.millis;
+  }
+
+  /**
+   * Whether a message of this time would end a batch: one is due, or began so much later that the server's clock must
+   * have been set back. In a silent log it would else stay open until that clock has come there again.
+   */
+  isDue(millis: number): boolean {
+    const next = this.next();
+    return next !== undefined && (next <= millis || millis < this.latestStartMillis - skewMillis);
   }
 
   watch(buffer: Buffer): void {

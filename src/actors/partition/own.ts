@@ -1,4 +1,4 @@
-import { Cause, Clock, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
+import { Cause, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
 import { partitionsFencedTotal } from "../../observability/delivery-metrics.ts";
 import { BufferActors } from "../buffer/actor.ts";
 import { Checkpoints, type CheckpointUnavailable, Fenced } from "../ports/checkpoints.ts";
@@ -16,6 +16,7 @@ import { retentionLoop, type RetentionOptions } from "./retention.ts";
 import type { SweepRegulator } from "./sweep/sweep-regulator.ts";
 import { sweepLoop, type SweepOptions } from "./sweep.ts";
 import type { WindowBudget } from "../window-budget.ts";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 
 export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions, RetentionOptions {
   readonly drainMillisMax: number;
@@ -186,14 +187,14 @@ const drain = Effect.fnUntraced(function* (
   stopLoops: Effect.Effect<void>,
 ): Effect.fn.Return<void, Fenced, BufferActors> {
   const actors = yield* BufferActors;
-  const deadline = (yield* Clock.currentTimeMillis) + options.drainMillisMax;
+  const deadline = (yield* steadyMillis) + options.drainMillisMax;
   state.isClosing = true;
   yield* stopLoops;
   const buffers = [...state.buffers.values()];
   // The ends of open batches are durable before they are pushed: a restart finds the same batches.
   const cut = buffers.filter((buffer) => buffer.live && buffer.planCut());
   if (cut.length > 0 && (yield* checkpoint(state, options.owner, cut))) for (const buffer of cut) buffer.applyCuts();
-  while ((yield* Clock.currentTimeMillis) < deadline && buffers.some(isBusy)) yield* Effect.sleep(20);
+  while ((yield* steadyMillis) < deadline && buffers.some(isBusy)) yield* Effect.sleep(20);
   for (const buffer of buffers) buffer.actor?.send({ type: "buffer.drain" });
   const dirty = [...state.rowed()].filter((buffer) => buffer.dirtiness() !== "clean");
   yield* checkpoint(state, null, dirty);

@@ -92,6 +92,7 @@ export class PartitionState {
   mayPush = true;
   /** The rows in the store are of another log: each must be written anew together with the register. */
   isRebased = false;
+  /** By the steady clock. */
   lastCheckpointMillis = 0;
   /** The memory of all windows of the node. */
   windowBudget = WindowBudget.unlimited();

@@ -4,7 +4,7 @@ import {
   messagesReadTotal,
   recordsMissingTotal,
 } from "../../observability/delivery-metrics.ts";
-import { steadyMillis } from "./log-clock.ts";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
@@ -47,7 +47,7 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       }
       const due = state.deadlines.next();
       const logNow = state.clock.at(now)!;
-      if (due !== undefined && due <= logNow && now - tickedMillis >= tickMillisMin) {
+      if (state.deadlines.isDue(logNow) && now - tickedMillis >= tickMillisMin) {
         tickedMillis = now;
         yield* log.tick(state.partition).pipe(Effect.ignore);
         continue;

@@ -1,8 +1,9 @@
 import { Clock, Effect } from "effect";
 import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
+import { LogGrowth } from "./backlog-reporter.ts";
 import { expire, type ExpiryOptions } from "./expiry.ts";
 import type { PartitionState } from "./partition-state.ts";
-import { steadyMillis } from "./log-clock.ts";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 import { purge, type PurgeOptions } from "./purge.ts";
 import { isShedding, shed, type SheddingOptions } from "./shedding.ts";
 
@@ -10,7 +11,7 @@ export interface RetentionOptions extends ExpiryOptions, PurgeOptions, SheddingO
 
 /** Between two rounds: of a silent partition, of one that is read or sheds, of one that fills fast. */
 const roundMillis = { idle: 5_000, busy: 1_000, filling: 250 };
-/** The share of the log's bytes that makes a round between two others necessary, when it came since the last one. */
+/** The share of the log's bytes that may come between two rounds: a quarter of what is left when the oldest expire. */
 const fillingShare = 0.02;
 
 /**
@@ -19,28 +20,35 @@ const fillingShare = 0.02;
  */
 export const retentionLoop = (state: PartitionState, options: RetentionOptions): Effect.Effect<never, never, Log> =>
   Effect.gen(function* () {
+    const growth = new LogGrowth();
+    let before = { position: state.position, bytes: state.log === undefined ? 0 : growth.seen(state.log), millis: 0 };
     while (true) {
-      const before = { info: state.log, position: state.position };
+      const { position } = state;
+      const millis = yield* steadyMillis;
       const info = yield* retain(state, options).pipe(
         Effect.catchTag("LogUnavailable", ({ detail }) =>
           Effect.as(Effect.logWarning("The log's retention waits.", { partition: state.partition, detail }), undefined),
         ),
       );
-      yield* Effect.sleep(pauseMillis(state, before, info, options));
+      const bytes = info === undefined ? before.bytes : growth.seen(info);
+      const perMilli = (bytes - before.bytes) / Math.max(1, millis - before.millis);
+      yield* Effect.sleep(pauseMillis(state, before.position, perMilli, options));
+      before = { position, bytes, millis };
     }
   });
 
+/** @param perMilli bytes by which the log has grown in a millisecond */
 const pauseMillis = (
   state: PartitionState,
-  before: { readonly info: LogInfo | undefined; readonly position: number },
-  info: LogInfo | undefined,
+  positionBefore: number,
+  perMilli: number,
   options: RetentionOptions,
 ): number => {
-  const grown = (info?.bytes ?? 0) - (before.info?.bytes ?? 0);
-  if (grown > options.logBytesMax * fillingShare) return roundMillis.filling;
+  const fillingMillis = perMilli > 0 ? (options.logBytesMax * fillingShare) / perMilli : roundMillis.idle;
   // A log that keeps records for a minute has no five seconds to lose.
-  const most = Math.min(roundMillis.idle, Math.max(roundMillis.filling, options.logMaxAgeSeconds * 10));
-  if (state.position === before.position && ![...state.buffers.values()].some(isShedding)) return most;
+  const shortest = Math.min(roundMillis.idle, options.logMaxAgeSeconds * 10, fillingMillis);
+  const most = Math.max(roundMillis.filling, shortest);
+  if (state.position === positionBefore && ![...state.buffers.values()].some(isShedding)) return most;
   return Math.min(roundMillis.busy, most);
 };
 

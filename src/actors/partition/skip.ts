@@ -1,10 +1,11 @@
-import { Clock, Effect, Schema } from "effect";
+import { Effect, Schema } from "effect";
 import type { Buffer } from "../buffer/buffer.ts";
 import type { Receipt } from "../ports/checkpoints.ts";
 import { Log, type LogUnavailable } from "../ports/log.ts";
 import type { PartitionState } from "./partition-state.ts";
 import { lastSequenceBefore } from "./sequence-at.ts";
 import { writeOff, type WriteOffOptions } from "./write-off.ts";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 
 /** Where delivery goes on: after all that is there now, at a time (JetStream's, epoch millis), or at a sequence. */
 export type SkipTo = "now" | { readonly millis: number } | { readonly sequence: number };
@@ -37,11 +38,11 @@ export const skipTo = Effect.fnUntraced(function* (
     return yield* new CannotSkip({ job, reason: `it is settled up to ${buffer.cursor} already` });
   }
   const target = { buffer, to: last, account: "shed", reason: "skipped" } as const;
-  const deadline = (yield* Clock.currentTimeMillis) + patience.millis;
+  const deadline = (yield* steadyMillis) + patience.millis;
   while (buffer.ledger.pendingRecords > 0 && buffer.cursor < last) {
     const [receipt] = yield* writeOff(state, [target], options);
     if (receipt !== undefined || buffer.cursor >= last) return receipt;
-    if ((yield* Clock.currentTimeMillis) >= deadline) {
+    if ((yield* steadyMillis) >= deadline) {
       return yield* new CannotSkip({ job, reason: "an attempt is in flight; try again, or disable the job first" });
     }
     yield* Effect.sleep(patience.stepMillis);

@@ -1,12 +1,12 @@
 import { Clock, Effect, Metric } from "effect";
 import { sweepBytesOf, windowsGivenUp } from "../../observability/sweep-metrics.ts";
 import type { Buffer } from "../buffer/buffer.ts";
-import type { Receipt } from "../ports/checkpoints.ts";
 import type { Log, LogMessage } from "../ports/log.ts";
 import { confirmedRead } from "./confirmed-read.ts";
 import type { PartitionState } from "./partition-state.ts";
 import { Pass } from "./sweep/pass.ts";
 import { monotonicSeconds } from "./sweep/sweep-regulator.ts";
+import { writeOff, type WriteOffTarget } from "./write-off.ts";
 import { type SlicePlan, SweepSchedule, type SweepScheduleOptions } from "./sweep/sweep-schedule.ts";
 
 export interface SweepOptions extends SweepScheduleOptions {
@@ -27,6 +27,7 @@ export const sweepLoop = (state: PartitionState, options: SweepOptions): Effect.
   Effect.gen(function* () {
     const schedule = new SweepSchedule(state, options);
     while (true) {
+      yield* bookLosses(state, options);
       const plan = schedule.next(yield* Clock.currentTimeMillis);
       if (plan === undefined) {
         yield* state.sweepWanted.wait(idleMillis);
@@ -59,12 +60,11 @@ const slice = Effect.fnUntraced(function* (
       nextJoin = nowSeconds + joinSeconds;
       pass.expect(schedule.joiners(pass.position, (buffer) => pass.has(buffer), yield* Clock.currentTimeMillis));
     }
-    const nowMillis = yield* Clock.currentTimeMillis;
     // From here to the arrival without giving way: the reader must not move in between.
     if (!pass.moveOn()) break;
     if (pass.position >= state.position) {
       arrived = true;
-      yield* reportLosses(arriveAll(state, pass, nowMillis));
+      pass.arrive((buffer) => buffer.pump());
       break;
     }
     const read = yield* confirmedRead(state.partition, pass.position + 1, options.readBytesMax, state.position).pipe(
@@ -112,19 +112,14 @@ const offerAll = (
   return bytes;
 };
 
-/** Answers what is gone from the log. */
-const arriveAll = (state: PartitionState, pass: Pass, nowMillis: number): ReadonlyArray<Receipt> => {
-  const losses: Array<Receipt> = [];
-  pass.arrive((buffer) => {
-    const lost = buffer.writeOffLost();
-    buffer.pump();
-    if (lost !== undefined) losses.push({ ...lost, reason: "expired", millis: nowMillis });
-  });
-  state.receipts.push(...losses);
-  return losses;
-};
-
-const reportLosses = (losses: ReadonlyArray<Receipt>) =>
-  Effect.forEach(losses, (lost) => Effect.logError("Records left the log before they could be delivered.", lost), {
-    discard: true,
-  });
+/** Books what left the log before the sweep came to it. Whoever has an attempt in flight has its turn after that. */
+const bookLosses = Effect.fnUntraced(function* (state: PartitionState, options: SweepOptions) {
+  const targets: Array<WriteOffTarget> = [];
+  for (const buffer of state.buffers.values()) {
+    if (buffer.missedTo === undefined) continue;
+    if (buffer.cursor >= buffer.missedTo || buffer.ledger.pendingRecords === 0) buffer.missedTo = undefined;
+    else targets.push({ buffer, to: buffer.missedTo, account: "expired", reason: "expired" });
+  }
+  if (targets.length === 0) return;
+  yield* writeOff(state, targets, options).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(failureMillis)));
+});

@@ -151,7 +151,7 @@ const apply = (state: PartitionState, reading: Reading, until: number, millis: n
     millis,
     reading.toMillis,
   );
-  if (reading.missed) buffer.missedSome = false;
+  if (reading.missed) buffer.missedTo = undefined;
   if (receipt === undefined) return [];
   state.receipts.push(receipt);
   return [receipt];

@@ -1,4 +1,5 @@
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 
 /**
  * Bytes per second, shared by all replays of a node: a replay reads the log beside the live readers, and must not take
@@ -14,7 +15,7 @@ export class Pace {
 
   /** Waits until what was taken before is paid off, then takes `bytes`. */
   take(bytes: number): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
+    return Effect.flatMap(steadyMillis, (nowMillis) => {
       const waitMillis = Math.max(0, this.paidUpMillis - nowMillis);
       this.paidUpMillis = Math.max(this.paidUpMillis, nowMillis) + (bytes * 1_000) / this.bytesPerSecond;
       return waitMillis === 0 ? Effect.void : Effect.sleep(waitMillis);

@@ -1,12 +1,13 @@
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
 import { BufferActors } from "../buffer/actor.ts";
 import type { Buffer } from "../buffer/buffer.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
 import type { Residency } from "./residency.ts";
 import { isNewcomer, type Waker } from "./wake.ts";
 import { WaitingBuffer } from "./waiting-buffer.ts";
+import { steadyMillis } from "../runtime/steady-clock.ts";
 
-/** When a buffer was first seen to have nothing to do, and where its cursor was. */
+/** When, by the steady clock, a buffer was first seen to have nothing to do, and where its cursor was. */
 interface Idle {
   readonly millis: number;
   readonly cursor: number;
@@ -72,7 +73,7 @@ export const reapPartition = Effect.fnUntraced(function* (
   watch: IdleWatch,
 ) {
   const reaping: Reaping = { state, residency, waker, watch, actors: yield* BufferActors };
-  const nowMillis = yield* Clock.currentTimeMillis;
+  const nowMillis = yield* steadyMillis;
   const rested = new Set<string>();
   let seen = 0;
   let evictions = evictionsMax;

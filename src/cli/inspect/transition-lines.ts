@@ -26,7 +26,7 @@ export class TransitionLines {
       case "@xstate.snapshot":
         return this.stepped(frame);
       case "@spillway.rest":
-        return [...this.before(frame.recent), `${timeOf(frame.createdAt)}  no actor now: it is waited for`];
+        return [...this.before(frame.recent), `${timeOf(frame.createdAt)}  ${frame.text}`];
       case "@spillway.lost":
         return [`${timeOf(frame.createdAt)}  … ${frame.events} events were too many to send`];
       default:

@@ -103,9 +103,24 @@ export interface FiguresFrame extends FrameHead {
   readonly figures: BufferFigures;
 }
 
-/** The job has no actor now: no record yet, hibernated, or about to start again after a crash. */
+/** Why a push job has no actor now. */
+export type RestReason = "hibernated" | "waiting" | "disabled" | "restarting" | "elsewhere";
+
+/** What follows from it, for people. */
+export const restTexts: Readonly<Record<RestReason, string>> = {
+  hibernated: "no actor now, for there is nothing to do: the next record wakes it",
+  waiting: "no actor now: it waits for a place in memory (residentBuffersMax), and its records are counted meanwhile",
+  disabled: "no actor now: its push job is disabled, and what it has pending waits until somebody enables it",
+  restarting: "no actor now: the last one crashed, and the next is about to start",
+  elsewhere: "no actor here: this node does not own its partition now",
+};
+
+/** The job has no actor now. Sent again when the reason is another one; an actor that comes is attached to. */
 export interface RestFrame extends FrameHead {
   readonly type: "@spillway.rest";
+  readonly reason: RestReason;
+  /** One of `restTexts`. */
+  readonly text: string;
   readonly recent: ReadonlyArray<Transition>;
 }
 

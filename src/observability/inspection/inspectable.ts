@@ -1,5 +1,5 @@
 import type { InspectionEvent } from "xstate";
-import type { BufferFigures, Transition } from "./frame.ts";
+import type { BufferFigures, RestReason, Transition } from "./frame.ts";
 
 /** What watching needs of a buffer's actor. */
 export interface InspectableActor {
@@ -14,9 +14,11 @@ export interface InspectableActor {
 export interface InspectableBuffer {
   /** undefined: it has none now. A crashed buffer gets another one. */
   readonly actor: InspectableActor | undefined;
+  /** Why it has none. */
+  readonly rest: RestReason;
   /** The last transitions, oldest first, of a small ring that is always on. */
   readonly recent: () => ReadonlyArray<Transition>;
-  /** undefined: nothing of it is in memory. */
+  /** undefined: nothing is known of it here. */
   readonly figures: (nowMillis: number) => BufferFigures | undefined;
 }
 

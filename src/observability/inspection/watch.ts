@@ -1,5 +1,5 @@
 import type { InspectionEvent } from "xstate";
-import { type Frame, type FrameHead, formatVersion } from "./frame.ts";
+import { type Frame, type FrameHead, formatVersion, type RestReason, restTexts } from "./frame.ts";
 import { framesOf, shownSnapshot } from "./frames-of.ts";
 import type { InspectableActor, InspectableBuffer, InspectableBuffers } from "./inspectable.ts";
 
@@ -24,7 +24,7 @@ export class Watch {
   private sessions = 0;
   private lost = 0;
   private lastFigures = "";
-  private hasRested = false;
+  private restedFor: RestReason | undefined;
 
   constructor(job: string, buffers: InspectableBuffers, sink: FrameSink, nowMillis: () => number) {
     this.job = job;
@@ -63,7 +63,7 @@ export class Watch {
   private attach(buffer: InspectableBuffer, actor: InspectableActor): void {
     this.close();
     this.actor = actor;
-    this.hasRested = false;
+    this.restedFor = undefined;
     this.sessions += 1;
     this.sink.send({
       ...this.head(),
@@ -82,9 +82,16 @@ export class Watch {
 
   private rest(buffer: InspectableBuffer): void {
     this.close();
-    if (this.hasRested) return;
-    this.hasRested = true;
-    this.sink.send({ ...this.head(), type: "@spillway.rest", recent: buffer.recent() });
+    const { rest: reason } = buffer;
+    if (this.restedFor === reason) return;
+    this.restedFor = reason;
+    this.sink.send({
+      ...this.head(),
+      type: "@spillway.rest",
+      reason,
+      text: restTexts[reason],
+      recent: buffer.recent(),
+    });
   }
 
   private observe(event: InspectionEvent): void {

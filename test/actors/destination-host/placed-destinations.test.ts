@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Deferred, Effect, Fiber, Layer } from "effect";
+import { Clock, Deferred, Effect, Fiber, Layer } from "effect";
+import { TestClock } from "effect/testing";
 import { DestinationHosts } from "../../../src/actors/destination-host/destination-hosts.ts";
 import { layerPlacedDestinations } from "../../../src/actors/destination-host/placed-destinations.ts";
 import { Destinations, type PushRequest } from "../../../src/actors/ports/destinations.ts";
 import { deferred, delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
 import { jobTo } from "../../destinations/push-jobs.ts";
 import { hostLimits } from "../../support/host-limits.ts";
+import { makeWallClock } from "../../support/wall-clock.ts";
 
 const request: PushRequest = {
   batch: { first: 1, last: 1, records: 1, bytes: 10, startMillis: 0, endMillis: 0, closedBy: "size" },
@@ -76,5 +78,29 @@ describe("a push beside the live delivery", () => {
       assert.strictEqual(last?._tag === "Deferred" ? last.reason : last?._tag, "circuit-open");
       assert.isBelow(pushes, 20);
     }).pipe(Effect.scoped, Effect.provide(over(push, 8)));
+  });
+
+  it.effect("is tried again in time when the clock is set back an hour while the circuit is open", () => {
+    let isWell = false;
+    const push = () =>
+      Effect.sync(() => (isWell ? delivered(200) : deferred("connection-refused", "refused", { ambiguous: false })));
+    return Effect.gen(function* () {
+      const wall = yield* makeWallClock;
+      wall.aheadMillis = 7_200_000;
+      yield* Effect.gen(function* () {
+        const destination = yield* open;
+        const hosts = yield* DestinationHosts;
+        let last: PushOutcome | undefined;
+        for (let i = 0; i < 20; i++) last = yield* destination.push({ ...request, attempt: i + 1 });
+        assert.strictEqual(last?._tag === "Deferred" ? last.reason : undefined, "circuit-open");
+        const [report] = hosts.hosts(1);
+        assert.isAbove(report!.notBeforeMillis, 7_200_000, "people are told by the clock on the wall");
+        assert.isAtLeast(report!.evidence!.millis, 7_200_000);
+        wall.aheadMillis -= 3_600_000;
+        isWell = true;
+        yield* TestClock.adjust(2 * hostLimits.circuitOpenMillisMax);
+        assert.strictEqual((yield* destination.push(request))._tag, "Delivered");
+      }).pipe(Effect.scoped, Effect.provide(over(push, 8)), Effect.provideService(Clock.Clock, wall.clock));
+    });
   });
 });

@@ -42,6 +42,18 @@ describe("deadlines", () => {
     assert.deepStrictEqual([...deadlines.due(120)], []);
   });
 
+  it("are due at their time, or once for all when the clock was set back, and not for a little skew", () => {
+    const deadlines = new Deadlines();
+    assert.isFalse(deadlines.isDue(Number.NEGATIVE_INFINITY));
+    deadlines.watch(bufferDueAt(9_000, 8_000));
+    assert.deepStrictEqual(
+      [7_500, 8_500, 9_000, 6_000].map((millis) => deadlines.isDue(millis)),
+      [false, false, true, true],
+    );
+    assert.lengthOf([...deadlines.due(6_000)], 1);
+    assert.isFalse(deadlines.isDue(6_000), "who was told of it need not be told again");
+  });
+
   it("has nothing to watch of a buffer without an open batch", () => {
     const deadlines = new Deadlines();
     deadlines.watch(bufferDueAt(undefined));

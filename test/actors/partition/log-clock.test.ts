@@ -22,4 +22,12 @@ describe("the log's clock", () => {
     clock.seeMessage(11 * hour, 200);
     assert.strictEqual(clock.at(300), 11 * hour + 100);
   });
+
+  it("is set back by a message that is older than the one before it: what has just come is not an hour old", () => {
+    const clock = new LogClock();
+    clock.see(10 * hour, 0);
+    clock.seeMessage(10 * hour + 90, 100);
+    clock.seeMessage(9 * hour + 190, 200);
+    assert.strictEqual(clock.at(250), 9 * hour + 240);
+  });
 });

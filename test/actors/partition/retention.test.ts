@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Fiber } from "effect";
+import { Clock, Effect, Fiber, Layer } from "effect";
 import { TestClock } from "effect/testing";
-import { retain, type RetentionOptions } from "../../../src/actors/partition/retention.ts";
+import { retain, retentionLoop, type RetentionOptions } from "../../../src/actors/partition/retention.ts";
+import { Log } from "../../../src/actors/ports/log.ts";
 import { skipTo } from "../../../src/actors/partition/skip.ts";
 import { unexplained } from "../../../src/domain/books.ts";
 import { quiet } from "../../support/world.ts";
@@ -98,6 +99,47 @@ describe("expiry", () => {
       assert.deepInclude(state.receipts[0], { firstSequence: 1, lastSequence: 40, records: 40, bytes: 400 });
       assert.strictEqual(a.ledger.pendingRecords, 60);
     }),
+  );
+});
+
+describe("the rounds of retention", () => {
+  /** Bytes that came between two rounds of a log of a million bytes that grows so fast, at most; and rounds in all. */
+  const between = Effect.fnUntraced(function* (bytesPerSecond: number) {
+    const state = partitionOf(scriptedClaim().claim, 1);
+    const seen: Array<number> = [];
+    const describeNow = Effect.map(Clock.currentTimeMillis, (millis) => {
+      const bytes = Math.min(900_000, (millis * bytesPerSecond) / 1_000);
+      seen.push(bytes);
+      return {
+        incarnation: "i",
+        firstSequence: 1,
+        lastSequence: 1 + Math.floor(bytes / 100),
+        bytes,
+        nowMillis: millis,
+      };
+    });
+    const log = Layer.succeed(Log, {
+      read: () => Effect.succeed([]),
+      tick: () => Effect.void,
+      purge: () => Effect.void,
+      describe: () => describeNow,
+      waitForWrite: (_, millis) => Effect.sleep(millis),
+    });
+    yield* Effect.forkChild(retentionLoop(state, options).pipe(Effect.provide(log), Effect.provide(quiet)));
+    yield* TestClock.adjust("12 seconds");
+    const steps = seen.slice(2).map((bytes, i) => bytes - seen[i + 1]!);
+    return { most: Math.max(...steps), rounds: seen.length };
+  });
+
+  it.effect(
+    "are so close that a log which fills cannot fill up between two of them, and far apart when it does not",
+    () =>
+      Effect.gen(function* () {
+        // From the second on: how fast it fills is known by then.
+        assert.isAtMost((yield* between(50_000)).most, 21_000);
+        assert.isAtMost((yield* between(80_000)).most, 21_000);
+        assert.isAtMost((yield* between(0)).rounds, 14);
+      }),
   );
 });
 

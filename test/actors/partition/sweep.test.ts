@@ -94,6 +94,28 @@ describe("sweep", () => {
       assert.strictEqual(a.ledger.books().expired.records, 4);
       assert.strictEqual(a.ledger.pendingRecords, 8);
       assert.deepInclude(state.receipts[0], { job: "job-a", records: 4, bytes: 40, reason: "expired" });
+      assert.deepInclude(state.receipts[0], { firstSequence: 1, lastSequence: 2 });
+    }),
+  );
+
+  it.effect("lets no cursor pass what is gone before that is in the books: a restart would never find it", () =>
+    Effect.gen(function* () {
+      const all = messagesOf(Array.from({ length: 6 }, (_, i) => ({ millis: i, chunks: [chunkOf("a", 20)] })));
+      const state = partitionOf(scriptedClaim().claim, 6);
+      const a = lagging(state, "job-a", "a", 120);
+      // An attempt of what was read before the gap is in flight: nothing may be moved under it.
+      a.isAttemptBegun = true;
+      yield* sweep(state, [all[0]!, ...all.slice(3)]);
+      assert.strictEqual(a.window.tally().records, 20, "no further than the gap");
+      assert.deepStrictEqual([a.fedTo, a.missedTo, a.ledger.books().expired.records], [1, 3, 0]);
+      const head = a.window.head()!;
+      a.settle(head.ref, null, 0);
+      a.isAttemptBegun = false;
+      yield* TestClock.adjust("10 seconds");
+      assert.deepStrictEqual([a.cursor, a.missedTo, a.ledger.books().expired.records], [3, undefined, 40]);
+      assert.deepInclude(state.receipts[0], { firstSequence: 2, lastSequence: 3, records: 40, bytes: 400 });
+      assert.deepStrictEqual(yield* settleAll(a), ["4-4 size", "5-5 size", "6-6 size"]);
+      assert.strictEqual(a.ledger.pendingRecords, 0);
     }),
   );
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
+import { makeWallClock } from "../../support/wall-clock.ts";
 import { Pace } from "../../../src/actors/replay/pace.ts";
 
 describe("the pace of replays", () => {
@@ -30,6 +31,19 @@ describe("the pace of replays", () => {
       yield* TestClock.adjust("1999 millis");
       assert.isUndefined(waiting.pollUnsafe());
       yield* TestClock.adjust("1 millis");
+      assert.isDefined(waiting.pollUnsafe());
+    }),
+  );
+
+  it.effect("waits no longer when the clock is set back an hour meanwhile", () =>
+    Effect.gen(function* () {
+      const wall = yield* makeWallClock;
+      const pace = new Pace(1_000);
+      const take = (bytes: number) => pace.take(bytes).pipe(Effect.provideService(Clock.Clock, wall.clock));
+      yield* take(1_000);
+      wall.aheadMillis = -3_600_000;
+      const waiting = yield* Effect.forkChild(take(1));
+      yield* TestClock.adjust("1 second");
       assert.isDefined(waiting.pollUnsafe());
     }),
   );

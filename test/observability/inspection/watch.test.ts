@@ -32,7 +32,7 @@ const running = () => {
       return () => subscription.unsubscribe();
     },
   };
-  const buffer: InspectableBuffer = { actor: handle, recent: () => [], figures: () => undefined };
+  const buffer: InspectableBuffer = { actor: handle, rest: "hibernated", recent: () => [], figures: () => undefined };
   return { actor, buffer };
 };
 

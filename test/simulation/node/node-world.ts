@@ -250,7 +250,8 @@ const drawLimits = (dice: Dice) => ({
   checkpointCountMillis: dice.pick([2_000, 10_000]),
   checkpointSilenceMillisMax: 15_000,
   retryBaseMillis: 50,
-  retryMillisMax: dice.pick([200, 2_000]),
+  // Longer than a round of those who shed: a batch can be given up only between two attempts.
+  retryMillisMax: dice.pick([1_500, 4_000]),
   suspendedProbeMillis: 5_000,
   unresolvedFailuresMax: 5,
   deadLettersInRowMax: 5,

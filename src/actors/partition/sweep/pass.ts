@@ -51,10 +51,16 @@ export class Pass {
     return this.members > 0;
   }
 
-  /** Sequences up to here are missing from the log: what these buffers have counted there is gone. */
+  /**
+   * Sequences up to here are missing from the log: what these buffers have counted there is gone. They leave, and come
+   * back once that is in their books.
+   */
   skipGone(goneTo: number): void {
     this.joinUpTo(goneTo - 1);
-    for (const { buffer } of this.byPair.all()) buffer.missedSome = true;
+    for (const member of this.byPair.all()) {
+      member.buffer.missedTo = goneTo;
+      this.leave(member, this.position);
+    }
     this.position = Math.max(this.position, goneTo);
   }
 

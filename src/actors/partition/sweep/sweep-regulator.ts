@@ -1,7 +1,8 @@
-import { Clock, Effect, Metric } from "effect";
+import { Effect, Metric } from "effect";
 import { jain } from "../../../domain/fairness.ts";
 import { sweepFairness } from "../../../observability/sweep-metrics.ts";
 import type { Buffer } from "../../buffer/buffer.ts";
+import { steadyMillis } from "../../runtime/steady-clock.ts";
 
 /** What was not used up to now may be used at once, up to so much of a second. */
 const burstSeconds = 0.25;
@@ -76,7 +77,4 @@ export class SweepRegulator {
 }
 
 /** Never set back, unlike the time of day. */
-export const monotonicSeconds: Effect.Effect<number> = Effect.map(
-  Clock.currentTimeNanos,
-  (nanos) => Number(nanos / 1_000n) / 1_000_000,
-);
+export const monotonicSeconds: Effect.Effect<number> = Effect.map(steadyMillis, (millis) => millis / 1_000);

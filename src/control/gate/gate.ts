@@ -1,0 +1,138 @@
+import { Effect, Result } from "effect";
+import type { BlastRadius, GateRefusal, GateVerdict } from "../../domain/blast-radius.ts";
+import { changedSegments, entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
+import type { SnapshotEntry } from "../../snapshot/segment.ts";
+import { type Change, changesBetween } from "./changes.ts";
+import { RadiusTally, type TrafficOf } from "./radius.ts";
+import { contentRules, type GateLimits, thresholdRules } from "./rules.ts";
+
+/** What the job store itself says of one job: asked apart from what the snapshot was generated from. */
+export interface StoreAnswer {
+  readonly revision: number;
+  readonly state: "enabled" | "disabled" | "removed";
+}
+
+export interface GateFacts {
+  /** Of the job store of this cluster. */
+  readonly cell: string;
+  readonly limits: GateLimits;
+  /** What is in force now; undefined before there ever was one. */
+  readonly previous: Snapshot | undefined;
+  /** The snapshot whose content a rollback brings back: it passed once. */
+  readonly rollbackOf: Snapshot | undefined;
+  /** The newest that the store has of a job; undefined: no trace of it. */
+  readonly inStore: (id: string) => Effect.Effect<StoreAnswer | undefined, StoreSilent>;
+  readonly trafficOf: TrafficOf;
+  /** What is wrong with a job that would be served: a field, a destination that may not be reached. */
+  readonly problemOf: (entry: SnapshotEntry) => string | undefined;
+  /** Hash of a snapshot whose thresholds a person has accepted. */
+  readonly accepted: string | undefined;
+}
+
+/** Without the store's answer nothing is explained, and nothing passes. */
+export interface StoreSilent {
+  readonly _tag: "StoreSilent";
+  readonly detail: string;
+}
+
+/** Between two of so many jobs, others have their turn. */
+const sliceSize = 5_000;
+const examplesMax = 10;
+
+/** What was found in the content, segment after segment. */
+interface Found {
+  readonly tally: RadiusTally;
+  readonly damaged: Array<string>;
+  readonly unexplained: Array<string>;
+  readonly problems: Array<{ readonly id: string; readonly problem: string }>;
+  unexplainedCount: number;
+  problemCount: number;
+  entries: number;
+}
+
+/**
+ * Judges a snapshot before any node may serve it. Reads only what differs from the one in force, and asks the job store
+ * itself who ordered each removal. Whatever happens here, what is in force stays in force.
+ */
+export const judge = Effect.fn("control.gate.judge")(function* (next: Snapshot, given: GateFacts) {
+  // Only what says itself that it is a rollback is judged as one.
+  const facts = next.manifest.rollbackOf === undefined ? { ...given, rollbackOf: undefined } : given;
+  const found: Found = {
+    tally: new RadiusTally(facts.trafficOf),
+    damaged: [],
+    unexplained: [],
+    problems: [],
+    unexplainedCount: 0,
+    problemCount: 0,
+    entries: 0,
+  };
+  for (const segment of changedSegments(facts.previous?.manifest, next.manifest)) {
+    const after = entriesOf(next, segment);
+    const before = facts.previous === undefined ? Result.succeed([]) : entriesOf(facts.previous, segment);
+    if (Result.isFailure(after)) found.damaged.push(`segment ${segment}: ${after.failure.message}`);
+    else if (Result.isFailure(before)) found.damaged.push(`segment ${segment} in force: ${before.failure.message}`);
+    else yield* judgeSegment(before.success, after.success, found, facts);
+  }
+  const radius = found.tally.radius(facts.previous?.manifest, next.manifest, facts.limits.jobsMax);
+  return verdictOf(next, facts, radius, found);
+});
+
+const judgeSegment = Effect.fnUntraced(function* (
+  before: ReadonlyArray<SnapshotEntry>,
+  after: ReadonlyArray<SnapshotEntry>,
+  found: Found,
+  facts: GateFacts,
+) {
+  for (const change of changesBetween(before, after)) {
+    if (++found.entries % sliceSize === 0) yield* Effect.yieldNow;
+    found.tally.add(change);
+    const { after: now, id, kind } = change;
+    if (now !== undefined && now.state === "enabled") noteProblem(now, found, facts);
+    const asks = kind === "removed" || kind === "disabled" || kind === "missing";
+    if (asks && facts.rollbackOf === undefined && !(yield* isOrdered(change, facts))) {
+      found.unexplainedCount += 1;
+      if (found.unexplained.length < examplesMax) found.unexplained.push(id);
+    }
+  }
+});
+
+const noteProblem = (entry: SnapshotEntry, found: Found, { problemOf }: GateFacts): void => {
+  const problem = problemOf(entry);
+  if (problem === undefined) return;
+  found.problemCount += 1;
+  if (found.problems.length < examplesMax) found.problems.push({ id: entry.id, problem });
+};
+
+/** The revision that the snapshot names is the one at which the store has it removed or disabled, or a later one is. */
+const isOrdered = Effect.fnUntraced(function* ({ after, id }: Change, { inStore }: GateFacts) {
+  if (after === undefined) return false;
+  const answer = yield* inStore(id).pipe(Effect.catch(() => Effect.undefined));
+  if (answer === undefined || answer.revision < after.revision) return false;
+  return answer.revision > after.revision || answer.state === after.state;
+});
+
+const verdictOf = (next: Snapshot, facts: GateFacts, radius: BlastRadius, found: Found): GateVerdict => {
+  const all: ReadonlyArray<GateRefusal> = [
+    ...contentRules({ next: next.manifest, ...facts, radius, ...found }),
+    ...thresholdRules({ next: next.manifest, ...facts, radius, tally: found.tally }),
+  ];
+  const isAccepted = facts.accepted === next.hash;
+  const refusals = all.filter(({ acceptable }) => !(acceptable && isAccepted));
+  const { jobs } = radius;
+  const touched = Object.values(jobs).reduce((sum, count) => sum + count, 0);
+  return {
+    snapshot: next.hash,
+    number: next.manifest.number,
+    previous: next.manifest.previous,
+    passed: refusals.length === 0,
+    small:
+      facts.previous !== undefined &&
+      radius.customers.touched <= 1 &&
+      touched <= facts.limits.smallChangeJobsMax &&
+      radius.datasets.added.length === 0 &&
+      facts.previous.manifest.catalogue.hash === next.manifest.catalogue.hash,
+    radius,
+    refusals,
+    accepted: isAccepted ? all.filter(({ acceptable }) => acceptable).map(({ rule }) => rule) : [],
+  };
+};

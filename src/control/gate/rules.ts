@@ -1,0 +1,217 @@
+import type { BlastRadius, GateRefusal } from "../../domain/blast-radius.ts";
+import type { Manifest } from "../../snapshot/manifest.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import type { RadiusTally } from "./radius.ts";
+
+export interface GateLimits {
+  readonly jobsMax: number;
+  /** Jobs of one customer that may change without a canary; fewer than these never break a threshold. */
+  readonly smallChangeJobsMax: number;
+  /** Of the enabled jobs, the share that one snapshot may stop. */
+  readonly removedPercentMax: number;
+  /** The same of the jobs of one dataset. */
+  readonly removedDatasetPercentMax: number;
+  /** Of the enabled jobs, the share that one snapshot may add. */
+  readonly addedPercentMax: number;
+  readonly redirectedPercentMax: number;
+}
+
+interface Content {
+  readonly next: Manifest;
+  readonly cell: string;
+  readonly previous: Snapshot | undefined;
+  readonly rollbackOf: Snapshot | undefined;
+  readonly radius: BlastRadius;
+  readonly tally: RadiusTally;
+  readonly damaged: ReadonlyArray<string>;
+  readonly unexplained: ReadonlyArray<string>;
+  readonly unexplainedCount: number;
+  readonly problems: ReadonlyArray<{ readonly id: string; readonly problem: string }>;
+  readonly problemCount: number;
+}
+
+const nothingIsLost = "What is in force stays in force.";
+
+const never = (rule: string, message: string, remedy: string, jobs: ReadonlyArray<string> = []): GateRefusal => ({
+  rule,
+  message,
+  remedy: `${remedy} ${nothingIsLost}`,
+  jobs: jobs.slice(0, 10),
+  acceptable: false,
+});
+
+/** What no person can accept, for it is damage or it is not explained; and an empty snapshot, which one can. */
+export const contentRules = (content: Content): ReadonlyArray<GateRefusal> =>
+  [ofThisCell, inOrder, decodes, isWhole, isExplained, isServable, isNotEmpty].flatMap((rule) => rule(content) ?? []);
+
+const ofThisCell = ({ cell, next }: Content): GateRefusal | undefined =>
+  next.cell === cell
+    ? undefined
+    : never(
+        "otherCell",
+        `It was generated for ${next.cell}; this is ${cell}.`,
+        "Generate it from this cluster's jobs.",
+      );
+
+/** Numbers rise; what it was made from is what is in force. */
+const inOrder = ({ next, previous }: Content): GateRefusal | undefined => {
+  const inForce = previous?.manifest.number ?? 0;
+  if (next.previous !== inForce)
+    return never(
+      "stale",
+      `It was made from snapshot ${next.previous}; ${inForce === 0 ? "none" : inForce} is in force.`,
+      "Generate it again.",
+    );
+  return next.number > inForce
+    ? undefined
+    : never("stale", `Its number ${next.number} is not above ${inForce}.`, "Generate it again.");
+};
+
+const decodes = ({ damaged }: Content): GateRefusal | undefined =>
+  damaged.length === 0
+    ? undefined
+    : never(
+        "damaged",
+        `${damaged.length} segments cannot be read: ${damaged.slice(0, 3).join("; ")}.`,
+        "Generate it again.",
+      );
+
+/** Its content is what it claims, and what it claims to bring back. */
+const isWhole = ({ next, rollbackOf, tally }: Content): GateRefusal | undefined => {
+  const forged = tally.counts.get("forged") ?? 0;
+  if (forged > 0)
+    return never(
+      "revisionReused",
+      `${forged} jobs have another content at the same revision.`,
+      "Look for two job stores behind one cluster.",
+      tally.examples.get("forged"),
+    );
+  if (next.rollbackOf === undefined) {
+    const regressed = tally.counts.get("regressed") ?? 0;
+    return regressed === 0
+      ? undefined
+      : never(
+          "backInTime",
+          `${regressed} jobs would be served at an earlier revision than now, and it is no rollback.`,
+          "Use `spillway config rollback` to go back.",
+          tally.examples.get("regressed"),
+        );
+  }
+  const brings = rollbackOf?.manifest.segments.map(({ hash }) => hash).join();
+  return rollbackOf?.manifest.number === next.rollbackOf && brings === next.segments.map(({ hash }) => hash).join()
+    ? undefined
+    : never("notARollback", `It is not the content of snapshot ${next.rollbackOf}.`, "Roll back once more.");
+};
+
+const isExplained = ({ rollbackOf, unexplained, unexplainedCount }: Content): GateRefusal | undefined =>
+  unexplainedCount === 0 || rollbackOf !== undefined
+    ? undefined
+    : never(
+        "unexplained",
+        `${unexplainedCount} jobs would be removed or disabled, and the job store has no revision that orders it.`,
+        "This is a fault of what generates the configuration: find it before anything else is changed.",
+        unexplained,
+      );
+
+const isServable = ({ problemCount, problems }: Content): GateRefusal | undefined =>
+  problemCount === 0
+    ? undefined
+    : never(
+        "jobProblem",
+        `${problemCount} jobs cannot be served: ${problems
+          .slice(0, 3)
+          .map(({ id, problem }) => `${id}: ${problem}`)
+          .join("; ")}.`,
+        "Correct or disable these jobs.",
+        problems.map(({ id }) => id),
+      );
+
+const isNotEmpty = ({ next, previous }: Content): GateRefusal | undefined => {
+  if (next.totals.enabled > 0 || (previous !== undefined && previous.manifest.totals.enabled === 0)) return undefined;
+  return {
+    rule: "empty",
+    message:
+      previous === undefined
+        ? "It has no enabled push job, and it would be the first."
+        : `It has no enabled push job; ${previous.manifest.totals.enabled} are in force.`,
+    remedy: `If nobody is to get any logs: accept exactly this snapshot. ${nothingIsLost}`,
+    jobs: [],
+    acceptable: true,
+  };
+};
+
+interface Thresholds {
+  readonly next: Manifest;
+  readonly previous: Snapshot | undefined;
+  readonly limits: GateLimits;
+  readonly radius: BlastRadius;
+  readonly tally: RadiusTally;
+}
+
+/** How much may change at once without a person saying so. */
+export const thresholdRules = (facts: Thresholds): ReadonlyArray<GateRefusal> => {
+  const { jobs } = facts.radius;
+  const { limits, next, previous, tally } = facts;
+  const refusals: Array<GateRefusal> = [];
+  if (next.totals.jobs > limits.jobsMax)
+    refusals.push(
+      never(
+        "headroom",
+        `It has ${next.totals.jobs} jobs; this cluster is made for ${limits.jobsMax} (limits.jobsMax).`,
+        "Raise the limit where there is room for it, or remove jobs.",
+      ),
+    );
+  const inForce = previous?.manifest.totals.enabled ?? 0;
+  if (inForce === 0) return refusals;
+  const over = (
+    rule: string,
+    what: string,
+    count: number,
+    of: number,
+    percentMax: number,
+    ids: ReadonlyArray<string>,
+  ) => {
+    if (count <= limits.smallChangeJobsMax || count * 100 <= percentMax * of) return;
+    refusals.push({
+      rule,
+      message: `${count} of ${of} jobs ${what}: ${percent(count, of)} %, ${percentMax} % is the limit.`,
+      remedy: `If this is meant: accept exactly this snapshot, or change fewer jobs at a time. ${nothingIsLost}`,
+      jobs: ids.slice(0, 10),
+      acceptable: true,
+    });
+  };
+  const examples = (...kinds: ReadonlyArray<Parameters<typeof tally.examples.get>[0]>) =>
+    kinds.flatMap((kind) => tally.examples.get(kind) ?? []);
+  over(
+    "removed",
+    "would be delivered no more",
+    jobs.removed + jobs.disabled,
+    inForce,
+    limits.removedPercentMax,
+    examples("removed", "disabled"),
+  );
+  for (const [dataset, count] of tally.stoppedByDataset) {
+    const of = previous?.manifest.datasets[dataset]?.enabled ?? count;
+    over(
+      "removedOfDataset",
+      `of ${dataset} would be delivered no more`,
+      count,
+      of,
+      limits.removedDatasetPercentMax,
+      [],
+    );
+  }
+  const added = jobs.added + jobs.enabled + jobs.restored;
+  over("added", "would be added", added, inForce, limits.addedPercentMax, examples("added", "enabled", "restored"));
+  over(
+    "redirected",
+    "would be delivered somewhere else",
+    jobs.redirected,
+    inForce,
+    limits.redirectedPercentMax,
+    examples("redirected"),
+  );
+  return refusals;
+};
+
+const percent = (count: number, of: number): string => ((100 * count) / of).toFixed(1);

@@ -1,0 +1,53 @@
+import { Schema } from "effect";
+
+/**
+ * What was done to the system from outside, and by whom.
+ *
+ * `request.asked` comes before the change and `request.answered` after it: without an answer nobody knows whether it
+ * was done, and the one before says what to look for.
+ */
+export const AuditKind = Schema.Literals(["request.asked", "request.answered", "jobs.applied"]);
+export type AuditKind = typeof AuditKind.Type;
+
+/** What is noted; the log adds number, time and the chain. */
+export const AuditNote = Schema.Struct({
+  kind: AuditKind,
+  /** Who says that they did it: nobody has checked a name beyond the node's token. */
+  who: Schema.String,
+  /** Address that it came from; empty for the node itself. */
+  from: Schema.String,
+  /** Such as `PUT /v1/jobs/acme-http`. */
+  what: Schema.String,
+  /** As they gave it; empty when they did not. */
+  why: Schema.String,
+  /** What came of it, or what more there is to say. */
+  detail: Schema.String,
+});
+export type AuditNote = typeof AuditNote.Type;
+
+/** A link of the chain. */
+export const AuditEntry = Schema.Struct({
+  ...AuditNote.fields,
+  /** From 1 on, without a gap. */
+  number: Schema.Int,
+  /** Of the node that wrote it, epoch millis. */
+  millis: Schema.Int,
+  node: Schema.String,
+  /** Hash of the entry before; 64 zeros for the first. */
+  previous: Schema.String,
+  /** SHA-256 of everything else in it, `previous` included, as JSON with sorted keys. */
+  hash: Schema.String,
+});
+export type AuditEntry = typeof AuditEntry.Type;
+
+/** What a check of the whole chain has found. */
+export const AuditVerdict = Schema.Struct({
+  entries: Schema.Int,
+  whole: Schema.Boolean,
+  /** The first entry that is not what it should be, and why. */
+  brokenAt: Schema.optionalKey(Schema.Int),
+  problem: Schema.optionalKey(Schema.String),
+  /** Hash of the last entry: kept elsewhere, it shows later that nothing before it was changed. */
+  head: Schema.String,
+});
+export type AuditVerdict = typeof AuditVerdict.Type;

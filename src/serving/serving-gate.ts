@@ -1,0 +1,186 @@
+import { Effect, Result, Schema } from "effect";
+import { segmentOf } from "../domain/segment-of.ts";
+import type { Manifest } from "../snapshot/manifest.ts";
+import { decodeSegment, type SnapshotEntry } from "../snapshot/segment.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
+
+/** A node does not serve this snapshot. What it serves stays as it is. */
+export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRefused", {
+  /** A word for the counter `config_refused`. */
+  rule: Schema.Literals([
+    "otherCell",
+    "backInTime",
+    "fromTheFuture",
+    "tooLarge",
+    "damaged",
+    "wrongSegment",
+    "jobUndecodable",
+    "countsDiffer",
+    "empty",
+    "absentWithoutOrder",
+    "revisionReused",
+    "shrunk",
+  ]),
+  number: Schema.Int,
+  message: Schema.String,
+}) {}
+
+export interface ServingLimits {
+  readonly jobsMax: number;
+  /** Of all segments, uncompressed. */
+  readonly snapshotBytesMax: number;
+  /** Of the enabled jobs, the share that one snapshot may stop without somebody having accepted it. */
+  readonly servedRemovedPercentMax: number;
+  /** Fewer than so many are no share of anything. */
+  readonly smallChangeJobsMax: number;
+  /** How far ahead of this node's clock a snapshot may have been made. */
+  readonly clockSkewMillisMax: number;
+}
+
+export interface ServingFacts {
+  readonly limits: ServingLimits;
+  /** What this node serves; undefined: it never served anything. */
+  readonly current: Snapshot | undefined;
+  /** Of the job store, as this node knows it; undefined: it has never heard of it. */
+  readonly cell: string | undefined;
+  /** Whether a person accepted that exactly this snapshot takes away much. */
+  readonly isAccepted: boolean;
+  /** Whether the bytes are this job: of this id, customer, dataset and state. */
+  readonly isJob: (entry: SnapshotEntry) => boolean;
+  readonly nowMillis: number;
+}
+
+/** Segments whose bytes this node has yet to read, and the jobs in them: what is to be put or taken out. */
+export interface Adoption {
+  readonly put: ReadonlyArray<SnapshotEntry>;
+  /** Ids that are served no more. */
+  readonly removed: ReadonlyArray<string>;
+}
+
+/**
+ * Decides once more, on the node that would serve it, whether a snapshot may be served: by code of its own, on its own
+ * copy of what is served, knowing nothing of what the control side found. Reads only what differs.
+ *
+ * @returns what has to be done to serve it
+ */
+export const admit = Effect.fn("serving.admit")(function* (
+  next: Snapshot,
+  facts: ServingFacts,
+): Effect.fn.Return<Adoption, ConfigRefused> {
+  yield* checkManifest(next.manifest, facts);
+  const put: Array<SnapshotEntry> = [];
+  const removed: Array<string> = [];
+  const isRollback = next.manifest.rollbackOf !== undefined;
+  const before = facts.current?.manifest.totals;
+  const counted = { jobs: before?.jobs ?? 0, enabled: before?.enabled ?? 0 };
+  let stopped = 0;
+  for (const [segment, { hash }] of next.manifest.segments.entries()) {
+    if (facts.current?.manifest.segments[segment]!.hash === hash) continue;
+    yield* Effect.yieldNow;
+    const wanted = yield* read(next, segment, facts);
+    const served = new Map<string, SnapshotEntry>();
+    if (facts.current !== undefined) {
+      for (const entry of yield* readServed(facts.current, segment, next.manifest.number)) served.set(entry.id, entry);
+    }
+    count(counted, served.values(), -1);
+    count(counted, wanted, 1);
+    for (const entry of wanted) {
+      const was = served.get(entry.id);
+      served.delete(entry.id);
+      yield* checkSuccession(was, entry, next.manifest);
+      if (was?.state === "enabled" && entry.state !== "enabled") stopped += 1;
+      if (entry.state === "removed") removed.push(entry.id);
+      else if (was?.revision !== entry.revision) put.push(entry);
+    }
+    for (const left of served.values()) {
+      if (left.state === "removed") continue;
+      if (!isRollback)
+        return yield* refuse("absentWithoutOrder", next.manifest, `the job ${left.id} is gone and nothing says why`);
+      if (left.state === "enabled") stopped += 1;
+      removed.push(left.id);
+    }
+  }
+  const { enabled, jobs } = next.manifest.totals;
+  if (counted.jobs !== jobs || counted.enabled !== enabled)
+    return yield* refuse(
+      "countsDiffer",
+      next.manifest,
+      `it holds ${counted.jobs} jobs, ${counted.enabled} of them enabled; its manifest says ${jobs} and ${enabled}`,
+    );
+  yield* checkShrinking(stopped, next.manifest, facts);
+  return { put, removed };
+});
+
+const count = (counted: { jobs: number; enabled: number }, entries: Iterable<SnapshotEntry>, sign: 1 | -1): void => {
+  for (const { state } of entries) {
+    if (state !== "removed") counted.jobs += sign;
+    if (state === "enabled") counted.enabled += sign;
+  }
+};
+
+const refuse = (rule: ConfigRefused["rule"], { number }: Manifest, message: string) =>
+  Effect.fail(new ConfigRefused({ rule, number, message }));
+
+const checkManifest = Effect.fnUntraced(function* (manifest: Manifest, facts: ServingFacts) {
+  const { cell, current, limits, nowMillis } = facts;
+  if (cell !== undefined && manifest.cell !== cell)
+    return yield* refuse("otherCell", manifest, `it is of the cluster ${manifest.cell}, this node is of ${cell}`);
+  if (current !== undefined && manifest.number <= current.manifest.number)
+    return yield* refuse("backInTime", manifest, `snapshot ${current.manifest.number} is served already`);
+  if (manifest.createdMillis > nowMillis + limits.clockSkewMillisMax)
+    return yield* refuse("fromTheFuture", manifest, "it was made later than now: compare the clocks");
+  const bytes = manifest.segments.reduce((sum, mark) => sum + mark.bytes, 0);
+  if (bytes > limits.snapshotBytesMax)
+    return yield* refuse("tooLarge", manifest, `${bytes} bytes of jobs, ${limits.snapshotBytesMax} are the limit`);
+  if (manifest.totals.jobs > limits.jobsMax)
+    return yield* refuse("tooLarge", manifest, `${manifest.totals.jobs} jobs, ${limits.jobsMax} are the limit`);
+  const servedNow = current?.manifest.totals.enabled ?? 1;
+  if (manifest.totals.enabled === 0 && servedNow > 0 && !facts.isAccepted)
+    return yield* refuse("empty", manifest, "no job in it is enabled");
+});
+
+const read = Effect.fnUntraced(function* ({ blob, manifest }: Snapshot, segment: number, { isJob }: ServingFacts) {
+  const mark = manifest.segments[segment]!;
+  const stored = blob(mark.hash);
+  if (stored === undefined) return yield* refuse("damaged", manifest, `segment ${segment} is missing`);
+  const decoded = decodeSegment(stored, mark);
+  if (Result.isFailure(decoded))
+    return yield* refuse("damaged", manifest, `segment ${segment}: ${decoded.failure.message}`);
+  for (const entry of decoded.success) {
+    if (segmentOf(entry.customer) !== segment)
+      return yield* refuse("wrongSegment", manifest, `the job ${entry.id} is in segment ${segment}`);
+    if (entry.state !== "removed" && !isJob(entry))
+      return yield* refuse("jobUndecodable", manifest, `the job ${entry.id} does not decode`);
+  }
+  return decoded.success;
+});
+
+/** What is served was read before: should it be damaged now, nothing is compared with it and nothing changes. */
+const readServed = Effect.fnUntraced(function* (current: Snapshot, segment: number, number: number) {
+  const mark = current.manifest.segments[segment]!;
+  const stored = current.blob(mark.hash);
+  const decoded = stored === undefined ? undefined : decodeSegment(stored, mark);
+  if (decoded !== undefined && Result.isSuccess(decoded)) return decoded.success;
+  const message = `segment ${segment} of what is served cannot be read any more: nothing can be compared with it`;
+  return yield* new ConfigRefused({ rule: "damaged", number, message });
+});
+
+const checkSuccession = (before: SnapshotEntry | undefined, entry: SnapshotEntry, manifest: Manifest) => {
+  if (before === undefined || before.revision < entry.revision) return Effect.void;
+  if (before.revision > entry.revision) {
+    return manifest.rollbackOf === undefined
+      ? refuse("backInTime", manifest, `the job ${entry.id} would go back to an earlier revision`)
+      : Effect.void;
+  }
+  return before.state === entry.state && Buffer.compare(before.data, entry.data) === 0
+    ? Effect.void
+    : refuse("revisionReused", manifest, `the job ${entry.id} has another content at the same revision`);
+};
+
+const checkShrinking = (stopped: number, manifest: Manifest, { current, isAccepted, limits }: ServingFacts) => {
+  const enabled = current?.manifest.totals.enabled ?? 0;
+  const isMuch = stopped > limits.smallChangeJobsMax && stopped * 100 > limits.servedRemovedPercentMax * enabled;
+  return !isMuch || isAccepted
+    ? Effect.void
+    : refuse("shrunk", manifest, `${stopped} of ${enabled} enabled jobs would be served no more`);
+};

@@ -1,0 +1,32 @@
+import { Effect, Layer } from "effect";
+import { AuditTrail } from "../../src/api/audit-port.ts";
+import { ApiUnavailable } from "../../src/api/ports.ts";
+import type { AuditNote } from "../../src/domain/audit-entry.ts";
+
+/** Keeps what was noted; takes nothing while it is down. */
+export class FakeAudit {
+  readonly notes: Array<AuditNote> = [];
+  down = false;
+
+  readonly layer = Layer.succeed(AuditTrail, {
+    append: (note) =>
+      Effect.suspend(() =>
+        this.down ? Effect.fail(new ApiUnavailable({ detail: "scripted" })) : Effect.succeed(this.notes.push(note)),
+      ),
+    list: (after, limit) =>
+      Effect.sync(() => {
+        const from = after ?? Math.max(0, this.notes.length - limit);
+        const entries = this.notes.slice(from, from + limit).map((note, i) => ({
+          ...note,
+          number: from + i + 1,
+          millis: 0,
+          node: "fake",
+          previous: "",
+          hash: "",
+        }));
+        const next = from + entries.length;
+        return next < this.notes.length ? { entries, next } : { entries };
+      }),
+    verify: Effect.sync(() => ({ entries: this.notes.length, whole: true, head: "0" })),
+  });
+}

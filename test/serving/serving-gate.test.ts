@@ -1,0 +1,131 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect } from "effect";
+import { segmentOf } from "../../src/domain/segment-of.ts";
+import { admit, type ServingFacts } from "../../src/serving/serving-gate.ts";
+import { encodeSegment, type SnapshotEntry } from "../../src/snapshot/segment.ts";
+import type { Snapshot } from "../../src/snapshot/snapshot.ts";
+import { entry, Snapshots } from "../snapshot/snapshot-fixture.ts";
+
+const facts: ServingFacts = {
+  limits: {
+    jobsMax: 1_000_000,
+    snapshotBytesMax: 100_000_000,
+    servedRemovedPercentMax: 10,
+    smallChangeJobsMax: 5,
+    clockSkewMillisMax: 60_000,
+  },
+  current: undefined,
+  cell: "here",
+  isAccepted: false,
+  isJob: ({ data }) => data.length > 0,
+  nowMillis: 1_000_000,
+};
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+const at = (i: number, over: Parameters<typeof entry>[2] = {}) => entry(`job-${i}`, `customer-${i}`, over);
+const ids = (entries: ReadonlyArray<{ readonly id: string }>) => entries.map(({ id }) => id).toSorted();
+
+/** 100 jobs that are served, and what comes next. */
+const served = Effect.gen(function* () {
+  const snapshots = new Snapshots();
+  const { snapshot: current } = yield* snapshots.next(range(100).map((i) => at(i)));
+  const next = (changed: ReadonlyArray<SnapshotEntry>) =>
+    snapshots.next(changed, { previous: current, number: 2 }).pipe(Effect.map(({ snapshot }) => snapshot));
+  const ask = (snapshot: Snapshot, over: Partial<ServingFacts> = {}) => admit(snapshot, { ...facts, current, ...over });
+  const ruleOf = (snapshot: Snapshot, over: Partial<ServingFacts> = {}) =>
+    ask(snapshot, over).pipe(Effect.match({ onSuccess: () => "admitted", onFailure: ({ rule }) => rule as string }));
+  return { ask, current, next, ruleOf, snapshots };
+});
+
+const withManifest = (snapshot: Snapshot, over: Partial<Snapshot["manifest"]>): Snapshot => ({
+  ...snapshot,
+  manifest: { ...snapshot.manifest, ...over },
+});
+
+/** With one segment replaced by another content, under that one's own name. */
+const withSegment = (snapshot: Snapshot, segment: number, entries: ReadonlyArray<SnapshotEntry>): Snapshot => {
+  const forged = encodeSegment(entries);
+  const segments = snapshot.manifest.segments.with(segment, {
+    hash: forged.hash,
+    bytes: forged.bytes,
+    entries: forged.entries,
+  });
+  return {
+    ...withManifest(snapshot, { segments }),
+    blob: (hash) => (hash === forged.hash ? forged.stored : snapshot.blob(hash)),
+  };
+};
+
+describe("the serving gate", () => {
+  it.effect("says what has to be done to serve a snapshot, of what differs only", () =>
+    Effect.gen(function* () {
+      const { ask, current, next } = yield* served;
+      const first = yield* admit(current, facts);
+      assert.deepStrictEqual([ids(first.put), first.removed], [ids(range(100).map((i) => at(i))), []]);
+      const changes = [
+        at(1, { revision: 2, path: "/x" }),
+        at(2, { revision: 3, state: "removed" }),
+        at(3, { revision: 4, state: "disabled" }),
+        entry("new", "customer-1", { revision: 5 }),
+      ];
+      const adoption = yield* ask(yield* next(changes));
+      assert.deepStrictEqual(ids(adoption.put), ["job-1", "job-3", "new"]);
+      assert.deepStrictEqual(adoption.removed, ["job-2"]);
+    }),
+  );
+
+  it.effect("refuses each thing that may be wrong with one, under a word of its own", () =>
+    Effect.gen(function* () {
+      const { current, next, ruleOf, snapshots } = yield* served;
+      const good = yield* next([at(1, { revision: 2, path: "/x" })]);
+      assert.strictEqual(yield* ruleOf(good), "admitted");
+      const segment = segmentOf("customer-1");
+      const { bytes } = good.manifest.segments[segment]!;
+      const cases: ReadonlyArray<readonly [string, Snapshot, Partial<ServingFacts>?]> = [
+        ["otherCell", withManifest(good, { cell: "there" })],
+        ["backInTime", withManifest(good, { number: 1 })],
+        ["fromTheFuture", withManifest(good, { createdMillis: 2_000_000 })],
+        ["tooLarge", good, { limits: { ...facts.limits, snapshotBytesMax: bytes } }],
+        ["tooLarge", good, { limits: { ...facts.limits, jobsMax: 99 } }],
+        ["damaged", { ...good, blob: () => undefined }],
+        ["damaged", { ...good, blob: (hash) => good.blob(hash)?.subarray(0, 20) }],
+        ["wrongSegment", withSegment(good, segment, [at(1, { revision: 2 }), at(2, { revision: 2 })])],
+        ["jobUndecodable", withSegment(good, segment, [at(1, { revision: 2, data: Buffer.alloc(0) })])],
+        ["countsDiffer", withSegment(good, segment, [at(1, { revision: 2 }), entry("x", "customer-1")])],
+        ["absentWithoutOrder", withSegment(good, segment, [])],
+        ["revisionReused", withSegment(good, segment, [at(1, { path: "/y" })])],
+        ["backInTime", withSegment(good, segment, [at(1, { revision: 0 })])],
+      ];
+      for (const [rule, snapshot, over] of cases) assert.strictEqual(yield* ruleOf(snapshot, over), rule);
+      const { snapshot: none } = yield* new Snapshots().next([], { number: 2 });
+      assert.strictEqual(yield* ruleOf(none), "empty");
+      assert.strictEqual(yield* ruleOf(none, { current: undefined }), "empty", "nor as the first one");
+      assert.strictEqual(yield* ruleOf(none, { isAccepted: true }), "absentWithoutOrder", "accepted or not");
+      assert.strictEqual(yield* ruleOf(current, { current: undefined }), "admitted");
+      assert.isAbove(snapshots.made.length, 1);
+    }),
+  );
+
+  it.effect("refuses to lose much at once, though every removal is ordered, until that is accepted", () =>
+    Effect.gen(function* () {
+      const { next, ruleOf } = yield* served;
+      const of = (count: number) => next(range(count).map((i) => at(i, { revision: 2, state: "removed" })));
+      assert.strictEqual(yield* ruleOf(yield* of(10)), "admitted");
+      const much = yield* of(11);
+      assert.strictEqual(yield* ruleOf(much), "shrunk");
+      assert.strictEqual(yield* ruleOf(much, { isAccepted: true }), "admitted");
+    }),
+  );
+
+  it.effect("goes back only by what says that it is a rollback", () =>
+    Effect.gen(function* () {
+      const { ask, current, next, ruleOf } = yield* served;
+      const bad = yield* next([at(1, { revision: 2, path: "/bad" }), entry("bad", "bad")]);
+      const back = withManifest(current, { number: 3, previous: 2 });
+      assert.include(["absentWithoutOrder", "backInTime"], yield* ruleOf(back, { current: bad }));
+      const rollback = withManifest(back, { rollbackOf: 1 });
+      const adoption = yield* ask(rollback, { current: bad });
+      assert.deepStrictEqual([ids(adoption.put), adoption.removed], [["job-1"], ["bad"]]);
+    }),
+  );
+});
