@@ -2,7 +2,7 @@ import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** Builds the data directory of a node with so many push jobs, in a process of its own. Answers the seconds it took. */
+/** Builds the data directory of a node with so many push jobs, in another process. Answers the seconds that it took. */
 export const buildData = async (
   dataDirectory: string,
   jobs: number,
