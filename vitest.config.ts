@@ -5,7 +5,7 @@ export default defineConfig({
     // One process per file: a test may kill children, change env and leak sockets without touching its neighbours.
     pool: "forks",
     // One more than the cores that it is made for: tests of real processes wait for fsync and timers half of the time.
-    maxWorkers: 3,
+    maxWorkers: Number(process.env["TEST_WORKERS"] ?? 3),
     reporters: ["default", "./test/support/closing-line.ts"],
     projects: [
       {
