@@ -13,7 +13,13 @@ const books = fc.record(Object.fromEntries(accounts.map((account) => [account, t
 const maybe = <A>(some: fc.Arbitrary<A>) => fc.option(some, { nil: undefined });
 
 /** What an actor persists: JSON. */
-const snapshots = maybe(fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown));
+const snapshots = maybe(
+  fc
+    .json()
+    // No machine has such a name in its context, and the codec does not write it as it is.
+    .filter((text) => !text.includes("__proto__"))
+    .map((text) => JSON.parse(text) as unknown),
+);
 
 const registers: fc.Arbitrary<Register> = fc.record({
   owner: fc.option(fc.string()),
