@@ -38,6 +38,7 @@ describeNats("window budget", (startNats) => {
         const isHealthy = (job: string): boolean => !isDead || job === "job-0";
         destinations.answer = ({ job }) =>
           Effect.succeed(isHealthy(job) ? delivered(200) : deferred("server-error", "dead", { status: 503 }));
+        destinations.hostOf = (job) => (job === "job-0" ? "well" : "dead");
         yield* Effect.gen(function* () {
           yield* prepareStreams(1);
           const layer = layerOwner(jobs, 1, destinations, "me", {

@@ -156,13 +156,15 @@ export interface RecordedPush {
 export class ScriptedDestinations {
   readonly pushes: Array<RecordedPush> = [];
   answer: (push: RecordedPush) => Effect.Effect<PushOutcome> = () => Effect.succeed(delivered(200));
+  /** Jobs of one host share its circuit: one that is to be well while others fail needs another. */
+  hostOf: (job: string) => string = () => "scripted";
 
   /** @param owner told in what is recorded, so that several owners can share one set of destinations */
   layerFor(owner: string) {
     return Layer.succeed(Destinations, {
       open: ({ id }) =>
         Effect.succeed({
-          host: "scripted",
+          host: this.hostOf(id),
           locate: ({ hex }) => hex,
           push: (request) =>
             Effect.suspend(() => {
