@@ -41,6 +41,8 @@ import { makeNodeView } from "./node-view.ts";
 import { auditTrailOf } from "./audit-trail.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
+import { reportConfig } from "./report-config.ts";
+import { runControl } from "./run-control.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -161,6 +163,8 @@ const operate = Effect.fnUntraced(function* (
     replicas: settings.nats.replicas,
     nodeName: settings.nodeName,
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
+  yield* reportConfig(settings.nodeName, () => undefined);
+  if (settings.roles.includes("control")) yield* runControl({ ...settings, datasets: catalogue.all });
   yield* applyJobs(options, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({

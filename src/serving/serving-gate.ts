@@ -71,6 +71,7 @@ export const admit = Effect.fn("serving.admit")(function* (
   const put: Array<SnapshotEntry> = [];
   const removed: Array<string> = [];
   const isRollback = next.manifest.rollbackOf !== undefined;
+  const isSameStore = facts.current === undefined || facts.current.manifest.cell === next.manifest.cell;
   const before = facts.current?.manifest.totals;
   const counted = { jobs: before?.jobs ?? 0, enabled: before?.enabled ?? 0 };
   let stopped = 0;
@@ -87,10 +88,11 @@ export const admit = Effect.fn("serving.admit")(function* (
     for (const entry of wanted) {
       const was = served.get(entry.id);
       served.delete(entry.id);
-      yield* checkSuccession(was, entry, next.manifest);
+      // Revisions of two stores cannot be compared.
+      if (isSameStore) yield* checkSuccession(was, entry, next.manifest);
       if (was?.state === "enabled" && entry.state !== "enabled") stopped += 1;
       if (entry.state === "removed") removed.push(entry.id);
-      else if (was?.revision !== entry.revision) put.push(entry);
+      else if (was?.revision !== entry.revision || was.state !== entry.state || !isSameStore) put.push(entry);
     }
     for (const left of served.values()) {
       if (left.state === "removed") continue;
@@ -125,6 +127,8 @@ const checkManifest = Effect.fnUntraced(function* (manifest: Manifest, facts: Se
   const { cell, current, limits, nowMillis } = facts;
   if (cell !== undefined && manifest.cell !== cell)
     return yield* refuse("otherCell", manifest, `it is of the cluster ${manifest.cell}, this node is of ${cell}`);
+  if (current !== undefined && current.manifest.cell !== manifest.cell && !facts.isAccepted)
+    return yield* refuse("otherCell", manifest, "the job store was replaced, and nobody has accepted that");
   if (current !== undefined && manifest.number <= current.manifest.number)
     return yield* refuse("backInTime", manifest, `snapshot ${current.manifest.number} is served already`);
   if (manifest.createdMillis > nowMillis + limits.clockSkewMillisMax)

@@ -46,7 +46,7 @@ export interface ConfigStore {
 
 /** Well below what a server takes in one message by default. */
 const partBytes = 524_288;
-const answerMillisMax = 5_000;
+const answerMillisMax = 2_000;
 /** Room for a few dozen snapshots of a million jobs. */
 const storeBytesMax = 1_073_741_824;
 

@@ -6,6 +6,12 @@ import type { StoredJob } from "../domain/push-job.ts";
 import { decodeStoredJob, encodeJob } from "./job-codec.ts";
 import { LookupMap } from "./lookup-map.ts";
 
+/** A job as the table holds it; `data` is the JSON that the store has. */
+export interface PackedJob extends JobBrief {
+  readonly id: string;
+  readonly data: Uint8Array;
+}
+
 /** 2^14 segments: of a million jobs, some 60 are in each, and a change to one job copies those. */
 const segmentBits = 14;
 /** Pairs that a set has found are remembered, so many at most. */
@@ -40,6 +46,23 @@ export class JobTable {
 
   get(id: string): StoredJob | undefined {
     return storedIn(this.jobs, id);
+  }
+
+  brief(id: string): JobBrief | undefined {
+    const value = this.jobs.get(id);
+    return value === undefined ? undefined : briefIn(value);
+  }
+
+  packedOf(id: string): PackedJob | undefined {
+    const value = this.jobs.get(id);
+    return value === undefined ? undefined : { id, ...briefIn(value), data: value.subarray(headBytes + value[9]!) };
+  }
+
+  /** In no particular order. The table must not change meanwhile. */
+  *packed(): Generator<PackedJob> {
+    for (const [id, value] of this.jobs.entries()) {
+      yield { id, ...briefIn(value), data: value.subarray(headBytes + value[9]!) };
+    }
   }
 
   /** In order. The table must not change meanwhile. */

@@ -1,12 +1,19 @@
 import { jetstream } from "@nats-io/jetstream";
 import { assert } from "@effect/vitest";
 import { Effect, Layer } from "effect";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inject } from "vitest";
 import type { Jobs } from "../../src/actors/ports/jobs.ts";
 import { PushJob } from "../../src/domain/push-job.ts";
-import { type JobStore, layerJobs } from "../../src/streams/job-store.ts";
+import { reportConfig } from "../../src/node/report-config.ts";
+import { runControl } from "../../src/node/run-control.ts";
+import { layerServedJobs } from "../../src/node/served-jobs.ts";
+import type { JobStore } from "../../src/streams/job-store.ts";
 import { attempt, Nats } from "../../src/streams/nats.ts";
 import { startNats } from "./nats-server.ts";
+import { limits } from "./world.ts";
 
 /** A push job to a file. */
 export const job = (id: string, changes: object = {}): PushJob =>
@@ -20,11 +27,35 @@ export const job = (id: string, changes: object = {}): PushJob =>
     ...changes,
   } as never);
 
-/** The job store of one node. */
-export const node = (url: string, jobsMax = 20_000) =>
-  layerJobs({ partitions: 8, replicas: 1, jobsMax }).pipe(
-    Layer.provideMerge(Nats.layer({ servers: url, name: "test" })),
-  );
+/** What a node does with push jobs: it stores, rolls out and serves them. As in development, to everybody at once. */
+export const node = (url: string, jobsMax = 20_000, name = "test") =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const dataDirectory = yield* temporaryDirectory;
+      const atOnce = { rolloutCanaryPercent: 100, rolloutWatchMillis: 0, addedPercentMax: 100 };
+      const options = {
+        partitions: 8,
+        replicas: 1,
+        nodeName: name,
+        dataDirectory,
+        allowPrivateDestinations: true,
+        datasets: [],
+        limits: { ...limits, ...atOnce, jobsMax },
+      };
+      const control = Layer.effectDiscard(
+        Effect.andThen(
+          reportConfig(name, () => undefined),
+          runControl(options),
+        ),
+      );
+      return control.pipe(Layer.provideMerge(layerServedJobs(options)));
+    }),
+  ).pipe(Layer.provideMerge(Nats.layer({ servers: url, name })));
+
+const temporaryDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "spillway-test-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
+);
 
 /** A nats-server of its own for as long as the scope lives. */
 export const server = Effect.acquireRelease(
