@@ -14,7 +14,7 @@ import { configStateSubject } from "../streams/subjects.ts";
 const pollMillis = 500;
 /** What was refused for a reason that may pass by itself is tried again after so long. */
 const againMillis = 5_000;
-const readsMax = 16;
+const readsMax = 64;
 const passing: ReadonlySet<string> = new Set(["damaged", "fromTheFuture", "tooLarge"]);
 
 export interface Refused {
@@ -27,6 +27,8 @@ export interface Refused {
 export interface ConfigFollower {
   /** Why this node does not serve what it is told to; undefined: it does, as far as it knows. */
   readonly refused: () => Refused | undefined;
+  /** Called with what is about to be served, by the steady clock. */
+  readonly beforeServing: (notify: (pointer: ConfigPointer, millis: number) => void) => void;
   /** Called after each change of what is served or refused. */
   readonly onChange: (notify: () => void) => void;
 }
@@ -46,6 +48,7 @@ export const followConfig = Effect.fnUntraced(function* (
   let refusedMillis = 0;
   let isSilent = false;
   let notify = () => {};
+  let announce = (_pointer: ConfigPointer, _millis: number) => {};
   // Before the first look: nothing may be written between the two without a hint.
   yield* Effect.acquireRelease(
     Effect.sync(() =>
@@ -63,6 +66,7 @@ export const followConfig = Effect.fnUntraced(function* (
     const nowMillis = Number((yield* Clock.monotonicTimeNanos) / 1_000_000n);
     if (refused?.hash === named.hash && !(passing.has(refused.rule) && nowMillis - refusedMillis >= againMillis))
       return;
+    announce(pointer, nowMillis);
     const outcome = yield* Effect.result(
       Effect.flatMap(fetchSnapshot(store, named, serving.current(), options.limits), ({ encoded, snapshot }) =>
         serving.offer(snapshot, encoded, pointer.accepted),
@@ -113,6 +117,9 @@ export const followConfig = Effect.fnUntraced(function* (
   );
   const follower: ConfigFollower = {
     refused: () => refused,
+    beforeServing: (call) => {
+      announce = call;
+    },
     onChange: (call) => {
       notify = call;
     },

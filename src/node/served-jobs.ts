@@ -72,8 +72,6 @@ export const layerServedJobs = (
         },
         adopt: adopted.adopt,
       });
-      const jobServing = yield* makeJobServing(adopted.served(), adopted.served);
-      adopted.onAdopted(jobServing.changed);
       const known = serving.current()?.manifest;
       let notify = () => {};
       const onNews = (call: () => void) => {
@@ -96,6 +94,10 @@ export const layerServedJobs = (
       );
       adopted.onRewound(feed.rewind);
       const follower = yield* followConfig(store, serving, options);
+      // What is in force by now is the first that anybody gets to see.
+      const jobServing = yield* makeJobServing(adopted.served(), adopted.served);
+      adopted.onAdopted(jobServing.changed);
+      jobServing.changed();
       yield* Effect.logInfo("Push jobs are loaded.", {
         jobs: stored.size,
         pending: stored.pending,

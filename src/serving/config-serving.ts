@@ -1,4 +1,4 @@
-import { Clock, Effect, Result } from "effect";
+import { Clock, Effect, Queue, Result } from "effect";
 import type { Manifest } from "../snapshot/manifest.ts";
 import type { SnapshotEntry } from "../snapshot/segment.ts";
 import { entriesOf, type Snapshot } from "../snapshot/snapshot.ts";
@@ -20,7 +20,7 @@ export interface ConfigServing {
   readonly current: () => Snapshot | undefined;
   /** Its manifest as it is stored. */
   readonly encoded: () => Uint8Array | undefined;
-  /** Gate, adoption, and then the copy on disk. What is refused changes nothing. */
+  /** Gate and adoption; the copy on disk follows. What is refused changes nothing. */
   readonly offer: (next: Snapshot, encoded: Uint8Array, isAccepted: boolean) => Effect.Effect<void, ConfigRefused>;
 }
 
@@ -50,20 +50,26 @@ export const makeConfigServing = Effect.fnUntraced(function* (
     }
   }
 
+  // Served already: a disk that is slow or full must not keep a good configuration away. Of several only the last.
+  const unsaved = yield* Queue.sliding<{ readonly snapshot: Snapshot; readonly encoded: Uint8Array }>(1);
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Queue.take(unsaved).pipe(
+        Effect.flatMap(({ encoded, snapshot }) => lastKnownGood.save(snapshot, encoded)),
+        Effect.catch(({ message, path }) =>
+          Effect.logError("The configuration is served, but cannot be kept on this node's disk.", { path, message }),
+        ),
+      ),
+    ),
+  );
+
   const offer = Effect.fn("serving.offer")(function* (next: Snapshot, encoded: Uint8Array, isAccepted: boolean) {
     const { cell, isJob, limits } = options;
     const nowMillis = yield* Clock.currentTimeMillis;
     const adoption = yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, nowMillis });
     yield* options.adopt(adoption, next.manifest);
     [current, encodedCurrent] = [next, encoded];
-    // Served already: a disk that is full must not keep a good configuration away.
-    yield* lastKnownGood
-      .save(next, encoded)
-      .pipe(
-        Effect.catch(({ message, path }) =>
-          Effect.logError("The configuration is served, but cannot be kept on this node's disk.", { path, message }),
-        ),
-      );
+    Queue.offerUnsafe(unsaved, { snapshot: next, encoded });
   });
   const serving: ConfigServing = { current: () => current, encoded: () => encodedCurrent, offer };
   return serving;

@@ -147,7 +147,8 @@ describe("push jobs in KV", () => {
         const { connected } = yield* Nats;
         yield* until(connected, 10_000);
         yield* foreignPut("c", encodeJob(job("c"))).pipe(Effect.retry({ times: 20 }));
-        yield* until(() => jobs.served().byId.has("c"), 2_000);
+        // What leads has to find out first that the server is back.
+        yield* until(() => jobs.served().byId.has("c"), 10_000);
         assert.isTrue(jobs.served().byId.has("a"));
       }).pipe(Effect.provide(node(nats.url)));
     }).pipe(Effect.scoped),

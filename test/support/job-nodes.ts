@@ -42,12 +42,7 @@ export const node = (url: string, jobsMax = 20_000, name = "test") =>
         datasets: [],
         limits: { ...limits, ...atOnce, jobsMax },
       };
-      const control = Layer.effectDiscard(
-        Effect.andThen(
-          reportConfig(name, () => undefined),
-          runControl(options),
-        ),
-      );
+      const control = Layer.effectDiscard(Effect.andThen(reportConfig(name), runControl(options)));
       return control.pipe(Layer.provideMerge(layerServedJobs(options)));
     }),
   ).pipe(Layer.provideMerge(Nats.layer({ servers: url, name })));

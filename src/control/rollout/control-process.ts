@@ -11,10 +11,13 @@ import { type Proposal, proposeChanges } from "./proposal.ts";
 import { reading } from "./readings.ts";
 
 /** Without anything new it is looked so often. */
-const pollMillis = 200;
+const pollMillis = 100;
 const failureMillis = 500;
 /** How often the machine is told how late it is, or how it goes. */
 const tickMillis = 1_000;
+/** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
+const quietMillis = 150;
+const waveMillisMax = 2_000;
 
 export interface ControlProcess {
   /** Something may be to be done. Cheap, never waits. */
@@ -160,9 +163,26 @@ const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, is
   else yield* tell(desk, { type: "signals.read", breached: read.breached, ...at });
 });
 
+/** While many changes come one after the other, each would be a snapshot of its own, all but the last for nothing. */
+const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
+  const { limits, position, stored } = desk.options;
+  if (stored.pending <= limits.smallChangeJobsMax) {
+    desk.wave = undefined;
+    return false;
+  }
+  const { wave } = desk;
+  if (wave === undefined || wave.position !== position()) {
+    desk.wave = { position: position(), sinceMillis: wave?.sinceMillis ?? nowMillis, lastMillis: nowMillis };
+  }
+  const { lastMillis, sinceMillis } = desk.wave!;
+  const isOver = nowMillis - lastMillis >= quietMillis || nowMillis - sinceMillis >= waveMillisMax;
+  if (isOver) desk.wave = undefined;
+  return !isOver;
+};
+
 /** Generates what is to be in force next, unless nothing is, or it is what the gate has just refused. */
 const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
-  if (desk.state.frozen !== null) return;
+  if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
   const proposal = yield* nextProposal(desk);
   if (proposal === undefined) return;
   if (desk.refused?.key === proposal.key && desk.accept !== proposal.snapshot.hash) return;

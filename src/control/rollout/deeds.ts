@@ -15,9 +15,9 @@ import {
   saveDesk,
 } from "./desk.ts";
 import { type Proposal, proposeRollback } from "./proposal.ts";
-import { stageOf } from "./stage.ts";
+import { segmentsOf, stageOf } from "./stage.ts";
 
-const writesMax = 8;
+const writesMax = 64;
 
 /** Tells the machine, and does what follows from it, and what follows from that. Each deed may happen twice. */
 export const tell = (desk: Desk, event: RolloutEvent): Effect.Effect<void, DeskFailure> =>
@@ -90,15 +90,27 @@ const publish = Effect.fnUntraced(function* (
   const numbers = { number: target.number + 1 + step, previous: base.number, percent };
   const { encoded, snapshot } = yield* stageOf(from, content, numbers);
   yield* desk.options.store.putManifest(snapshot.manifest.number, encoded);
-  yield* point(desk, snapshot);
+  // The last step is watched no more: everybody has it.
+  yield* point(desk, snapshot, { segments: percent < 100 ? segmentsOf(percent) : undefined });
 });
 
 /** Tells all nodes. */
-const point = Effect.fnUntraced(function* (desk: Desk, snapshot: Snapshot, accepted = desk.state.accepted) {
+const point = Effect.fnUntraced(function* (
+  desk: Desk,
+  snapshot: Snapshot,
+  {
+    accepted = desk.state.accepted,
+    segments,
+  }: { readonly accepted?: boolean; readonly segments?: number | undefined } = {},
+) {
   const { store } = desk.options;
   const ref = { number: snapshot.manifest.number, hash: snapshot.hash };
   const pointer = yield* store.pointer;
-  if (pointer?.value.hash !== ref.hash) yield* store.point({ ...ref, accepted }, pointer?.revision ?? 0);
+  if (pointer?.value.hash !== ref.hash)
+    yield* store.point(
+      { ...ref, accepted, ...(segments === undefined ? {} : { watch: { segments } }) },
+      pointer?.revision ?? 0,
+    );
   desk.at.set(ref.hash, snapshot);
   desk.state = { ...desk.state, published: ref };
   yield* saveDesk(desk);
@@ -122,7 +134,7 @@ const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef |
     if (!verdict.passed && desk.options.faults.isGateOn())
       return yield* Effect.fail(`the way back is refused: ${verdict.refusals.map(({ message }) => message).join(" ")}`);
     yield* desk.options.store.putManifest(number, proposal.encoded);
-    yield* point(desk, proposal.snapshot, true);
+    yield* point(desk, proposal.snapshot, { accepted: true });
   }
   const { nowMillis } = yield* nowAt;
   // Stored together with the end of the rollout: else the same changes would be on their way again at once.

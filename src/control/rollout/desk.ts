@@ -30,6 +30,8 @@ export interface Desk {
   refused: Proposal | undefined;
   /** The hash whose blast radius a person has accepted. */
   accept: string | null;
+  /** Since when changes come one after the other, and the last one's sequence; steady clock. */
+  wave: { readonly position: number; readonly sinceMillis: number; readonly lastMillis: number } | undefined;
   /** Content that is worked with, by hash. */
   readonly at: Map<string, Snapshot>;
 }
@@ -63,6 +65,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     proposal: undefined,
     refused: undefined,
     accept: null,
+    wave: undefined,
     at: new Map(),
   };
   return desk;
