@@ -115,6 +115,8 @@ export const Limits = Schema.Struct({
   // Configuration: what one snapshot may change, and how it comes into force.
   jobsMax: atLeast(1),
   snapshotBytesMax: atLeast(65_536),
+  configBytesMax: atLeast(4_194_304),
+  configSnapshotsMax: Schema.Int.check(Schema.isBetween({ minimum: 5, maximum: 10_000 })),
   clockSkewMillisMax: atLeast(1_000),
   smallChangeJobsMax: atLeast(1),
   removedPercentMax: percent,

@@ -58,7 +58,7 @@ export const layerServedJobs = (
     Effect.gen(function* () {
       const { limits, partitions } = options;
       const bucket = yield* openJobBucket(options.replicas);
-      const store = yield* openConfigStore(options.replicas);
+      const store = yield* openConfigStore({ ...limits, replicas: options.replicas });
       let cell = (yield* bucket.describe).created;
       const table = new JobTable(partitions);
       const stored = new StoredJobs(table, partitions);

@@ -73,6 +73,9 @@ export const auditSubject = "audit.entry";
 export const configStream = "CONFIG";
 export const configSubjects = "config.>";
 export const blobSubject = (hash: string, part: number): string => `config.blob.${hash}.${part}`;
+export const partsOfBlob = (hash: string): string => `config.blob.${hash}.*`;
+export const firstPartsOfBlobs = "config.blob.*.0";
+export const manifestSubjects = "config.manifest.*";
 export const manifestSubject = (number: number): string => `config.manifest.${number}`;
 /** `pointer`: which snapshot nodes are to serve. */
 export const configStateSubject = (name: string): string => `config.state.${name}`;

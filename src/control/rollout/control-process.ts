@@ -7,6 +7,7 @@ import { tell } from "./deeds.ts";
 import { type Desk, type DeskFailure, nowAt, openDesk, publishedContent, saveDesk, steadyMillis } from "./desk.ts";
 import { lead } from "./leadership.ts";
 import { NodeReports } from "./node-reports.ts";
+import { pruneIfDue } from "./prune.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
 import { reading } from "./readings.ts";
 
@@ -120,6 +121,7 @@ const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
   switch (desk.machine.value) {
     case "idle":
       yield* proposeIfDue(desk);
+      yield* pruneIfDue(desk);
       return toldMillis;
     case "promoting":
       yield* watchAdoption(desk, steady, isDue);

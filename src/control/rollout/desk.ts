@@ -30,6 +30,8 @@ export interface Desk {
   refused: Proposal | undefined;
   /** The hash whose blast radius a person has accepted. */
   accept: string | null;
+  /** Rollouts that had ended when the store was cleared up last. */
+  prunedAt: number | undefined;
   /** Since when changes come one after the other, and the last one's sequence; steady clock. */
   wave: { readonly position: number; readonly sinceMillis: number; readonly lastMillis: number } | undefined;
   /** Content that is worked with, by hash. */
@@ -65,6 +67,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     proposal: undefined,
     refused: undefined,
     accept: null,
+    prunedAt: undefined,
     wave: undefined,
     at: new Map(),
   };
