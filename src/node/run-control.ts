@@ -1,6 +1,6 @@
 import { Effect, Result } from "effect";
 import type { Limits } from "../domain/limits.ts";
-import { type ControlOptions, noFaults } from "../control/rollout/control-options.ts";
+import { type ControlOptions, type GeneratorFaults, noFaults } from "../control/rollout/control-options.ts";
 import { type ControlProcess, runControlProcess } from "../control/rollout/control-process.ts";
 import { settingsProblems } from "../destinations/registry.ts";
 import type { Dataset } from "../domain/dataset.ts";
@@ -15,6 +15,8 @@ export interface RunControlOptions {
   readonly limits: Limits;
   readonly allowPrivateDestinations: boolean;
   readonly datasets: ReadonlyArray<Dataset>;
+  /** What a drill has armed. */
+  readonly faults?: GeneratorFaults;
 }
 
 /** The control process of this node: it works while no other node's leads. */
@@ -27,7 +29,7 @@ export const runControl = Effect.fnUntraced(function* (options: RunControlOption
 
 const controlOptionsOf = (
   { bucket, cell, feed, serving, store, stored }: NodeConfiguration["Service"],
-  { allowPrivateDestinations, datasets, limits, nodeName }: RunControlOptions,
+  { allowPrivateDestinations, datasets, faults = noFaults, limits, nodeName }: RunControlOptions,
 ): ControlOptions => {
   const catalogue = Buffer.from(JSON.stringify(datasets.toSorted((a, b) => (a.name < b.name ? -1 : 1))));
   return {
@@ -66,7 +68,7 @@ const controlOptionsOf = (
     },
     trafficOf: () => undefined,
     catalogue: () => catalogue,
-    faults: noFaults,
+    faults,
     ended: Effect.fnUntraced(function* ({ number, reason, result }) {
       yield* rolloutEnded(result);
       if (result === "complete") yield* Effect.logInfo("A configuration is in force everywhere.", { number });

@@ -125,7 +125,8 @@ const refuse = (rule: ConfigRefused["rule"], { number }: Manifest, message: stri
 
 const checkManifest = Effect.fnUntraced(function* (manifest: Manifest, facts: ServingFacts) {
   const { cell, current, limits, nowMillis } = facts;
-  if (cell !== undefined && manifest.cell !== cell)
+  // Accepted, it is the one that a node brought along whose store of jobs was lost.
+  if (cell !== undefined && manifest.cell !== cell && !facts.isAccepted)
     return yield* refuse("otherCell", manifest, `it is of the cluster ${manifest.cell}, this node is of ${cell}`);
   if (current !== undefined && current.manifest.cell !== manifest.cell && !facts.isAccepted)
     return yield* refuse("otherCell", manifest, "the job store was replaced, and nobody has accepted that");

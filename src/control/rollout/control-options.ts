@@ -41,8 +41,8 @@ export interface ControlOptions {
 export interface GeneratorFaults {
   readonly changed: (entries: Iterable<SnapshotEntry>) => Iterable<SnapshotEntry>;
   readonly generated: (generated: Generated) => Generated;
-  /** Whether one of these faults is on: then it is generated even if nothing has changed. */
-  readonly isArmed: () => boolean;
+  /** Names the faults that are on; empty: none. With another name it is generated even if nothing has changed. */
+  readonly armed: () => string;
   /** Whether snapshots are judged at all. */
   readonly isGateOn: () => boolean;
 }
@@ -50,7 +50,7 @@ export interface GeneratorFaults {
 export const noFaults: GeneratorFaults = {
   changed: (entries) => entries,
   generated: (generated) => generated,
-  isArmed: () => false,
+  armed: () => "",
   isGateOn: () => true,
 };
 

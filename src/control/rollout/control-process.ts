@@ -201,8 +201,8 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   const isNew = base !== undefined && base.manifest.catalogue.hash !== catalogue;
   // A cluster that has no job yet needs no configuration either.
   if (base === undefined && options.stored.size === 0) return undefined;
-  if (options.stored.pending === 0 && !isNew && !options.faults.isArmed()) return undefined;
-  const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.isArmed()}`;
+  if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
+  const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
   if (desk.proposal?.key === key) return desk.proposal;
   const made = yield* Effect.result(proposeChanges(options, base, state.highest + 1, key));
   if (Result.isFailure(made)) return yield* Effect.fail(`no configuration can be generated: ${made.failure}`);
