@@ -129,6 +129,8 @@ export const Limits = Schema.Struct({
   rolloutAdoptMillisMax: atLeast(1_000),
   rolloutSilenceMillisMax: atLeast(1_000),
   rolloutBreachesMax: atLeast(1),
+  /** 0: what is removed is gone at once. */
+  removalGraceSeconds: atLeast(0),
   rolloutHistoryMax: Schema.Int.check(Schema.isBetween({ minimum: 2, maximum: 1_000 })),
   // The control thread.
   controlAnswerMillisMax: Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 10_000 })),

@@ -45,6 +45,9 @@ export class NodeConfiguration extends Context.Service<
   }
 >()("spillway/node/NodeConfiguration") {}
 
+/** How often what was removed is looked at, whether it is long enough ago. */
+const graceMillis = 1_000;
+
 type Failure = NatsError | TopologyMismatch | JobStoreError | ConfigStoreError;
 
 /**
@@ -62,7 +65,7 @@ export const layerServedJobs = (
       let cell = (yield* bucket.describe).created;
       const table = new JobTable(partitions);
       const stored = new StoredJobs(table, partitions);
-      const adopted = adoptInto(table, stored, () => cell);
+      const adopted = adoptInto(table, stored, { ...limits, cell: () => cell });
       const serving = yield* makeConfigServing(lastKnownGoodIn(join(options.dataDirectory, "configuration")), {
         limits,
         cell: () => cell,
@@ -98,6 +101,7 @@ export const layerServedJobs = (
       const jobServing = yield* makeJobServing(adopted.served(), adopted.served);
       adopted.onAdopted(jobServing.changed);
       jobServing.changed();
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(graceMillis), adopted.endGrace)));
       yield* Effect.logInfo("Push jobs are loaded.", {
         jobs: stored.size,
         pending: stored.pending,

@@ -44,7 +44,7 @@ export const makeConfigServing = Effect.fnUntraced(function* (
       });
       [current, encodedCurrent] = [undefined, undefined];
     } else {
-      yield* options.adopt({ put: whole.success, removed: [] }, current.manifest);
+      yield* options.adopt(whole.success, current.manifest);
       const { number, totals } = current.manifest;
       yield* Effect.logInfo("The last known good configuration is served.", { number, jobs: totals.jobs });
     }
@@ -75,12 +75,14 @@ export const makeConfigServing = Effect.fnUntraced(function* (
   return serving;
 });
 
-const wholeOf = (snapshot: Snapshot): Result.Result<ReadonlyArray<SnapshotEntry>, string> => {
-  const all: Array<SnapshotEntry> = [];
+/** Everything that a snapshot holds, as if nothing had been served before it. */
+const wholeOf = (snapshot: Snapshot): Result.Result<Adoption, string> => {
+  const put: Array<SnapshotEntry> = [];
+  const removed: Array<SnapshotEntry> = [];
   for (let segment = 0; segment < snapshot.manifest.segments.length; segment++) {
     const entries = entriesOf(snapshot, segment);
     if (Result.isFailure(entries)) return Result.fail(`segment ${segment}: ${entries.failure.message}`);
-    for (const entry of entries.success) if (entry.state !== "removed") all.push(entry);
+    for (const entry of entries.success) (entry.state === "removed" ? removed : put).push(entry);
   }
-  return Result.succeed(all);
+  return Result.succeed({ put, removed });
 };

@@ -53,8 +53,15 @@ export interface ServingFacts {
 /** Segments whose bytes this node has yet to read, and the jobs in them: what is to be put or taken out. */
 export interface Adoption {
   readonly put: ReadonlyArray<SnapshotEntry>;
-  /** Ids that are served no more. */
-  readonly removed: ReadonlyArray<string>;
+  readonly removed: ReadonlyArray<RemovedEntry>;
+}
+
+/** A job that is served no more. */
+export interface RemovedEntry {
+  readonly id: string;
+  readonly revision: number;
+  /** What its last settings were and when it was removed (`removal.ts`); empty where nothing tells. */
+  readonly data: Uint8Array;
 }
 
 /**
@@ -69,7 +76,7 @@ export const admit = Effect.fn("serving.admit")(function* (
 ): Effect.fn.Return<Adoption, ConfigRefused> {
   yield* checkManifest(next.manifest, facts);
   const put: Array<SnapshotEntry> = [];
-  const removed: Array<string> = [];
+  const removed: Array<RemovedEntry> = [];
   const isRollback = next.manifest.rollbackOf !== undefined;
   const isSameStore = facts.current === undefined || facts.current.manifest.cell === next.manifest.cell;
   const before = facts.current?.manifest.totals;
@@ -91,7 +98,7 @@ export const admit = Effect.fn("serving.admit")(function* (
       // Revisions of two stores cannot be compared.
       if (isSameStore) yield* checkSuccession(was, entry, next.manifest);
       if (was?.state === "enabled" && entry.state !== "enabled") stopped += 1;
-      if (entry.state === "removed") removed.push(entry.id);
+      if (entry.state === "removed") removed.push(entry);
       else if (was?.revision !== entry.revision || was.state !== entry.state || !isSameStore) put.push(entry);
     }
     for (const left of served.values()) {
@@ -99,7 +106,7 @@ export const admit = Effect.fn("serving.admit")(function* (
       if (!isRollback)
         return yield* refuse("absentWithoutOrder", next.manifest, `the job ${left.id} is gone and nothing says why`);
       if (left.state === "enabled") stopped += 1;
-      removed.push(left.id);
+      removed.push({ id: left.id, revision: left.revision, data: noData });
     }
   }
   const { enabled, jobs } = next.manifest.totals;
@@ -189,3 +196,5 @@ const checkShrinking = (stopped: number, manifest: Manifest, { current, isAccept
     ? Effect.void
     : refuse("shrunk", manifest, `${stopped} of ${enabled} enabled jobs would be served no more`);
 };
+
+const noData = new Uint8Array();

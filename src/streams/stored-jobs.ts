@@ -8,6 +8,8 @@ export interface PendingRemoval {
   /** Of the removal. */
   readonly revision: number;
   readonly pairKey: string;
+  /** Its last settings, as they are served; empty when they are not. */
+  readonly last: Uint8Array;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface PendingRemoval {
 export class StoredJobs {
   private readonly served: JobTable;
   private readonly waiting: JobTable;
-  private readonly removed = new Map<string, Omit<PendingRemoval, "id">>();
+  private readonly removed = new Map<string, Omit<PendingRemoval, "id" | "last">>();
   /** What is served was made from another store: equal revisions say nothing. */
   private isOtherStore = false;
   private count: number;
@@ -97,7 +99,9 @@ export class StoredJobs {
   }
 
   *pendingRemovals(): Generator<PendingRemoval> {
-    for (const [id, removal] of this.removed) yield { id, ...removal };
+    for (const [id, removal] of this.removed) {
+      yield { id, ...removal, last: this.served.packedOf(id)?.data ?? new Uint8Array() };
+    }
   }
 
   /** After many have come: gives back what was in reserve for more. */

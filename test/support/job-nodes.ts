@@ -41,7 +41,7 @@ export interface ConfigNodeOptions {
 }
 
 /** As in development: everything goes to everybody at once. */
-const atOnce = { rolloutCanaryPercent: 100, rolloutWatchMillis: 0, addedPercentMax: 100 };
+const atOnce = { rolloutCanaryPercent: 100, rolloutWatchMillis: 0, addedPercentMax: 100, removalGraceSeconds: 0 };
 
 /** What a node does with push jobs: it stores, rolls out and serves them. */
 export const configNode = (url: string, over: ConfigNodeOptions = {}) =>

@@ -31,7 +31,8 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
   number: number,
   key: string,
 ) {
-  const { entries, position } = waitingChanges(options.stored, options.position(), options.limits.smallChangeJobsMax);
+  const nowMillis = yield* Clock.currentTimeMillis;
+  const { entries, position } = waitingChanges(options.stored, options.position(), { ...options.limits, nowMillis });
   const generated = yield* generate({
     previous: base,
     cell: options.cell(),
@@ -42,7 +43,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     catalogue: options.catalogue(),
     author: options.node,
     reason: "the job store was changed",
-    nowMillis: yield* Clock.currentTimeMillis,
+    nowMillis,
   });
   const { blobs, encoded, hash, manifest } = options.faults.generated(generated);
   const snapshot: Snapshot = { manifest, hash, blob: (name) => blobs.get(name) ?? base?.blob(name) };

@@ -1,3 +1,4 @@
+import { encodeRemoval } from "../../snapshot/removal.ts";
 import type { SnapshotEntry } from "../../snapshot/segment.ts";
 import type { StoredJobs } from "../../streams/stored-jobs.ts";
 
@@ -10,14 +11,17 @@ export interface WaitingChanges {
 
 /** So many customers with a small change each have theirs one after the other; more are a wave, and go together. */
 const customersMax = 8;
-const noData = new Uint8Array();
 
 /**
  * Customers whose change is small come one by one, the oldest change first: each is live at once, whatever the others
  * do. Everything else is one snapshot.
  */
-export const waitingChanges = (stored: StoredJobs, position: number, smallChangeJobsMax: number): WaitingChanges => {
-  const all = { [Symbol.iterator]: () => entriesIn(stored) };
+export const waitingChanges = (
+  stored: StoredJobs,
+  position: number,
+  { nowMillis, smallChangeJobsMax }: { readonly nowMillis: number; readonly smallChangeJobsMax: number },
+): WaitingChanges => {
+  const all = { [Symbol.iterator]: () => entriesIn(stored, nowMillis) };
   if (stored.pending > customersMax * smallChangeJobsMax) return { entries: all, position };
   const byCustomer = new Map<string, Array<SnapshotEntry>>();
   for (const entry of all) {
@@ -33,12 +37,12 @@ export const waitingChanges = (stored: StoredJobs, position: number, smallChange
 
 const oldest = (entries: ReadonlyArray<SnapshotEntry>): number => Math.min(...entries.map(({ revision }) => revision));
 
-function* entriesIn(stored: StoredJobs): Generator<SnapshotEntry> {
+function* entriesIn(stored: StoredJobs, nowMillis: number): Generator<SnapshotEntry> {
   for (const { data, enabled, id, pairKey, revision } of stored.pendingPuts()) {
     yield { id, state: enabled ? "enabled" : "disabled", revision, ...pairOf(pairKey), data };
   }
-  for (const { id, pairKey, revision } of stored.pendingRemovals()) {
-    yield { id, state: "removed", revision, ...pairOf(pairKey), data: noData };
+  for (const { id, last, pairKey, revision } of stored.pendingRemovals()) {
+    yield { id, state: "removed", revision, ...pairOf(pairKey), data: encodeRemoval({ millis: nowMillis, last }) };
   }
 }
 
