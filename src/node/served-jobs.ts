@@ -40,6 +40,8 @@ export class NodeConfiguration extends Context.Service<
     readonly follower: ConfigFollower;
     /** Identity of the job store. */
     readonly cell: () => string;
+    /** Whether forwarders and owners act on what was adopted last. */
+    readonly isInForce: () => boolean;
     /** Calls when the store has something new. */
     readonly onNews: (notify: () => void) => void;
   }
@@ -107,15 +109,15 @@ export const layerServedJobs = (
         pending: stored.pending,
         serves: serving.current()?.manifest.number ?? "none",
       });
+      const isInForce = () => jobServing.served() === adopted.served().set;
       const isServed = (revision: number) =>
-        jobServing.servedPosition() >= revision ||
-        (stored.pending === 0 && feed.position() >= revision && jobServing.served() === adopted.served().set);
+        jobServing.servedPosition() >= revision || (stored.pending === 0 && feed.position() >= revision && isInForce());
       const view = makeJobView({ entries: stored, position: feed.position, nudge: feed.nudge });
       return Context.make(JobStore, makeJobStore({ bucket, view, jobsMax: limits.jobsMax }, isServed)).pipe(
         Context.add(Jobs, makeJobs({ bucket, stored, serving: jobServing })),
         Context.add(
           NodeConfiguration,
-          NodeConfiguration.of({ bucket, store, stored, feed, serving, follower, cell: () => cell, onNews }),
+          NodeConfiguration.of({ bucket, store, stored, feed, serving, follower, cell: () => cell, isInForce, onNews }),
         ),
       );
     }),
