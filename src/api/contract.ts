@@ -1,9 +1,11 @@
 import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
+import { DrillState } from "../domain/drill-state.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
 import { HostReport, hostsAnswerMax } from "./host-reports.ts";
 import { BuffersGroup } from "./buffers-contract.ts";
+import { DrillGroup } from "./drill-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
@@ -109,7 +111,13 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
 
 export class HealthGroup extends HttpApiGroup.make("health").add(
   HttpApiEndpoint.get("healthz", "/healthz", {
-    success: Schema.Struct({ status: Schema.Literal("ok") }),
+    /** `drill`: the node was started for drills; what they have armed or switched off is told beside it. */
+    success: Schema.Struct({
+      status: Schema.Literal("ok"),
+      drill: Schema.optionalKey(Schema.Literal(true)),
+      faults: Schema.optionalKey(DrillState.fields.faults),
+      guardsOff: Schema.optionalKey(DrillState.fields.guardsOff),
+    }),
     /** Of the control address alone: the main thread has been stuck for too long. */
     error: Unavailable,
   }).annotateMerge(OpenApi.annotations({ summary: "The process is alive; needs no token" })),
@@ -138,6 +146,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(DrillGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -148,6 +157,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(DrillGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

@@ -9,6 +9,8 @@ import type { BufferCommands, BuffersView } from "./buffers-port.ts";
 import { DocumentedApi, openapiPath, SpillwayApi } from "./contract.ts";
 import type { DeadLettersAdmin } from "./dead-letters-port.ts";
 import { BuffersHandlers } from "./handlers/buffers.ts";
+import type { DrillAdmin } from "./drill-port.ts";
+import { DrillHandlers } from "./handlers/drill.ts";
 import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
@@ -67,6 +69,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | BufferCommands
   | ReceiptsView
   | AuditTrail
+  | DrillAdmin
   | LimitsView
   | HostsView
   | Scope.Scope
@@ -116,6 +119,7 @@ const routedHandler = Effect.gen(function* () {
         BuffersHandlers,
         ReceiptsHandlers,
         AuditHandlers,
+        DrillHandlers,
       ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),

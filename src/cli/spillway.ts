@@ -4,6 +4,7 @@ import { books } from "./books.ts";
 import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
+import { drill } from "./drill/drill.ts";
 import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { hosts } from "./hosts.ts";
@@ -41,6 +42,7 @@ export const spillway = Command.make("spillway").pipe(
     hosts,
     limits,
     audit,
+    drill,
     version,
   ]),
 );

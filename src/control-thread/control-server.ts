@@ -5,7 +5,7 @@ import type { RoutedAnswer } from "../api/routed-request.ts";
 import { forwardUpgrades } from "./forward-upgrade.ts";
 import { KnownAnswers } from "./known-answers.ts";
 import type { MainLine } from "./main-line.ts";
-import type { ControlThreadLimits } from "./messages.ts";
+import type { ControlThreadLimits, HealthDetails } from "./messages.ts";
 import { healthAnswer, type OwnAnswer, ReadCounts, unreadyAnswer } from "./own-answers.ts";
 import { type PulseWatch, pulseMillis } from "./pulse.ts";
 import { Reads, type Reply } from "./reads.ts";
@@ -34,6 +34,8 @@ export class ControlServer {
   private readonly bodies = new Bodies();
   private readonly counts = new ReadCounts();
   private readonly ticking: NodeJS.Timeout;
+  /** Told by `/healthz` beside the status. */
+  health: HealthDetails = {};
   private unreadBytes = 0;
   private closing = false;
 
@@ -105,7 +107,7 @@ export class ControlServer {
   }
 
   private ownAnswer(path: string, silentMillisMax: number): OwnAnswer | undefined {
-    if (path === "/healthz") return healthAnswer(this.silentMillis(), silentMillisMax);
+    if (path === "/healthz") return healthAnswer(this.silentMillis(), silentMillisMax, this.health);
     return path === "/readyz" ? unreadyAnswer(this.silentMillis(), silentMillisMax) : undefined;
   }
 

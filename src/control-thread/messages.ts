@@ -11,8 +11,13 @@ export type ToMain =
 
 export type ToControl =
   | { readonly type: "answer"; readonly id: number; readonly answer: RoutedAnswer }
+  /** What `/healthz` tells beside the status: of a drill, on a node that was started for drills. */
+  | { readonly type: "health"; readonly more: HealthDetails }
   /** End, after the answers that are being written. */
   | { readonly type: "close" };
+
+/** Opaque here; the API says what it is. */
+export type HealthDetails = Readonly<Record<string, unknown>>;
 
 /** What the control thread is started with. It never learns the token itself. */
 export interface ControlThreadData {
@@ -24,6 +29,7 @@ export interface ControlThreadData {
   /** Counts the turns of the main thread's event loop; see `Pulse`. */
   readonly pulse: SharedArrayBuffer;
   readonly limits: ControlThreadLimits;
+  readonly health: HealthDetails;
 }
 
 export interface ControlThreadLimits {

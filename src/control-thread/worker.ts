@@ -22,7 +22,13 @@ const server = new ControlServer({
   pulse: new PulseWatch(data.pulse, performance.now()),
 });
 
+server.health = data.health;
+
 main.on("message", (message: ToControl) => {
+  if (message.type === "health") {
+    server.health = message.more;
+    return;
+  }
   if (message.type === "answer") return line.answered(message.id, message.answer);
   server.close();
   server.http.once("close", () => main.close());

@@ -31,6 +31,7 @@ export class Doorkeeper {
   private readonly backlogs: Backlogs["Service"];
   private readonly admission: NodeAdmission["Service"];
   private readonly now: () => number;
+  private readonly isGuarded: () => boolean;
   private readonly partitions: ReadonlyArray<Partition>;
   private lookedMillis = Number.NEGATIVE_INFINITY;
   private hasCause = false;
@@ -41,10 +42,13 @@ export class Doorkeeper {
     admission: NodeAdmission["Service"],
     limits: PressureLimits,
     now: () => number,
+    /** Off only in a drill: then everybody is let in, whatever it costs. */
+    isGuarded: () => boolean = () => true,
   ) {
     this.backlogs = backlogs;
     this.admission = admission;
     this.now = now;
+    this.isGuarded = isGuarded;
     this.partitions = Array.from({ length: backlogs.partitions }, () => ({
       pressure: new PartitionPressure(limits),
       shares: new FairShares(now()),
@@ -54,6 +58,7 @@ export class Doorkeeper {
   /** For one body: the same answer for all records of a pair. Undefined when nobody is held back. */
   verdicts(): Verdicts | undefined {
     this.look();
+    if (!this.isGuarded()) return undefined;
     const state = this.admission.state();
     if (!this.hasCause && state !== "surging" && state !== "closed") return undefined;
     const known = new Map<Pair, HeldBackReason | undefined>();

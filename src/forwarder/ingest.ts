@@ -1,6 +1,7 @@
 import { Cause, Clock, Effect, Exit, FiberSet, Result, type Scope } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Backlogs } from "../actors/ports/backlogs.ts";
+import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { Jobs } from "../actors/ports/jobs.ts";
 import { NodeAdmission } from "../actors/ports/node-admission.ts";
 import { type AckTimeout, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
@@ -67,7 +68,9 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   const door = new Door();
   const node = yield* NodeAdmission;
   const indexes = new PairIndexes(node.see);
-  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now);
+  const drill = yield* DrillFaults;
+  const isGuarded = () => drill.isGuardOn("admission");
+  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now, isGuarded);
   const parts: Parts = { ...options, outbox, jobs, indexes, keeper, run, now, admission, door, metrics };
   const close = Effect.callback<void>((resume) => admission.close(() => resume(Effect.void))).pipe(
     // What is not acknowledged then was not promised to anybody.

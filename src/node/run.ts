@@ -2,8 +2,10 @@ import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
 import { Owner } from "../actors/owner.ts";
+import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import type { Limits } from "../domain/limits.ts";
 import { residentBuffersDefault } from "../domain/residency-default.ts";
+import { DrillAdmin } from "../api/drill-port.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
@@ -33,6 +35,7 @@ import { packageVersion } from "../cli/package-version.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
 import { makeBuffersView } from "./buffers-view.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
+import { makeNodeDrill, type NodeDrill } from "./drill-faults.ts";
 import { makeInspectableBuffers } from "./inspectable-buffers.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
@@ -59,6 +62,8 @@ export interface NodeOptions {
   /** The same, of the control address. */
   readonly controlListen: string | undefined;
   readonly jobsFile: string | undefined;
+  /** Started for drills; undefined: as the settings say. */
+  readonly drill?: boolean | undefined;
 }
 
 const startError = (error: { readonly message: string }) => new NodeStartError({ message: error.message });
@@ -80,8 +85,13 @@ export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartErro
       const servers = embedded?.url ?? settings.nats.servers;
       const nats = Nats.layer({ servers, name: settings.nodeName, token: settings.nats.token });
       const layer = layerNode({ ...settings, replicas: settings.nats.replicas }).pipe(Layer.provideMerge(nats));
-      const context = yield* Layer.build(layer).pipe(Effect.mapError((error) => startError(describe(error, servers))));
-      return yield* operate(settings, options, embedded).pipe(Effect.provideContext(context));
+      const drill = yield* makeNodeDrill(settings.drill);
+      return yield* Effect.gen(function* () {
+        const context = yield* Layer.build(layer).pipe(
+          Effect.mapError((error) => startError(describe(error, servers))),
+        );
+        return yield* operate(settings, options, embedded, drill).pipe(Effect.provideContext(context));
+      }).pipe(Effect.provideService(DrillFaults, drill.switches));
     }),
   );
 
@@ -94,12 +104,20 @@ const withResidency = (limits: Limits): Limits => {
   return { ...limits, residentBuffersMax: residentBuffersDefault(memory, heap) };
 };
 
-const sourcesOf = ({ configFile, controlListen, dataDirectory, listen, mode }: NodeOptions): SettingsSources => ({
+const sourcesOf = ({
+  configFile,
+  controlListen,
+  dataDirectory,
+  drill,
+  listen,
+  mode,
+}: NodeOptions): SettingsSources => ({
   ...(mode === "dev" ? { profile: "development" } : {}),
   ...(configFile === undefined ? {} : { configFile }),
   overrides: {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(listen === undefined ? {} : { listen: addressOf(listen) }),
+    ...(drill === undefined ? {} : { drill }),
     ...(controlListen === undefined ? {} : { controlListen: addressOf(controlListen) }),
   },
 });
@@ -131,6 +149,7 @@ const operate = Effect.fnUntraced(function* (
   settings: Settings,
   options: NodeOptions,
   embedded: EmbeddedServer | undefined,
+  drill: NodeDrill,
 ) {
   const owner = yield* Owner;
   const owns = settings.roles.includes("owner");
@@ -184,10 +203,11 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(ReceiptsView, receipts),
     Effect.provideService(AuditTrail, auditTrailOf(auditLog)),
     Effect.provideService(LimitsView, limits),
+    Effect.provideService(DrillAdmin, yield* drill.admin((name) => name in settings.limits)),
     Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),
     Effect.mapError(startError),
   );
-  const control = yield* startControl(settings, api);
+  const control = yield* startControl(settings, api, drill);
   // The last finalizer is the first to run: while everything below it still works, the control address included.
   yield* Effect.addFinalizer(() =>
     shutDown(api, Effect.andThen(ingest.close, refusalReceipts.finish), owner.drain, draining),
@@ -196,7 +216,7 @@ const operate = Effect.fnUntraced(function* (
   return yield* Effect.never;
 });
 
-const startControl = (settings: Settings, api: Served) =>
+const startControl = (settings: Settings, api: Served, drill: NodeDrill) =>
   startControlThread({
     ...settings.controlListen,
     orAnyPort: settings.controlListen.derived,
@@ -204,7 +224,14 @@ const startControl = (settings: Settings, api: Served) =>
     dataUrl: api.url,
     limits: settings.limits,
     answer: api.answer,
-  }).pipe(Effect.mapError(startError));
+    health: () => {
+      const state = drill.now();
+      return state === undefined ? {} : { drill: true, ...state };
+    },
+  }).pipe(
+    Effect.tap(({ healthChanged }) => Effect.sync(() => drill.onChange(healthChanged))),
+    Effect.mapError(startError),
+  );
 
 /** The control address still answers while the node drains: it must not call the node ready. */
 const unreadyWhen = (draining: { readonly now: boolean }, view: NodeView["Service"]): NodeView["Service"] => ({

@@ -14,6 +14,7 @@ import {
   type WrittenJob,
 } from "../../src/api/ports.ts";
 import type { HostReport } from "../../src/api/host-reports.ts";
+import { DrillAdmin } from "../../src/api/drill-port.ts";
 import { HostsView } from "../../src/api/hosts-port.ts";
 import { LimitsView } from "../../src/api/limits-port.ts";
 import type { BooksReport, LimitReport } from "../../src/api/reports.ts";
@@ -24,6 +25,7 @@ import { idPageOf } from "../../src/domain/id-page.ts";
 import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
 import { FakeBuffers } from "./fake-buffers.ts";
+import { FakeDrill } from "./fake-drill.ts";
 import { FakeDeadLetters } from "./fake-dead-letters.ts";
 import { FakeAudit } from "./fake-audit.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
@@ -39,6 +41,7 @@ export class FakeNode {
   readonly buffers = new FakeBuffers();
   readonly receipts = new FakeReceipts();
   readonly audit = new FakeAudit();
+  readonly drill = new FakeDrill();
   revision = 0;
   down = false;
   ready = true;
@@ -166,6 +169,7 @@ export class FakeNode {
       Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
       this.audit.layer,
+      Layer.succeed(DrillAdmin, this.drill.admin),
     );
   }
 }

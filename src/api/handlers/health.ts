@@ -3,6 +3,7 @@ import { HttpApiBuilder } from "effect/http-api";
 import { PrometheusMetrics } from "effect/observability";
 import { recordBooks } from "../../observability/books-metrics.ts";
 import { SpillwayApi } from "../contract.ts";
+import { DrillAdmin } from "../drill-port.ts";
 import { NotReady } from "../failures.ts";
 import { NodeView } from "../ports.ts";
 
@@ -11,6 +12,7 @@ export const HealthHandlers = HttpApiBuilder.group(
   "health",
   Effect.fn(function* (handlers) {
     const view = yield* NodeView;
+    const drill = yield* DrillAdmin;
     // Scrapers that come in a crowd must not make the node sum its books for each of them.
     const gauges = yield* Effect.cachedWithTTL(
       view.booksInMemory.pipe(Effect.flatMap(recordBooks), Effect.ignore),
@@ -18,7 +20,10 @@ export const HealthHandlers = HttpApiBuilder.group(
     );
 
     return handlers.handleAll({
-      healthz: () => Effect.succeed({ status: "ok" as const }),
+      healthz: () =>
+        Effect.map(drill.state, (state) =>
+          state === undefined ? { status: "ok" as const } : { status: "ok" as const, drill: true as const, ...state },
+        ),
       readyz: Effect.fnUntraced(function* () {
         const checks = yield* view.readiness;
         const failing = checks.filter((check) => !check.ready);
