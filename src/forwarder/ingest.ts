@@ -2,6 +2,7 @@ import { Cause, Clock, Effect, Exit, FiberSet, Result, type Scope } from "effect
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Backlogs } from "../actors/ports/backlogs.ts";
 import { emptyJobSet, Jobs } from "../actors/ports/jobs.ts";
+import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { NodeAdmission } from "../actors/ports/node-admission.ts";
 import { type AckTimeout, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
 import type { Dataset } from "../domain/dataset.ts";
@@ -67,7 +68,7 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   const door = new Door();
   const node = yield* NodeAdmission;
   const indexes = new PairIndexes(node.see);
-  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now);
+  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now, yield* KillSwitches);
   const parts: Parts = { ...options, outbox, jobs, indexes, keeper, run, now, admission, door, metrics };
   const close = Effect.callback<void>((resume) => admission.close(() => resume(Effect.void))).pipe(
     // What is not acknowledged then was not promised to anybody.

@@ -1,0 +1,27 @@
+import { Effect } from "effect";
+import type { KillSwitchesView } from "../ports/kill-switches.ts";
+import type { Running } from "./push.ts";
+
+/** So many in one turn of the event loop: it may be all buffers of the node that were held. */
+const turnBuffersMax = 250;
+
+/** Lets go on what was held for a kill switch that is off now: each waits for its next look otherwise. */
+export const resumeHeld = Effect.fnUntraced(function* (
+  running: ReadonlyMap<string, Running>,
+  switches: KillSwitchesView,
+) {
+  let resumed = 0;
+  for (const each of [...running.values()]) {
+    const { buffer, heldAt } = each;
+    if (heldAt === undefined) continue;
+    const { customer, dataset } = buffer.effective.job;
+    if (switches.current().holding(customer, dataset, heldAt) !== undefined) continue;
+    each.heldAt = undefined;
+    // It may have gone on, been isolated or drained meanwhile: then it is not for us to begin.
+    if (buffer.actor?.delivery() !== "backingOff") continue;
+    buffer.actor.send({ type: "buffer.resume" });
+    resumed += 1;
+    if (resumed % turnBuffersMax === 0) yield* Effect.yieldNow;
+  }
+  if (resumed > 0) yield* Effect.logInfo("Buffers go on after a kill switch was taken away.", { buffers: resumed });
+});

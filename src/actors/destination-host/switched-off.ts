@@ -1,0 +1,22 @@
+import { nameOfSwitch } from "../../domain/kill-switch.ts";
+import { deferred, type PushOutcome } from "../../domain/push-outcome.ts";
+import type { PushJob } from "../../domain/push-job.ts";
+import type { KillSwitchesView } from "../ports/kill-switches.ts";
+
+/**
+ * What is held looks again so often by itself. Seldom, for it may be everything; whoever takes a switch away wakes what
+ * was held for it.
+ */
+export const heldRetryMillis = 15_000;
+
+/** The outcome of a push that must not begin; undefined: it may. */
+export const switchedOff = (
+  switches: KillSwitchesView,
+  { customer, dataset }: Pick<PushJob, "customer" | "dataset">,
+  host: string,
+): PushOutcome | undefined => {
+  const held = switches.current().holding(customer, dataset, host);
+  if (held === undefined) return undefined;
+  const detail = `not tried: the kill switch for ${nameOfSwitch(held)} is on`;
+  return deferred("switched-off", detail, { retryAfterMillis: heldRetryMillis, ambiguous: false });
+};
