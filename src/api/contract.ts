@@ -1,6 +1,7 @@
 import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
+import { SwitchKind } from "../domain/kill-switch.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
 import { HostReport, hostsAnswerMax } from "./host-reports.ts";
 import { BuffersGroup } from "./buffers-contract.ts";
@@ -11,6 +12,7 @@ import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditGroup } from "./audit-contract.ts";
+import { SwitchesGroup } from "./switches-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -109,7 +111,11 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
 
 export class HealthGroup extends HttpApiGroup.make("health").add(
   HttpApiEndpoint.get("healthz", "/healthz", {
-    success: Schema.Struct({ status: Schema.Literal("ok") }),
+    success: Schema.Struct({
+      status: Schema.Literal("ok"),
+      /** How many kill switches of each kind are on; absent while none is. */
+      killSwitches: Schema.optionalKey(Schema.Record(SwitchKind, Schema.optionalKey(Schema.Int))),
+    }),
     /** Of the control address alone: the main thread has been stuck for too long. */
     error: Unavailable,
   }).annotateMerge(OpenApi.annotations({ summary: "The process is alive; needs no token" })),
@@ -138,6 +144,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(SwitchesGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -148,6 +155,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(SwitchesGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

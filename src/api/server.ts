@@ -15,6 +15,7 @@ import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { AuditHandlers } from "./handlers/audit.ts";
+import { SwitchesHandlers } from "./handlers/switches.ts";
 import { AuditTrail } from "./audit-port.ts";
 import { audited } from "./audited.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
@@ -26,6 +27,7 @@ import type { LimitsView } from "./limits-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
 import type { ReceiptsView } from "./receipts-port.ts";
+import type { SwitchesAdmin } from "./switches-port.ts";
 import { answerRefusals } from "./refusals.ts";
 import type { RoutedAnswer, RoutedRequest } from "./routed-request.ts";
 
@@ -67,6 +69,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | BufferCommands
   | ReceiptsView
   | AuditTrail
+  | SwitchesAdmin
   | LimitsView
   | HostsView
   | Scope.Scope
@@ -116,6 +119,7 @@ const routedHandler = Effect.gen(function* () {
         BuffersHandlers,
         ReceiptsHandlers,
         AuditHandlers,
+        SwitchesHandlers,
       ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),

@@ -85,9 +85,12 @@ const exchange = async (
 
 /** Who changes something, and why: for the audit log. */
 const accountOf = ({ reason }: Connection): Readonly<Record<string, string>> => ({
-  "spillway-actor": headerText(`${userName()}@${hostname()}`),
+  "spillway-actor": headerText(actorName()),
   ...(reason === undefined ? {} : { "spillway-reason": headerText(reason) }),
 });
+
+/** Who runs this command, for the audit log. */
+export const actorName = (): string => `${userName()}@${hostname()}`;
 
 /** A process may run under a number that has no name. */
 const userName = (): string => {

@@ -7,6 +7,7 @@ import { dev } from "./dev.ts";
 import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { hosts } from "./hosts.ts";
+import { kill } from "./kill/kill.ts";
 import { limits } from "./limits.ts";
 import { receipts } from "./receipts.ts";
 import { replay } from "./replay.ts";
@@ -39,6 +40,7 @@ export const spillway = Command.make("spillway").pipe(
     replays,
     inspect,
     hosts,
+    kill,
     limits,
     audit,
     version,

@@ -37,8 +37,6 @@ export class SwitchSet {
   }
 }
 
-export const noSwitches = new SwitchSet([]);
-
 const narrowing = (by: ByTarget, customer: string, dataset: string): KillSwitch | undefined =>
   by.everything.get("") ?? by.dataset.get(dataset) ?? by.customer.get(customer);
 
@@ -52,3 +50,5 @@ const byTarget = (switches: ReadonlyArray<KillSwitch>): ByTarget => {
     everything: of("everything"),
   };
 };
+
+export const noSwitches = new SwitchSet([]);

@@ -13,6 +13,7 @@ import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { AuditTrail } from "../api/audit-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
+import { SwitchesAdmin } from "../api/switches-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { startControlThread } from "../control-thread/control-thread.ts";
@@ -41,6 +42,7 @@ import { makeNodeView } from "./node-view.ts";
 import { auditTrailOf } from "./audit-trail.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
+import { makeSwitchesAdmin } from "./switches-admin.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -153,6 +155,7 @@ const operate = Effect.fnUntraced(function* (
   const admin = yield* makeJobsAdmin(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
+  const switches = yield* makeSwitchesAdmin(settings);
   const buffers = yield* makeBuffersView;
   const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
@@ -174,6 +177,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(JobsAdmin, admin),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
+    Effect.provideService(SwitchesAdmin, switches),
     Effect.provideService(BuffersView, buffers),
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),

@@ -5,7 +5,7 @@ import { Effect, Option, Schema } from "effect";
 import { KillSwitch } from "../domain/kill-switch.ts";
 import { directGet, type DirectGetFailed } from "./direct-get.ts";
 import { attempt, Nats, type NatsError } from "./nats.ts";
-import { switchesBucket } from "./subjects.ts";
+import { controlStream, switchesBucket } from "./subjects.ts";
 
 /** A kill switch as the store holds it; one that was taken away stays, to say by whom and why. */
 export const StoredSwitch = Schema.Struct({
@@ -123,6 +123,14 @@ export const openSwitchBucket = Effect.fn("SwitchBucket.open")(function* (replic
     ),
   } satisfies SwitchBucket;
 });
+
+/** As many as the rest of Spillway has here: a bucket that is made without a node must not be the one that is lost. */
+export const replicasOfCluster: Effect.Effect<number, never, Nats> = Effect.gen(function* () {
+  const { control } = yield* Nats;
+  const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
+  const { config } = yield* attempt("manage", () => manager.streams.info(controlStream(0)));
+  return config.num_replicas;
+}).pipe(Effect.orElseSucceed(() => 1));
 
 const isWrongSequence = ({ cause }: NatsError): boolean =>
   cause instanceof JetStreamApiError && cause.code === wrongLastSequence;

@@ -95,7 +95,10 @@ export const readSwitches = Effect.fnUntraced(function* (
 const checkRoom = Effect.fnUntraced(function* (bucket: SwitchBucket, killSwitchesMax: number) {
   const on = yield* Effect.mapError(readSwitches(bucket), unavailable);
   if (on.length < killSwitchesMax) return;
-  return yield* refused("tooMany", `${on.length} kill switches are on (killSwitchesMax): take one away, or use a wider one`);
+  return yield* refused(
+    "tooMany",
+    `${on.length} kill switches are on (killSwitchesMax): take one away, or use a wider one`,
+  );
 });
 
 const isOnAt = (stored: StoredSwitch | "unreadable" | "deleted" | undefined, nowMillis: number): boolean =>

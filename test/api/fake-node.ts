@@ -28,6 +28,7 @@ import { FakeDeadLetters } from "./fake-dead-letters.ts";
 import { FakeAudit } from "./fake-audit.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
+import { FakeSwitches } from "./fake-switches.ts";
 
 /** A scripted node behind the real server. */
 export class FakeNode {
@@ -39,6 +40,7 @@ export class FakeNode {
   readonly buffers = new FakeBuffers();
   readonly receipts = new FakeReceipts();
   readonly audit = new FakeAudit();
+  readonly switches = new FakeSwitches();
   revision = 0;
   down = false;
   ready = true;
@@ -166,6 +168,7 @@ export class FakeNode {
       Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
       this.audit.layer,
+      this.switches.layer,
     );
   }
 }

@@ -11,9 +11,11 @@ export const resumeHeld = Effect.fnUntraced(function* (
   switches: KillSwitchesView,
 ) {
   let resumed = 0;
-  for (const each of [...running.values()]) {
+  // One that is started meanwhile looks for itself.
+  const held = [...running.values()].filter(({ heldAt }) => heldAt !== undefined);
+  for (const each of held) {
     const { buffer, heldAt } = each;
-    if (heldAt === undefined) continue;
+    if (heldAt === undefined || running.get(buffer.jobId) !== each) continue;
     const { customer, dataset } = buffer.effective.job;
     if (switches.current().holding(customer, dataset, heldAt) !== undefined) continue;
     each.heldAt = undefined;

@@ -1,6 +1,8 @@
 import { Effect } from "effect";
 import { HttpApiBuilder } from "effect/http-api";
 import { PrometheusMetrics } from "effect/observability";
+import { KillSwitches } from "../../actors/ports/kill-switches.ts";
+import { switchKinds } from "../../domain/kill-switch.ts";
 import { recordBooks } from "../../observability/books-metrics.ts";
 import { SpillwayApi } from "../contract.ts";
 import { NotReady } from "../failures.ts";
@@ -11,6 +13,7 @@ export const HealthHandlers = HttpApiBuilder.group(
   "health",
   Effect.fn(function* (handlers) {
     const view = yield* NodeView;
+    const switches = yield* KillSwitches;
     // Scrapers that come in a crowd must not make the node sum its books for each of them.
     const gauges = yield* Effect.cachedWithTTL(
       view.booksInMemory.pipe(Effect.flatMap(recordBooks), Effect.ignore),
@@ -18,7 +21,14 @@ export const HealthHandlers = HttpApiBuilder.group(
     );
 
     return handlers.handleAll({
-      healthz: () => Effect.succeed({ status: "ok" as const }),
+      // Whoever asks may be anybody: how many there are, not whom they stop.
+      healthz: () =>
+        Effect.sync(() => {
+          const current = switches.current();
+          const counts = switchKinds.map((kind) => [kind, current.countOf(kind)] as const);
+          const on = Object.fromEntries(counts.filter(([, count]) => count > 0));
+          return current.all.length === 0 ? { status: "ok" as const } : { status: "ok" as const, killSwitches: on };
+        }),
       readyz: Effect.fnUntraced(function* () {
         const checks = yield* view.readiness;
         const failing = checks.filter((check) => !check.ready);
