@@ -5,9 +5,14 @@ export interface OwnAnswer {
   readonly body: unknown;
 }
 
-export const healthAnswer = (silentMillis: number, silentMillisMax: number): OwnAnswer =>
+/** @param killSwitches how many of each kind are on; undefined: none */
+export const healthAnswer = (
+  silentMillis: number,
+  silentMillisMax: number,
+  killSwitches?: Readonly<Record<string, number>>,
+): OwnAnswer =>
   silentMillis < silentMillisMax
-    ? { status: 200, body: { status: "ok" } }
+    ? { status: 200, body: { status: "ok", ...(killSwitches === undefined ? {} : { killSwitches }) } }
     : {
         status: 503,
         body: { error: { code: "main_thread_stuck", message: stuckMessage(silentMillis) } },

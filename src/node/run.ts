@@ -42,6 +42,7 @@ import { makeNodeView } from "./node-view.ts";
 import { auditTrailOf } from "./audit-trail.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
+import { watchSwitchCounts } from "./switch-counts-view.ts";
 import { makeSwitchesAdmin } from "./switches-admin.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
@@ -196,14 +197,17 @@ const operate = Effect.fnUntraced(function* (
 });
 
 const startControl = (settings: Settings, api: Served) =>
-  startControlThread({
-    ...settings.controlListen,
-    orAnyPort: settings.controlListen.derived,
-    token: settings.token,
-    dataUrl: api.url,
-    limits: settings.limits,
-    answer: api.answer,
-  }).pipe(Effect.mapError(startError));
+  Effect.flatMap(watchSwitchCounts, (switches) =>
+    startControlThread({
+      switches,
+      ...settings.controlListen,
+      orAnyPort: settings.controlListen.derived,
+      token: settings.token,
+      dataUrl: api.url,
+      limits: settings.limits,
+      answer: api.answer,
+    }),
+  ).pipe(Effect.mapError(startError));
 
 /** The control address still answers while the node drains: it must not call the node ready. */
 const unreadyWhen = (draining: { readonly now: boolean }, view: NodeView["Service"]): NodeView["Service"] => ({
