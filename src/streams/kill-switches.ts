@@ -105,7 +105,7 @@ export const layerKillSwitches = (options: KillSwitchesOptions): Layer.Layer<Kil
 
 const turn = (state: State, scope: Scope.Scope) =>
   read(state, scope).pipe(
-    Effect.tap((found) => Effect.andThen(Deferred.succeed(state.firstRead, undefined), settle(state, found))),
+    Effect.tap((found) => settle(state, found)),
     Effect.catch(({ detail }) => endure(state, detail)),
     // A connection that was closed for good throws.
     Effect.catchDefect((defect) => endure(state, String(defect))),
@@ -130,6 +130,7 @@ const settle = Effect.fnUntraced(function* (state: State, found: number) {
     yield* Effect.logInfo("Kill switches can be read again.");
   }
   yield* refresh(state);
+  yield* Deferred.succeed(state.firstRead, undefined);
   yield* tidyUp(state);
   if (found > 0) return;
   const hint = yield* Queue.take(state.hints).pipe(Effect.timeoutOption(state.waitMillis));

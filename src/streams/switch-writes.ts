@@ -17,6 +17,10 @@ export interface SwitchAuthor {
   readonly why: string;
 }
 
+/** Somebody else, or a node that notes that its time is over, may write in between: then it is looked at anew. */
+const attemptsMax = 5;
+const othersWrite = "others change it all the time: look, then try again";
+
 /** Turns a switch on; durable when it completes, with its revision. */
 export const putSwitch = Effect.fn("switches.put")(function* (
   bucket: SwitchBucket,
@@ -27,17 +31,18 @@ export const putSwitch = Effect.fn("switches.put")(function* (
     readonly killSwitchesMax: number;
   },
 ): Effect.fn.Return<number, SwitchNotWritten> {
-  const latest = yield* Effect.mapError(bucket.latest(wanted.id), unavailable);
-  const isOn = isOnAt(latest?.stored, yield* Clock.currentTimeMillis);
-  if (isOn && !options.replace) {
-    return yield* refused("exists", `the kill switch for ${nameOfSwitch(wanted)} is on already: take it away first`);
+  for (let tried = 0; tried < attemptsMax; tried++) {
+    const latest = yield* Effect.mapError(bucket.latest(wanted.id), unavailable);
+    const isOn = isOnAt(latest?.stored, yield* Clock.currentTimeMillis);
+    if (isOn && !options.replace) {
+      return yield* refused("exists", `the kill switch for ${nameOfSwitch(wanted)} is on already: take it away first`);
+    }
+    if (!isOn) yield* checkRoom(bucket, options.killSwitchesMax);
+    const stored = { on: true, switch: wanted };
+    const revision = yield* Effect.mapError(bucket.write(stored, latest?.revision ?? 0), unavailable);
+    if (revision !== undefined) return revision;
   }
-  if (!isOn) yield* checkRoom(bucket, options.killSwitchesMax);
-  const revision = yield* Effect.mapError(
-    bucket.write({ on: true, switch: wanted }, latest?.revision ?? 0),
-    unavailable,
-  );
-  return revision ?? (yield* refused("conflict", "somebody else changed it at the same moment: look, then try again"));
+  return yield* refused("conflict", othersWrite);
 });
 
 /**
@@ -51,17 +56,17 @@ export const removeSwitch = Effect.fn("switches.remove")(function* (
   author: SwitchAuthor,
   known: KillSwitch | undefined,
 ): Effect.fn.Return<{ readonly switch: KillSwitch; readonly revision: number } | undefined, SwitchNotWritten> {
-  const latest = yield* Effect.mapError(bucket.latest(id), unavailable);
-  const stored = typeof latest?.stored === "object" ? latest.stored : undefined;
-  const found = stored?.on === true ? stored.switch : known;
-  if (found === undefined) return undefined;
-  const removed = { ...author, millis: yield* Clock.currentTimeMillis };
-  const revision = yield* Effect.mapError(
-    bucket.write({ on: false, switch: found, removed }, latest?.revision ?? 0),
-    unavailable,
-  );
-  if (revision !== undefined) return { switch: found, revision };
-  return yield* refused("conflict", "somebody else changed it at the same moment: look, then try again");
+  for (let tried = 0; tried < attemptsMax; tried++) {
+    const latest = yield* Effect.mapError(bucket.latest(id), unavailable);
+    const stored = typeof latest?.stored === "object" ? latest.stored : undefined;
+    const found = stored?.on === true ? stored.switch : known;
+    if (found === undefined) return undefined;
+    const removed = { ...author, millis: yield* Clock.currentTimeMillis };
+    const entry = { on: false, switch: found, removed };
+    const revision = yield* Effect.mapError(bucket.write(entry, latest?.revision ?? 0), unavailable);
+    if (revision !== undefined) return { switch: found, revision };
+  }
+  return yield* refused("conflict", othersWrite);
 });
 
 /** Notes that a switch's time is over; nothing when somebody has given it more, or was first. */
