@@ -24,9 +24,9 @@ interface Partition {
 }
 
 /**
- * Holds back whose records an operator has switched off, or would cost others theirs: customers over their quota, partitions about to lose what nobody
- * has read, customers above their fair share of a log that turns over too fast, and newcomers in a surge. Most of the
- * time it has nothing to say, and then it costs nothing per record.
+ * Holds back whose records an operator has switched off, and whose would cost others theirs: customers over their
+ * quota, partitions about to lose what nobody has read, customers above their fair share of a log that turns over too
+ * fast, and newcomers in a surge. Most of the time it has nothing to say, and then it costs nothing per record.
  */
 export class Doorkeeper {
   private readonly backlogs: Backlogs["Service"];

@@ -212,7 +212,7 @@ const linesOf = (each: KillSwitch) => ({
   ...(each.untilMillis === undefined ? {} : { untilMillis: each.untilMillis }),
 });
 
-/** So that the store, too, says that it is over. Another node may be first; without an answer it is over all the same. */
+/** So that the store says it, too. Another node may be first; without an answer its time is over all the same. */
 const tidyUp = Effect.fnUntraced(function* ({ bucket, known, options }: State) {
   for (const { id } of known.takeExpired(yield* Clock.currentTimeMillis)) {
     if (bucket === undefined) continue;
