@@ -1,48 +1,60 @@
 import { Effect } from "effect";
 import type { PartitionState } from "../actors/partition/partition-state.ts";
-import { briefsOf, type JobSet } from "../actors/ports/jobs.ts";
+import { briefOf, briefsOf, type JobSet } from "../actors/ports/jobs.ts";
 import { accountIn } from "../actors/residency/accounts.ts";
 import { hostOf } from "../destinations/host-of.ts";
 import type { SwitchTarget } from "../domain/kill-switch.ts";
 import type { OwnedBacklog, SwitchEffect } from "../domain/switch-effect.ts";
 
-/** There may be a million jobs, and records keep coming meanwhile. */
+/** There may be a million jobs, and records keep coming meanwhile: some 20 ms. */
 const turnJobsMax = 2_000;
 
-/** A job that a switch stops. */
-interface Stopped {
-  readonly id: string;
-  readonly customer: string;
-  readonly dataset: string;
+interface Brief {
+  readonly enabled: boolean;
   readonly pairKey: string;
 }
 
-/** Calls back for each enabled job that this switch stops. */
-const eachStopped = Effect.fnUntraced(function* (
-  set: JobSet,
-  { kind, target }: SwitchTarget,
-  use: (stopped: Stopped) => void,
-) {
-  let seen = 0;
-  for (const [id, { enabled, pairKey }] of briefsOf(set)) {
-    seen += 1;
-    if (seen % turnJobsMax === 0) yield* Effect.yieldNow;
-    if (!enabled) continue;
-    const [customer = "", dataset = ""] = pairKey.split(".");
-    const stops =
-      kind === "everything" ||
-      (kind === "customer" && customer === target) ||
-      (kind === "dataset" && dataset === target) ||
-      // Only then is all of the job looked at.
-      (kind === "destination" && hostOfJob(set, id) === target);
-    if (stops) use({ id, customer, dataset, pairKey });
+/** Whether a switch of this target stops this job. */
+const stops = (set: JobSet, { kind, target }: SwitchTarget, id: string, { enabled, pairKey }: Brief): boolean => {
+  if (!enabled) return false;
+  switch (kind) {
+    case "everything":
+      return true;
+    case "customer":
+      return pairKey.startsWith(`${target}.`);
+    case "dataset":
+      return pairKey.endsWith(`.${target}`);
+    case "destination":
+      // Only for this one all of a job is looked at.
+      return hostOfJob(set, id) === target;
   }
-});
+};
 
 const hostOfJob = (set: JobSet, id: string): string | undefined => {
   const stored = set.byId.get(id);
   return stored === undefined ? undefined : hostOf(stored.job.destination);
 };
+
+/** Calls back for each enabled job that a switch stops, until it says that it has seen enough. */
+const eachStopped = Effect.fnUntraced(function* (
+  set: JobSet,
+  target: SwitchTarget,
+  isEnough: (id: string, pairKey: string) => boolean,
+) {
+  let seen = 0;
+  for (const [id, brief] of briefsOf(set)) {
+    seen += 1;
+    if (seen % turnJobsMax === 0) yield* Effect.yieldNow;
+    if (stops(set, target, id, brief) && isEnough(id, brief.pairKey)) return;
+  }
+});
+
+/** Whether a switch stops any job at all. */
+export const stopsAnyJob = Effect.fn("node.stopsAnyJob")(function* (set: JobSet, target: SwitchTarget) {
+  let found = false;
+  yield* eachStopped(set, target, () => (found = true));
+  return found;
+});
 
 /** The jobs that a switch stops, in numbers: the same on every node, for each knows all jobs. */
 export const jobsSwitched = Effect.fn("node.jobsSwitched")(function* (
@@ -53,33 +65,37 @@ export const jobsSwitched = Effect.fn("node.jobsSwitched")(function* (
   const datasets = new Set<string>();
   const hosts = new Set<string>();
   let jobs = 0;
-  yield* eachStopped(set, target, ({ customer, dataset, id }) => {
+  yield* eachStopped(set, target, (id, pairKey) => {
+    const [customer = "", dataset = ""] = pairKey.split(".");
     jobs += 1;
     customers.add(customer);
     datasets.add(dataset);
-    const host = kindHasOneHost(target) ? target.target : hostOfJob(set, id);
+    const host = target.kind === "destination" ? target.target : hostOfJob(set, id);
     if (host !== undefined) hosts.add(host);
+    return false;
   });
   return { jobs, customers: customers.size, datasets: datasets.size, destinations: hosts.size };
 });
 
-const kindHasOneHost = ({ kind }: SwitchTarget): boolean => kind === "destination";
-
-/** What waits in these partitions for the jobs that a switch stops. */
-export const backlogSwitched = Effect.fn("node.backlogSwitched")(function* (
+/** What waits in these partitions for the jobs that a switch stops: costs what is in memory, not what hibernates. */
+export const backlogSwitched = (
   states: ReadonlyArray<PartitionState>,
   set: JobSet,
   target: SwitchTarget,
-): Effect.fn.Return<OwnedBacklog> {
+): OwnedBacklog => {
   const total = { buffers: 0, backlogRecords: 0, backlogBytes: 0 };
-  const byPartition = new Map(states.map((state) => [state.partition, state]));
-  yield* eachStopped(set, target, ({ id, pairKey }) => {
-    const state = byPartition.get(set.pairs.get(pairKey)?.partition ?? -1);
-    const pending = state === undefined ? undefined : accountIn(state, id)?.books.pending;
-    if (pending === undefined || pending.records === 0) return;
-    total.buffers += 1;
-    total.backlogRecords += pending.records;
-    total.backlogBytes += pending.bytes;
-  });
-  return { partitions: [...byPartition.keys()], ...total };
-});
+  for (const state of states) {
+    // What hibernates has nothing that waits.
+    const ids = new Set([...state.buffers.keys(), ...state.waitingBuffers.keys(), ...state.waiting.keys()]);
+    for (const id of ids) {
+      const pending = accountIn(state, id)?.books.pending;
+      if (pending === undefined || pending.records === 0) continue;
+      const brief = briefOf(set, id);
+      if (brief === undefined || !stops(set, target, id, brief)) continue;
+      total.buffers += 1;
+      total.backlogRecords += pending.records;
+      total.backlogBytes += pending.bytes;
+    }
+  }
+  return { partitions: states.map(({ partition }) => partition), ...total };
+};

@@ -74,9 +74,11 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
     push.answer({ outcome, nowMillis: clock.currentTimeMillisUnsafe(), jitter, durationMillis: 0, ...noBody });
   };
 
+  const jitter = () => random.nextDoubleUnsafe();
+
   /** Whether a kill switch stops this push: then it was answered. */
   const isHeld = (push: Push, host: string): boolean => {
-    const outcome = switchedOff(switches, push.each.buffer.effective.job, host);
+    const outcome = switchedOff(switches, push.each.buffer.effective.job, host, jitter);
     push.each.heldAt = outcome === undefined ? undefined : host;
     if (outcome !== undefined) refused(push, outcome);
     return outcome !== undefined;

@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect";
+import { Effect, Layer, Random } from "effect";
 import { deferred, type PushOutcome } from "../../domain/push-outcome.ts";
 import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
 import { KillSwitches } from "../ports/kill-switches.ts";
@@ -21,13 +21,15 @@ export const layerPlacedDestinations = (
       const destinations = yield* Destinations;
       const hosts = yield* DestinationHosts;
       const switches = yield* KillSwitches;
+      const random = yield* Random.Random;
+      const jitter = () => random.nextDoubleUnsafe();
       return Destinations.of({
         open: (job) =>
           Effect.map(destinations.open(job), (destination): OpenDestination => ({
             ...destination,
             push: (request) =>
               placed(hosts, `${lane}/${job.id}`, destination, request, () =>
-                switchedOff(switches, job, destination.host),
+                switchedOff(switches, job, destination.host, jitter),
               ),
           })),
       });
