@@ -1,13 +1,15 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Deferred, Effect, Layer } from "effect";
 import { TestClock } from "effect/testing";
+import { createActor } from "xstate";
+import { bufferMachine } from "../../../src/actors/buffer/machine.ts";
 import { KillSwitches } from "../../../src/actors/ports/kill-switches.ts";
 import type { PushRequest } from "../../../src/actors/ports/destinations.ts";
 import { heldRetryMillisMin } from "../../../src/actors/destination-host/switched-off.ts";
 import { CustomerId } from "../../../src/domain/ids.ts";
-import { delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
+import { deferred, delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
 import { aSwitch, ScriptedSwitches } from "../../support/scripted-switches.ts";
-import { actorsOver, give, settle, started } from "./actor-world.ts";
+import { actorOptions, actorsOver, give, settle, started } from "./actor-world.ts";
 
 const actors = (
   switches: ScriptedSwitches,
@@ -112,5 +114,47 @@ describe("a kill switch", () => {
       yield* settle;
       assert.deepStrictEqual([pushes, buffer.actor?.delivery()], [0, "quarantined"]);
     }).pipe(Effect.provide(actors(switches, push)));
+  });
+});
+
+describe("a batch that may have landed, of a job that was revised meanwhile", () => {
+  const answered = (attempt: number, outcome: PushOutcome) => ({
+    type: "push.answered" as const,
+    attempt,
+    answer: { outcome, nowMillis: 0, jitter: 0.5, durationMillis: 0, bodyBytes: 0, written: { records: 0, bytes: 0 } },
+  });
+  const batch = { first: 1, last: 1, records: 10, bytes: 30, startMillis: 0, endMillis: 0, closedBy: "size" } as const;
+  const ambiguous = () => {
+    const actor = createActor(bufferMachine, { input: { job: "job-1", ...actorOptions } });
+    actor.start();
+    actor.send({ type: "batch.closed", batch });
+    actor.send(answered(1, deferred("timeout", "no answer")));
+    actor.send({ type: "job.revised" });
+    assert.strictEqual(actor.getSnapshot().value.delivery, "pushing");
+    return actor;
+  };
+
+  it("spends none of its last attempts while a switch is on: it would be cut anew, and delivered twice", () => {
+    const actor = ambiguous();
+    // One of two is left.
+    actor.send(answered(2, deferred("timeout", "no answer")));
+    actor.send({ type: "buffer.resume" });
+    for (let look = 0; look < 20; look++) {
+      actor.send(answered(3, deferred("switched-off", "held", { ambiguous: false, retryAfterMillis: 15_000 })));
+      assert.strictEqual(actor.getSnapshot().value.delivery, "backingOff");
+      actor.send({ type: "buffer.resume" });
+    }
+    assert.deepInclude(actor.getSnapshot().context, { ambiguous: true, revised: true, batch });
+    actor.send(answered(3, delivered(200)));
+    assert.strictEqual(actor.getSnapshot().value.delivery, "idle");
+  });
+
+  it("spends them on anything else", () => {
+    const actor = ambiguous();
+    for (const attempt of [2, 3]) {
+      actor.send(answered(attempt, deferred("timeout", "no answer")));
+      actor.send({ type: "buffer.resume" });
+    }
+    assert.isNull(actor.getSnapshot().context.batch);
   });
 });
