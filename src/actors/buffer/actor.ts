@@ -160,7 +160,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       incarnation,
       open: undefined,
       push: undefined,
-      heldAt: undefined,
+      heldAt: "unknown",
       letter: undefined,
       crashes: [],
       lastEvent: "start",

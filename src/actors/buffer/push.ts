@@ -25,8 +25,11 @@ export interface Running {
     | undefined;
   /** The attempt that has no answer yet. */
   push: Push | undefined;
-  /** The host that it would push to but for a kill switch; undefined: none has held it since it last pushed. */
-  heldAt: string | undefined;
+  /**
+   * The host that it would push to but for a kill switch; undefined: none holds it. `unknown` until it has tried: it may
+   * wait since an earlier process for one that held it there.
+   */
+  heldAt: { readonly host: string } | "unknown" | undefined;
   /** The dead letter that is being stored. */
   letter: Fiber.Fiber<void> | undefined;
   /** When its actor crashed, epoch millis, the last few. */
@@ -79,7 +82,7 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
   /** Whether a kill switch stops this push: then it was answered. */
   const isHeld = (push: Push, host: string): boolean => {
     const outcome = switchedOff(switches, push.each.buffer.effective.job, host, jitter);
-    push.each.heldAt = outcome === undefined ? undefined : host;
+    push.each.heldAt = outcome === undefined ? undefined : { host };
     if (outcome !== undefined) refused(push, outcome);
     return outcome !== undefined;
   };

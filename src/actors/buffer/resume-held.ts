@@ -17,7 +17,7 @@ export const resumeHeld = Effect.fnUntraced(function* (
     const { buffer, heldAt } = each;
     if (heldAt === undefined || running.get(buffer.jobId) !== each) continue;
     const { customer, dataset } = buffer.effective.job;
-    if (switches.current().holding(customer, dataset, heldAt) !== undefined) continue;
+    if (switches.current().holding(customer, dataset, hostOf(heldAt)) !== undefined) continue;
     each.heldAt = undefined;
     // It may have gone on, been isolated or drained meanwhile: then it is not for us to begin.
     if (buffer.actor?.delivery() !== "backingOff") continue;
@@ -27,3 +27,6 @@ export const resumeHeld = Effect.fnUntraced(function* (
   }
   if (resumed > 0) yield* Effect.logInfo("Buffers go on after a kill switch was taken away.", { buffers: resumed });
 });
+
+/** Where it is not known yet, the next look will tell. */
+const hostOf = (heldAt: NonNullable<Running["heldAt"]>): string => (heldAt === "unknown" ? "" : heldAt.host);

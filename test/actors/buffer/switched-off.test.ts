@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest";
 import { Deferred, Effect, Layer } from "effect";
 import { TestClock } from "effect/testing";
 import { createActor } from "xstate";
+import { BufferActors } from "../../../src/actors/buffer/actor.ts";
 import { bufferMachine } from "../../../src/actors/buffer/machine.ts";
+import { saveSnapshot } from "../../../src/actors/buffer/snapshot.ts";
 import { KillSwitches } from "../../../src/actors/ports/kill-switches.ts";
 import type { PushRequest } from "../../../src/actors/ports/destinations.ts";
 import { heldRetryMillisMin } from "../../../src/actors/destination-host/switched-off.ts";
@@ -98,6 +100,31 @@ describe("a kill switch", () => {
       yield* settle;
       assert.strictEqual(pushes, 1);
     }).pipe(Effect.provide(actorsOver(push).pipe(Layer.provide(deaf))));
+  });
+
+  it.effect("wakes what an earlier process held, too", () => {
+    const switches = new ScriptedSwitches();
+    let pushes = 0;
+    const push = () => Effect.sync(() => ((pushes += 1), delivered(200)));
+    return Effect.gen(function* () {
+      const buffers = yield* BufferActors;
+      const buffer = yield* started("job-1");
+      const context = {
+        ...buffer.actor!.context(),
+        batch: { first: 1, last: 1, records: 10, bytes: 30, startMillis: 1_000, endMillis: 1_000, closedBy: "size" },
+        backoffMillis: 15_000,
+        retryAtMillis: 15_000,
+      } as const;
+      yield* buffers.stop(buffer);
+      switches.throw(aSwitch("everything", ""));
+      yield* buffers.start(buffer, "incarnation", saveSnapshot("backingOff", context), false);
+      give(buffer, 1);
+      yield* settle;
+      assert.deepStrictEqual([pushes, buffer.actor?.delivery()], [0, "backingOff"]);
+      switches.throw();
+      yield* settle;
+      assert.strictEqual(pushes, 1);
+    }).pipe(Effect.provide(actors(switches, push)));
   });
 
   it.effect("does not wake what is isolated", () => {
