@@ -80,7 +80,8 @@ export const allHeldBack = (sorted: Sorted): RequestRefused | undefined => {
 export const notServing = new RequestRefused(
   503,
   "starting",
-  "This node does not know the push jobs yet. Nothing of this body was stored: send it again.",
+  "This node has no configuration yet (no push job is in force) and never guesses. Nothing of this body was stored: " +
+    "send it again.",
   1,
 );
 

@@ -1,7 +1,7 @@
 import { Cause, Clock, Effect, Exit, FiberSet, Result, type Scope } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Backlogs } from "../actors/ports/backlogs.ts";
-import { emptyJobSet, Jobs } from "../actors/ports/jobs.ts";
+import { Jobs } from "../actors/ports/jobs.ts";
 import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { NodeAdmission } from "../actors/ports/node-admission.ts";
 import { type AckTimeout, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
@@ -122,7 +122,7 @@ class Exchange {
       const { admission, jobs, limits } = this.parts;
       const asked = readHeaders(this.request, this.dataset, this.known, limits.requestBodyBytesMax);
       if (asked instanceof RequestRefused) return this.refuse(asked);
-      if (jobs.served() === emptyJobSet) return this.refuse(notServing);
+      if (jobs.served().number === 0) return this.refuse(notServing);
       const place = admission.enter(asked.announcedBytes);
       if (place instanceof RequestRefused) return this.refuse(place);
       this.place = place;

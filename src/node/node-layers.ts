@@ -13,21 +13,21 @@ import type { Limits } from "../domain/limits.ts";
 import { layerBacklogs } from "../streams/backlog-reports.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
 import { layerDeadLetters } from "../streams/dead-letters.ts";
-import { layerJobs } from "../streams/job-store.ts";
 import { layerKillSwitches } from "../streams/kill-switches.ts";
 import { layerLog } from "../streams/log.ts";
 import { layerOutbox } from "../streams/outbox.ts";
 import { reconcileTopology } from "../streams/topology.ts";
 import { WriteHints } from "../streams/write-hints.ts";
 import { readNode } from "./read-node.ts";
+import { layerServedJobs } from "./served-jobs.ts";
 
 export interface NodeLayerOptions {
   readonly nodeName: string;
   readonly partitions: number;
   readonly roles: ReadonlyArray<Role>;
   readonly replicas: number;
-  readonly allowPrivateDestinations: boolean;
   readonly dataDirectory: string;
+  readonly allowPrivateDestinations: boolean;
   readonly limits: Limits;
 }
 
@@ -85,7 +85,7 @@ export const layerNode = (options: NodeLayerOptions) => {
   return Layer.mergeAll(replays, layerOutbox(shared), deadLetters, hosts, switches).pipe(
     Layer.provideMerge(admission),
     Layer.provideMerge(backlogs),
-    Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),
+    Layer.provideMerge(layerServedJobs(options)),
     Layer.provideMerge(topology),
   );
 };

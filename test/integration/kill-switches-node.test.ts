@@ -62,7 +62,7 @@ const settings = (roles: ReadonlyArray<string>, nodeName: string) => ({
 const startOwner = async () => {
   owner = await serveNode(
     join(directory, "owner"),
-    settings(["forwarder", "owner"], "owner"),
+    settings(["forwarder", "owner", "control"], "owner"),
     join(directory, "jobs.json"),
   );
 };

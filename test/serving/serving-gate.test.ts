@@ -70,7 +70,10 @@ describe("the serving gate", () => {
       ];
       const adoption = yield* ask(yield* next(changes));
       assert.deepStrictEqual(ids(adoption.put), ["job-1", "job-3", "new"]);
-      assert.deepStrictEqual(adoption.removed, ["job-2"]);
+      assert.deepStrictEqual(
+        adoption.removed.map(({ id, revision }) => [id, revision]),
+        [["job-2", 3]],
+      );
     }),
   );
 

@@ -26,8 +26,8 @@ export interface Running {
   /** The attempt that has no answer yet. */
   push: Push | undefined;
   /**
-   * The host that it would push to but for a kill switch; undefined: none holds it. `unknown` until it has tried: it may
-   * wait since an earlier process for one that held it there.
+   * The host that it would push to but for a kill switch; undefined: none holds it. `unknown` until it has tried: it
+   * may wait since an earlier process for one that held it there.
    */
   heldAt: { readonly host: string } | "unknown" | undefined;
   /** The dead letter that is being stored. */
