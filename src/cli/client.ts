@@ -101,7 +101,8 @@ const userName = (): string => {
   }
 };
 
-const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500);
+/** One line, of printable characters. */
+export const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500);
 
 /** A proxy in between may answer with something that is not JSON: its text is kept as the message. */
 const parseAnswer = (text: string): unknown => {

@@ -46,7 +46,12 @@ export const openDirectSwitches = Effect.fn("control.openDirectSwitches")(functi
     ),
   );
   const limits = yield* limitDefaults;
-  const replicas = yield* Effect.provideContext(replicasOfCluster, nats);
+  const replicas = yield* Effect.provideContext(replicasOfCluster, nats).pipe(Effect.mapError(sentence));
+  if (replicas === undefined) {
+    return yield* new DirectSwitchesError({
+      message: `There is no Spillway on NATS at ${servers}: nothing was changed`,
+    });
+  }
   const bucket = yield* openSwitchBucket(replicas).pipe(Effect.provideContext(nats), Effect.mapError(sentence));
   const audit = yield* openAuditLog({
     replicas,

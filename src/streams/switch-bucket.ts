@@ -124,13 +124,21 @@ export const openSwitchBucket = Effect.fn("SwitchBucket.open")(function* (replic
   } satisfies SwitchBucket;
 });
 
-/** As many as the rest of Spillway has here: a bucket that is made without a node must not be the one that is lost. */
-export const replicasOfCluster: Effect.Effect<number, never, Nats> = Effect.gen(function* () {
+/**
+ * As many as the rest of Spillway has here: a bucket that is made without a node must not be the one that is lost.
+ * Undefined: there is no Spillway on this NATS.
+ */
+export const replicasOfCluster: Effect.Effect<number | undefined, NatsError, Nats> = Effect.gen(function* () {
   const { control } = yield* Nats;
   const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
   const { config } = yield* attempt("manage", () => manager.streams.info(controlStream(0)));
   return config.num_replicas;
-}).pipe(Effect.orElseSucceed(() => 1));
+}).pipe(
+  Effect.catchIf(
+    ({ detail }) => detail.includes("stream not found"),
+    () => Effect.undefined,
+  ),
+);
 
 const isWrongSequence = ({ cause }: NatsError): boolean =>
   cause instanceof JetStreamApiError && cause.code === wrongLastSequence;

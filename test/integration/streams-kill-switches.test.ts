@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { KillSwitches } from "../../src/actors/ports/kill-switches.ts";
 import { KillSwitchStore, layerKillSwitches } from "../../src/streams/kill-switches.ts";
 import { attempt, Nats } from "../../src/streams/nats.ts";
+import { runSpillway } from "../cli/run-spillway.ts";
 import { aSwitch } from "../support/scripted-switches.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import { layerNats, quiet, until } from "../support/world.ts";
@@ -164,6 +165,18 @@ describeNats("kill switches", (startNats) => {
       assert.strictEqual(third.failed.reason, "unavailable");
       assert.isBelow(third.tookMillis, 5_000, "a start does not wait for ever");
       assert.deepStrictEqual(again.ids(), ["customer-acme"]);
+    }).pipe(Effect.scoped, Effect.provide(quiet)),
+  );
+
+  it.live("are not thrown at a NATS that has no Spillway: that would look like success", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startNats();
+      const ran = yield* runSpillway(["kill", "add", "everything", "--nats", url, "--force", "--yes"]);
+      assert.deepStrictEqual([ran.code, ran.stdout], [1, ""], ran.stderr);
+      assert.match(ran.stderr, /There is no Spillway on NATS at .*: nothing was changed/);
+      const { control } = Context.get(yield* Layer.build(layerNats(url)), Nats);
+      const manager = yield* attempt("manage", () => jetstreamManager(control));
+      assert.deepStrictEqual(yield* attempt("manage", () => manager.streams.names().next()), []);
     }).pipe(Effect.scoped, Effect.provide(quiet)),
   );
 });

@@ -11,7 +11,7 @@ import {
   switchKinds,
   targetProblem,
 } from "../../domain/kill-switch.ts";
-import { actorName, openClient } from "../client.ts";
+import { actorName, headerText, openClient } from "../client.ts";
 import { failed, misused } from "../command-failure.ts";
 import { connectionTo, urlFlag } from "../connection.ts";
 
@@ -88,7 +88,7 @@ const openDirect = Effect.fnUntraced(function* (servers: string, { reason }: Lin
   );
   // The NATS client is loaded by whoever needs it.
   const { openDirectSwitches } = yield* Effect.promise(() => import("../../control/direct-switches.ts"));
-  const author = { who: actorName(), why: Option.getOrElse(reason, () => "") };
+  const author = { who: actorName(), why: headerText(Option.getOrElse(reason, () => "")) };
   const direct: DirectSwitches = yield* openDirectSwitches({
     servers,
     token: Option.getOrUndefined(token),
