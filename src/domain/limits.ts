@@ -93,6 +93,8 @@ export const Limits = Schema.Struct({
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
   deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  // Kill switches.
+  killSwitchesMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
   // The audit log.
   auditBytesMax: atLeast(1_048_576),
   // Receipts.

@@ -89,6 +89,11 @@ export const configControlSubject = "spillway.config.control";
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
 
+/** The KV bucket of kill switches; a key is a switch's id. */
+export const switchesBucket = "switches";
+/** Core NATS, not stored: what a switch would hold; every owner answers for its partitions. */
+export const switchEffectSubject = "spillway.switches.effect";
+
 /** The KV bucket of what drills have exercised; a key is the name of a limit. */
 export const drillsBucket = "drills";
 
