@@ -1,8 +1,9 @@
-import { Clock, Effect, Random, type Scope } from "effect";
+import { Clock, Effect, Random, Schedule, type Scope } from "effect";
 import type { LimitReport } from "../api/reports.ts";
 import type { GuardName } from "../domain/drill-state.ts";
 import type { Drill, Phase, Stage } from "./drill.ts";
 import { type DrillFailure, drillFailure } from "./drill-failure.ts";
+import { readBooked } from "./record/booked.ts";
 import { type Figures, figuresOf, type RunRecord } from "./record/figures.ts";
 import { type Sample, takeSample } from "./record/sample.ts";
 import { type JudgedBar, judge } from "./record/verdict.ts";
@@ -10,7 +11,6 @@ import { customerName, drillDataset } from "./traffic/drill-record.ts";
 import { type DrillProducers, type DrillSink, startProducers, startSink } from "./traffic/traffic.ts";
 import { armFault, disarmFaults, type DrillJob, type DrillWorld, switchGuard } from "./world/drill-world.ts";
 import { openEmbeddedWorld } from "./world/embedded-world.ts";
-import type { NodeClient } from "./world/node-client.ts";
 import { openTargetWorld } from "./world/target-world.ts";
 
 export interface DrillOptions {
@@ -122,8 +122,7 @@ const play = Effect.fnUntraced(function* (
   ).pipe(Effect.tap((taken) => Effect.sync(() => samples.push(taken))));
   const recording = sample.pipe(
     Effect.tap((taken) => options.say(progressLine(taken, samples.at(-2)))),
-    Effect.andThen(Effect.sleep(sampleMillis)),
-    Effect.forever,
+    Effect.repeat(Schedule.fixed(sampleMillis)),
   );
   const faulted = drill.faulted(customers);
   const stage: Stage = {
@@ -195,7 +194,7 @@ const conclude = Effect.fnUntraced(function* (drill: Drill, options: DrillOption
     phaseStarts: played.phaseStarts,
     startedMillis,
     seconds: Math.round((yield* Clock.currentTimeMillis) - startedMillis) / 1_000,
-    deadLettered: yield* deadLettered(world, customers),
+    booked: yield* readBooked(world, customers),
     buffersLimit: limits.find(({ name }) => name === "residentBuffersMax")?.value ?? 0,
     ended: world.ended(),
   };
@@ -228,33 +227,6 @@ const settled = Effect.fnUntraced(function* ({ sample, samples, sink }: Played, 
     yield* Effect.sleep(settlePollMillis);
   }
 });
-
-/** Each node tells of the partitions that it owns. */
-const deadLettered = ({ nodes }: DrillWorld, customers: ReadonlyArray<string>) =>
-  Effect.map(
-    Effect.forEach(nodes, ({ client }) => deadLetteredAt(client, new Set(customers))),
-    (counts) => counts.reduce((sum, count) => sum + count, 0),
-  );
-
-const deadLetteredAt = Effect.fnUntraced(function* ({ ask }: NodeClient, ours: ReadonlySet<string>) {
-  let sum = 0;
-  let after: string | undefined;
-  do {
-    const path = `/v1/books?limit=1000${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`;
-    const page = (yield* ask({ method: "GET", path })).json as BooksPage;
-    for (const { books, customer } of page.jobs) if (ours.has(customer)) sum += books.deadLettered.records;
-    after = page.next;
-  } while (after !== undefined);
-  return sum;
-});
-
-interface BooksPage {
-  readonly jobs: ReadonlyArray<{
-    readonly customer: string;
-    readonly books: { readonly deadLettered: { readonly records: number } };
-  }>;
-  readonly next?: string;
-}
 
 const limitsOf = Effect.fnUntraced(function* ({ nodes }: DrillWorld) {
   const answers = yield* Effect.forEach(nodes, ({ client }) => client.ask({ method: "GET", path: "/v1/limits" }));

@@ -71,6 +71,10 @@ const charts = ({ figures, record }: DrillRun): string => {
   const timeline = timelineOf(record);
   const points = (of: (entry: TimelineEntry) => number): ReadonlyArray<Point> =>
     timeline.map((entry) => [entry.seconds, of(entry)]);
+  // A node that does not answer says nothing of its buffers, which is not that it has none.
+  const told = timeline.filter(({ silent }) => silent.length === 0);
+  const toldPoints = (of: (entry: TimelineEntry) => number): ReadonlyArray<Point> =>
+    told.map((entry) => [entry.seconds, of(entry)]);
   const shared = { spans: spansOf(record), seconds: record.seconds };
   const bound = figures.buffersLimit > 0 ? { name: "residentBuffersMax", value: figures.buffersLimit } : undefined;
   return [
@@ -91,13 +95,13 @@ const charts = ({ figures, record }: DrillRun): string => {
     chart({
       ...shared,
       title: "Buffers in memory",
-      series: [{ name: "buffers", colour: "d", points: points(({ buffers }) => buffers) }],
+      series: [{ name: "buffers", colour: "d", points: toldPoints(({ buffers }) => buffers) }],
       bound,
     }),
     chart({
       ...shared,
       title: "Records stored and not delivered",
-      series: [{ name: "pending", colour: "a", points: points(({ pending }) => pending) }],
+      series: [{ name: "pending", colour: "a", points: toldPoints(({ pending }) => pending) }],
     }),
   ].join("\n");
 };
