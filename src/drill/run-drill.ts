@@ -42,8 +42,9 @@ const sampleMillis = 1_000;
 /** How long a request is offered before its records count as lost at the door. */
 const offerMillisMax = 5_000;
 /** After the producers have stopped, until nothing is pending any more. */
-const settleMillisMax = 25_000;
-const settlePollMillis = 250;
+/** A target tries again as its own limits say, an embedded world as the drill does. */
+const settleMillisMax = { embedded: 25_000, target: 120_000 };
+const settlePollMillis = 500;
 const batchSeconds = 1;
 /** Destinations share hosts beyond so many; neighbours by number never do. */
 const sinkHostsMax = 200;
@@ -175,7 +176,7 @@ const conclude = Effect.fnUntraced(function* (drill: Drill, options: DrillOption
   const { customers, faulted, producers, samples, sink, startedMillis, world } = played;
   const stopped = yield* producers.stop;
   yield* options.say("no more records are offered; what is on its way gets its time");
-  yield* settled(played, stopped.counts.acknowledged);
+  yield* settled(played);
   yield* played.sample;
   const hurt = new Set(faulted);
   const steady = customers.filter((customer) => !hurt.has(customer));
@@ -211,19 +212,19 @@ const conclude = Effect.fnUntraced(function* (drill: Drill, options: DrillOption
   return concluded;
 });
 
-/** Until the destinations have everything that was acknowledged, or nothing is pending, or time is up. */
-const settled = Effect.fnUntraced(function* ({ sample, samples, sink }: Played, acknowledged: number) {
-  const deadline = (yield* Clock.currentTimeMillis) + settleMillisMax;
-  let sampledMillis = 0;
-  for (;;) {
-    const now = yield* Clock.currentTimeMillis;
-    if (now > deadline || sink.counts().delivered >= acknowledged) return;
-    if (now - sampledMillis >= sampleMillis) {
-      sampledMillis = now;
-      yield* sample;
-      // Twice in a row: what was acknowledged a moment ago is not in the books yet.
-      if (samples.slice(-3).every(({ metrics, pending }) => metrics.size > 0 && pending === 0)) return;
-    }
+/**
+ * Until nothing is pending and nothing more comes, twice in a row: what was stored a moment ago is not in the books yet.
+ * What producers gave up may have been stored all the same, so that their counts say nothing of the end.
+ */
+const settled = Effect.fnUntraced(function* ({ sample, sink, world }: Played) {
+  const deadline = (yield* Clock.currentTimeMillis) + settleMillisMax[world.kind];
+  let quiet = 0;
+  let delivered = -1;
+  while (quiet < 2 && (yield* Clock.currentTimeMillis) < deadline) {
+    const { pending, silent } = yield* sample;
+    const now = sink.counts().delivered;
+    quiet = pending === 0 && silent.length === 0 && now === delivered ? quiet + 1 : 0;
+    delivered = now;
     yield* Effect.sleep(settlePollMillis);
   }
 });
