@@ -213,8 +213,8 @@ const conclude = Effect.fnUntraced(function* (drill: Drill, options: DrillOption
 });
 
 /**
- * Until nothing is pending and nothing more comes, twice in a row: what was stored a moment ago is not in the books yet.
- * What producers gave up may have been stored all the same, so that their counts say nothing of the end.
+ * Until nothing is pending and nothing more comes, twice in a row: what was stored a moment ago is not in the books
+ * yet. What producers gave up may have been stored all the same, so that their counts say nothing of the end.
  */
 const settled = Effect.fnUntraced(function* ({ sample, sink, world }: Played) {
   const deadline = (yield* Clock.currentTimeMillis) + settleMillisMax[world.kind];

@@ -34,7 +34,7 @@ export interface Figures {
   readonly unexplained: number | null;
   readonly duplicates: number;
   readonly misdelivered: number;
-  /** Steady customers' p99 lag in the worst phase from the fault on, over the one in the baseline; null: nothing came. */
+  /** Steady customers' worst p99 lag of a phase from the fault on, over the baseline's; null: nothing came. */
   readonly p99LagRatio: number | null;
   readonly p99LagMillisBaseline: number | null;
   readonly p99LagMillisWorst: number | null;

@@ -33,8 +33,8 @@ type Counts = { -readonly [K in keyof Omit<OfferCounts, "strangers">]: number } 
 };
 
 /**
- * Honest producers: each customer offers its records at its rate, whatever becomes of the ones before, repeats a request
- * that was refused or had no answer under the same key, and gives up after `offerMillisMax`.
+ * Honest producers: each customer offers its records at its rate, whatever becomes of the ones before, repeats a
+ * request that was refused or had no answer under the same key, and gives up after `offerMillisMax`.
  */
 export class Producer {
   private readonly data: ProducerData;
