@@ -40,6 +40,18 @@ describe("the report of a drill", () => {
     assert.strictEqual(page.match(/<svg/g)?.length, 4);
   });
 
+  it("has a gap where a node said nothing of itself", () => {
+    const lines = (silent: ReadonlyArray<string>) => {
+      const samples = [sampleAt(1), sampleAt(2), sampleAt(3, { silent }), sampleAt(4), sampleAt(5)];
+      const figures = reportPage(aDrill, [runOf({ samples })], "")
+        .split("<figure>")
+        .slice(1);
+      return figures.map((figure) => figure.match(/<polyline/g)?.length);
+    };
+    assert.deepStrictEqual(lines([]), [3, 1, 1, 1]);
+    assert.deepStrictEqual(lines(["node-1"]), [3, 1, 2, 2], "of buffers and of what is pending, not of producers");
+  });
+
   it("escapes what comes from elsewhere", () => {
     const run = { ...withLoss(), problems: ['<script>alert("1")</script>'] };
     const page = reportPage({ ...aDrill, summary: "a < b & c" }, [run], "today");
