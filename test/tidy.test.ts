@@ -83,6 +83,25 @@ const layers: ReadonlyArray<Layer> = [
     ],
   },
   {
+    // Producers and destinations: every import is there a second time, on a thread of its own.
+    files: /^src\/drill\/traffic\/(?!traffic(-thread)?\.ts$)/,
+    mayImport: [node, /^src\/drill\/traffic\//],
+  },
+  {
+    // Starts worlds and asks them over their API, as anybody could: it looks inside no node.
+    files: /^src\/drill\//,
+    mayImport: [
+      effect,
+      node,
+      /^undici$/,
+      domain,
+      /^src\/drill\//,
+      /^src\/control\/limit-defaults\.ts$/,
+      /^src\/streams\/(topology|embedded\/server)\.ts$/,
+      /^src\/api\/([a-z-]+-)?reports\.ts$/,
+    ],
+  },
+  {
     files: /^src\/cli\//,
     mayImport: [
       /^effect(\/|$)/,
@@ -90,7 +109,7 @@ const layers: ReadonlyArray<Layer> = [
       node,
       /^(undici|yaml|ws)$/,
       domain,
-      /^src\/(cli|control|observability)\//,
+      /^src\/(cli|control|drill|observability)\//,
       /^src\/api\/(([a-z-]+-)?reports|contract|follow-pages)\.ts$/,
       // A command starts a node; it does not look inside one.
       /^src\/node\/run\.ts$/,

@@ -13,7 +13,7 @@ export interface Phase {
   readonly name: string;
   /** For people: what happens in it. */
   readonly about: string;
-  /** `fault`: something is broken. The first of them is what detection is counted from, the end of the last recovery. */
+  /** `fault`: something is broken. Detection is counted from its beginning, recovery from its end. */
   readonly kind: "baseline" | "fault" | "recovery";
   /** Unless somebody asks for another length. */
   readonly seconds: number;

@@ -1,8 +1,9 @@
-import { Clock, Effect, Random, type Scope } from "effect";
+import { Clock, Effect, Random, Schedule, type Scope } from "effect";
 import type { LimitReport } from "../api/reports.ts";
 import type { GuardName } from "../domain/drill-state.ts";
 import type { Drill, Phase, Stage } from "./drill.ts";
 import { type DrillFailure, drillFailure } from "./drill-failure.ts";
+import { readBooked } from "./record/booked.ts";
 import { type Figures, figuresOf, type RunRecord } from "./record/figures.ts";
 import { type Sample, takeSample } from "./record/sample.ts";
 import { type JudgedBar, judge } from "./record/verdict.ts";
@@ -10,7 +11,6 @@ import { customerName, drillDataset } from "./traffic/drill-record.ts";
 import { type DrillProducers, type DrillSink, startProducers, startSink } from "./traffic/traffic.ts";
 import { armFault, disarmFaults, type DrillJob, type DrillWorld, switchGuard } from "./world/drill-world.ts";
 import { openEmbeddedWorld } from "./world/embedded-world.ts";
-import type { NodeClient } from "./world/node-client.ts";
 import { openTargetWorld } from "./world/target-world.ts";
 
 export interface DrillOptions {
@@ -42,8 +42,9 @@ const sampleMillis = 1_000;
 /** How long a request is offered before its records count as lost at the door. */
 const offerMillisMax = 5_000;
 /** After the producers have stopped, until nothing is pending any more. */
-const settleMillisMax = 25_000;
-const settlePollMillis = 250;
+/** A target tries again as its own limits say, an embedded world as the drill does. */
+const settleMillisMax = { embedded: 25_000, target: 120_000 };
+const settlePollMillis = 500;
 const batchSeconds = 1;
 /** Destinations share hosts beyond so many; neighbours by number never do. */
 const sinkHostsMax = 200;
@@ -122,8 +123,7 @@ const play = Effect.fnUntraced(function* (
   ).pipe(Effect.tap((taken) => Effect.sync(() => samples.push(taken))));
   const recording = sample.pipe(
     Effect.tap((taken) => options.say(progressLine(taken, samples.at(-2)))),
-    Effect.andThen(Effect.sleep(sampleMillis)),
-    Effect.forever,
+    Effect.repeat(Schedule.fixed(sampleMillis)),
   );
   const faulted = drill.faulted(customers);
   const stage: Stage = {
@@ -176,7 +176,7 @@ const conclude = Effect.fnUntraced(function* (drill: Drill, options: DrillOption
   const { customers, faulted, producers, samples, sink, startedMillis, world } = played;
   const stopped = yield* producers.stop;
   yield* options.say("no more records are offered; what is on its way gets its time");
-  yield* settled(played, stopped.counts.acknowledged);
+  yield* settled(played);
   yield* played.sample;
   const hurt = new Set(faulted);
   const steady = customers.filter((customer) => !hurt.has(customer));
@@ -195,7 +195,7 @@ const conclude = Effect.fnUntraced(function* (drill: Drill, options: DrillOption
     phaseStarts: played.phaseStarts,
     startedMillis,
     seconds: Math.round((yield* Clock.currentTimeMillis) - startedMillis) / 1_000,
-    deadLettered: yield* deadLettered(world, customers),
+    booked: yield* readBooked(world, customers),
     buffersLimit: limits.find(({ name }) => name === "residentBuffersMax")?.value ?? 0,
     ended: world.ended(),
   };
@@ -212,49 +212,22 @@ const conclude = Effect.fnUntraced(function* (drill: Drill, options: DrillOption
   return concluded;
 });
 
-/** Until the destinations have everything that was acknowledged, or nothing is pending, or time is up. */
-const settled = Effect.fnUntraced(function* ({ sample, samples, sink }: Played, acknowledged: number) {
-  const deadline = (yield* Clock.currentTimeMillis) + settleMillisMax;
-  let sampledMillis = 0;
-  for (;;) {
-    const now = yield* Clock.currentTimeMillis;
-    if (now > deadline || sink.counts().delivered >= acknowledged) return;
-    if (now - sampledMillis >= sampleMillis) {
-      sampledMillis = now;
-      yield* sample;
-      // Twice in a row: what was acknowledged a moment ago is not in the books yet.
-      if (samples.slice(-3).every(({ metrics, pending }) => metrics.size > 0 && pending === 0)) return;
-    }
+/**
+ * Until nothing is pending and nothing more comes, twice in a row: what was stored a moment ago is not in the books
+ * yet. What producers gave up may have been stored all the same, so that their counts say nothing of the end.
+ */
+const settled = Effect.fnUntraced(function* ({ sample, sink, world }: Played) {
+  const deadline = (yield* Clock.currentTimeMillis) + settleMillisMax[world.kind];
+  let quiet = 0;
+  let delivered = -1;
+  while (quiet < 2 && (yield* Clock.currentTimeMillis) < deadline) {
+    const { pending, silent } = yield* sample;
+    const now = sink.counts().delivered;
+    quiet = pending === 0 && silent.length === 0 && now === delivered ? quiet + 1 : 0;
+    delivered = now;
     yield* Effect.sleep(settlePollMillis);
   }
 });
-
-/** Each node tells of the partitions that it owns. */
-const deadLettered = ({ nodes }: DrillWorld, customers: ReadonlyArray<string>) =>
-  Effect.map(
-    Effect.forEach(nodes, ({ client }) => deadLetteredAt(client, new Set(customers))),
-    (counts) => counts.reduce((sum, count) => sum + count, 0),
-  );
-
-const deadLetteredAt = Effect.fnUntraced(function* ({ ask }: NodeClient, ours: ReadonlySet<string>) {
-  let sum = 0;
-  let after: string | undefined;
-  do {
-    const path = `/v1/books?limit=1000${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`;
-    const page = (yield* ask({ method: "GET", path })).json as BooksPage;
-    for (const { books, customer } of page.jobs) if (ours.has(customer)) sum += books.deadLettered.records;
-    after = page.next;
-  } while (after !== undefined);
-  return sum;
-});
-
-interface BooksPage {
-  readonly jobs: ReadonlyArray<{
-    readonly customer: string;
-    readonly books: { readonly deadLettered: { readonly records: number } };
-  }>;
-  readonly next?: string;
-}
 
 const limitsOf = Effect.fnUntraced(function* ({ nodes }: DrillWorld) {
   const answers = yield* Effect.forEach(nodes, ({ client }) => client.ask({ method: "GET", path: "/v1/limits" }));

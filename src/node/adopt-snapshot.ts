@@ -12,6 +12,8 @@ import { RemovalGrace } from "./removal-grace.ts";
 /** Between two of so many jobs, others have their turn. */
 const sliceSize = 5_000;
 
+const nothing = () => {};
+
 export interface AdoptOptions {
   /** Identity of the job store. */
   readonly cell: () => string;
@@ -22,8 +24,8 @@ export interface AdoptOptions {
 export const adoptInto = (table: JobTable, stored: StoredJobs, { cell, removalGraceSeconds }: AdoptOptions) => {
   const grace = new RemovalGrace(table, removalGraceSeconds * 1_000);
   let served: Numbered = { set: table.set(0), position: 0 };
-  let onAdopted = () => {};
-  let onRewound = (_position: number) => {};
+  let onAdopted: () => void = nothing;
+  let onRewound: (position: number) => void = nothing;
 
   const adopt = Effect.fn("node.adoptSnapshot")(function* ({ put, removed }: Adoption, manifest: Manifest) {
     const nowMillis = yield* Clock.currentTimeMillis;

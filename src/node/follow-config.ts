@@ -17,6 +17,8 @@ const againMillis = 5_000;
 const readsMax = 64;
 const passing: ReadonlySet<string> = new Set(["damaged", "fromTheFuture", "tooLarge"]);
 
+const nothing = () => {};
+
 export interface Refused {
   readonly number: number;
   readonly hash: string;
@@ -47,8 +49,8 @@ export const followConfig = Effect.fnUntraced(function* (
   let refused: Refused | undefined;
   let refusedMillis = 0;
   let isSilent = false;
-  let notify = () => {};
-  let announce = (_pointer: ConfigPointer, _millis: number) => {};
+  let notify: () => void = nothing;
+  let announce: (pointer: ConfigPointer, millis: number) => void = nothing;
   // Before the first look: nothing may be written between the two without a hint.
   yield* Effect.acquireRelease(
     Effect.sync(() =>

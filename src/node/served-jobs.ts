@@ -47,6 +47,8 @@ export class NodeConfiguration extends Context.Service<
   }
 >()("spillway/node/NodeConfiguration") {}
 
+const nothing = () => {};
+
 /** How often what was removed is looked at, whether it is long enough ago. */
 const graceMillis = 1_000;
 
@@ -78,7 +80,7 @@ export const layerServedJobs = (
         adopt: adopted.adopt,
       });
       const known = serving.current()?.manifest;
-      let notify = () => {};
+      let notify = nothing;
       const onNews = (call: () => void) => {
         notify = call;
       };

@@ -39,14 +39,17 @@ class Door {
   appendedBytes = 0;
   readonly keeper: Doorkeeper;
 
-  constructor(over: { readonly logBytesMax?: number; readonly retentionSecondsMin?: number } = {}) {
+  constructor(
+    over: { readonly logBytesMax?: number; readonly retentionSecondsMin?: number } = {},
+    isGuarded: () => boolean = () => true,
+  ) {
     const limits = { logBytesMax: 100 * megabyte, unscannedPercentMax: 70, retentionSecondsMin: 100, ...over };
     const backlogs = {
       partitions: 1,
       publish: () => Effect.void,
       latest: (partition: number) => this.book.latest(partition),
     };
-    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis, noKillSwitches);
+    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis, noKillSwitches, isGuarded);
   }
 
   report(over: Partial<PartitionReport> = {}): void {
@@ -138,6 +141,15 @@ describe("the doorkeeper", () => {
     assert.isUndefined(door.verdict("acme"), "60 MB raw are 6 MB stored");
     assert.strictEqual(door.publish(["acme", 20 * megabyte]), 20 * megabyte);
     assert.strictEqual(door.verdict("acme"), "log-full");
+  });
+
+  it("lets everybody in while a drill has switched it off, and knows all the same what comes after", () => {
+    const drill = { isGuarded: false };
+    const door = new Door({}, () => drill.isGuarded);
+    door.report({ unscannedBytes: 70 * megabyte });
+    assert.isUndefined(door.keeper.verdicts());
+    drill.isGuarded = true;
+    assert.strictEqual(door.keeper.verdicts()?.of(pairOf("any")), "log-full");
   });
 
   it("never refuses because nothing is known", () => {

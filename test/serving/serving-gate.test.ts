@@ -128,7 +128,7 @@ describe("the serving gate", () => {
       assert.include(["absentWithoutOrder", "backInTime"], yield* ruleOf(back, { current: bad }));
       const rollback = withManifest(back, { rollbackOf: 1 });
       const adoption = yield* ask(rollback, { current: bad });
-      assert.deepStrictEqual([ids(adoption.put), adoption.removed], [["job-1"], ["bad"]]);
+      assert.deepStrictEqual([ids(adoption.put), adoption.removed.map(({ id }) => id)], [["job-1"], ["bad"]]);
     }),
   );
 });

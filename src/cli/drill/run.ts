@@ -112,14 +112,15 @@ export const run = Command.make(
 
 /** Loaded here and not before, so that the small commands start fast. */
 const loadDrills = async () => {
-  const [catalogue, running, series, report, lines] = await Promise.all([
-    import("../../drill/catalogue.ts"),
-    import("../../drill/run-drill.ts"),
-    import("../../drill/guard-series.ts"),
-    import("../../drill/report/write-report.ts"),
-    import("../../drill/report/summary.ts"),
-  ]);
-  return { ...catalogue, ...running, ...series, ...report, ...lines };
+  const [{ drillNamed, drills }, { runDrill }, { seriesOf }, { writeReport }, { lastLineOf, summaryOf }] =
+    await Promise.all([
+      import("../../drill/catalogue.ts"),
+      import("../../drill/run-drill.ts"),
+      import("../../drill/guard-series.ts"),
+      import("../../drill/report/write-report.ts"),
+      import("../../drill/report/summary.ts"),
+    ]);
+  return { drillNamed, drills, runDrill, seriesOf, writeReport, lastLineOf, summaryOf };
 };
 
 const targetOf = (url: string) =>

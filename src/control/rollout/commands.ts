@@ -8,7 +8,7 @@ import {
 } from "../../domain/config-report.ts";
 import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
-import { nextProposal, rollOut } from "./control-process.ts";
+import { nextProposal, rollOut } from "./next-rollout.ts";
 import { tell, verdictOn } from "./deeds.ts";
 import { contentOf, type Desk, type DeskFailure, nowAt, publishedContent, saveDesk, steadyMillis } from "./desk.ts";
 import { proposeRollback } from "./proposal.ts";
@@ -69,7 +69,7 @@ const saved = Effect.fnUntraced(function* (desk: Desk) {
 const isIdle = (desk: Desk): boolean => desk.machine.value === "idle";
 const underWay = (desk: Desk): ControlAnswer => ({
   conflict:
-    `Snapshot ${desk.machine.context.target?.number ?? "?"} is on its way (${String(desk.machine.value)}): ` +
+    `Snapshot ${desk.machine.context.target?.number ?? "?"} is on its way (${desk.machine.value}): ` +
     "wait for its end, or stop it with `spillway config halt` or `rollback`.",
 });
 
@@ -174,7 +174,7 @@ const rolloutOf = (desk: Desk): RolloutReport => {
   const { base, elapsedMillis, reason, step, steps, target, watchMillis, small } = desk.machine.context;
   const isOn = !isIdle(desk) && desk.machine.value !== "gating";
   return {
-    state: String(desk.machine.value),
+    state: desk.machine.value,
     target,
     base,
     percent: isOn ? (small || base === null ? 100 : (steps[step] ?? 100)) : 0,

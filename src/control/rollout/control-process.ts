@@ -1,14 +1,13 @@
-import { Clock, Effect, Queue, Result, Semaphore } from "effect";
+import { Effect, Queue, Semaphore } from "effect";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
-import { encodeBlob } from "../../snapshot/segment.ts";
 import { answerCommand } from "./commands.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { tell } from "./deeds.ts";
-import { type Desk, type DeskFailure, nowAt, openDesk, publishedContent, saveDesk, steadyMillis } from "./desk.ts";
+import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk, steadyMillis } from "./desk.ts";
 import { lead } from "./leadership.ts";
+import { proposeIfDue } from "./next-rollout.ts";
 import { NodeReports } from "./node-reports.ts";
 import { pruneIfDue } from "./prune.ts";
-import { type Proposal, proposeChanges } from "./proposal.ts";
 import { reading } from "./readings.ts";
 
 /** Without anything new it is looked so often. */
@@ -16,9 +15,6 @@ const pollMillis = 100;
 const failureMillis = 500;
 /** How often the machine is told how late it is, or how it goes. */
 const tickMillis = 1_000;
-/** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
-const quietMillis = 150;
-const waveMillisMax = 2_000;
 
 export interface ControlProcess {
   /** Something may be to be done. Cheap, never waits. */
@@ -42,7 +38,7 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
       const leadership = yield* Effect.acquireRelease(lead(options.store, options.node), ({ release }) => release);
       const desk = yield* openDesk(options, reports);
       yield* resume(desk);
-      yield* Effect.logInfo("This node leads the configuration.", { rollout: String(desk.machine.value) });
+      yield* Effect.logInfo("This node leads the configuration.", { rollout: desk.machine.value });
       const oneAtATime = yield* Semaphore.make(1);
       // A failure of an answer is a failure of the desk: both work with the same state.
       const failures = yield* Queue.sliding<DeskFailure>(1);
@@ -163,62 +159,4 @@ const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, is
   if (!isWatched) yield* tell(desk, { type: "signals.read", breached: null, ...at });
   else if (read === undefined) yield* tell(desk, { type: "time.passed", ...at });
   else yield* tell(desk, { type: "signals.read", breached: read.breached, ...at });
-});
-
-/** While many changes come one after the other, each would be a snapshot of its own, all but the last for nothing. */
-const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
-  const { limits, position, stored } = desk.options;
-  if (stored.pending <= limits.smallChangeJobsMax) {
-    desk.wave = undefined;
-    return false;
-  }
-  const { wave } = desk;
-  if (wave === undefined || wave.position !== position()) {
-    desk.wave = { position: position(), sinceMillis: wave?.sinceMillis ?? nowMillis, lastMillis: nowMillis };
-  }
-  const { lastMillis, sinceMillis } = desk.wave!;
-  const isOver = nowMillis - lastMillis >= quietMillis || nowMillis - sinceMillis >= waveMillisMax;
-  if (isOver) desk.wave = undefined;
-  return !isOver;
-};
-
-/** Generates what is to be in force next, unless nothing is, or it is what the gate has just refused. */
-const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
-  if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
-  const proposal = yield* nextProposal(desk);
-  if (proposal === undefined) return;
-  if (desk.refused?.key === proposal.key && desk.accept !== proposal.snapshot.hash) return;
-  yield* rollOut(desk, proposal);
-});
-
-/** Undefined: what is stored is in force. The same as long as nothing has changed. */
-export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
-  const { options, state } = desk;
-  // What is pending is counted against what this node serves.
-  if (options.current()?.hash !== state.published?.hash) return undefined;
-  const base = yield* publishedContent(desk);
-  const catalogue = encodeBlob(options.catalogue()).hash;
-  const isNew = base !== undefined && base.manifest.catalogue.hash !== catalogue;
-  // A cluster that has no job yet needs no configuration either.
-  if (base === undefined && options.stored.size === 0) return undefined;
-  if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
-  const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
-  if (desk.proposal?.key === key) return desk.proposal;
-  const made = yield* Effect.result(proposeChanges(options, base, state.highest + 1, key));
-  if (Result.isFailure(made)) return yield* Effect.fail(`no configuration can be generated: ${made.failure}`);
-  desk.proposal = made.success;
-  return made.success;
-});
-
-/** One at a time: the machine is idle. */
-export const rollOut = Effect.fnUntraced(function* (desk: Desk, proposal: Proposal) {
-  const { context } = desk.machine;
-  desk.proposal = proposal;
-  const { hash, manifest } = proposal.snapshot;
-  // Numbers of the steps and of a way back come after its own.
-  const highest = Math.max(desk.state.highest, manifest.number + context.steps.length + 1);
-  desk.state = { ...desk.state, highest, accepted: false };
-  desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } } as typeof desk.machine;
-  const nowMillis = yield* Clock.currentTimeMillis;
-  yield* tell(desk, { type: "snapshot.proposed", target: { number: manifest.number, hash }, nowMillis });
 });

@@ -3,10 +3,13 @@ import { Freeze, RolloutRecord, SnapshotName } from "../../domain/config-report.
 import type { RolloutContext } from "../../actors/rollout/machine.ts";
 import type { ConfigStore, ConfigStoreError } from "../../streams/config-store.ts";
 
+const RolloutStateName = Schema.Literals(["idle", "gating", "promoting", "watching", "halted", "rollingBack"]);
+type RolloutStateName = typeof RolloutStateName.Type;
+
 /** What the control process must not forget: stored before each thing that it does, by compare-and-set. */
 export const ControlState = Schema.Struct({
   /** The rollout machine's state and context. */
-  machine: Schema.Struct({ value: Schema.String, context: Schema.Unknown }),
+  machine: Schema.Struct({ value: RolloutStateName, context: Schema.Unknown }),
   /** What all nodes were told to serve last. */
   published: Schema.NullOr(SnapshotName),
   /** The highest number that a snapshot may have got so far. */
@@ -19,7 +22,7 @@ export const ControlState = Schema.Struct({
   records: Schema.Int,
 });
 export type ControlState = Omit<typeof ControlState.Type, "machine"> & {
-  readonly machine: { readonly value: string; readonly context: RolloutContext };
+  readonly machine: { readonly value: RolloutStateName; readonly context: RolloutContext };
 };
 
 const stateName = "rollout";

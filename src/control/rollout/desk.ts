@@ -61,7 +61,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
   const desk: Desk = {
     options,
     reports,
-    machine: rolloutMachine.resolveState({ value: (value?.machine.value ?? "idle") as "idle", context }),
+    machine: rolloutMachine.resolveState({ value: value?.machine.value ?? "idle", context }),
     state: { ...state, highest: Math.max(state.highest, told?.number ?? 0) },
     revision,
     proposal: undefined,
@@ -76,7 +76,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
 
 export const saveDesk = Effect.fnUntraced(function* (desk: Desk) {
   const { context, value } = desk.machine;
-  const state: ControlState = { ...desk.state, machine: { value: String(value), context } };
+  const state: ControlState = { ...desk.state, machine: { value, context } };
   desk.revision = yield* saveControlState(desk.options.store, state, desk.revision);
 });
 

@@ -47,7 +47,17 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
   });
   const { blobs, encoded, hash, manifest } = options.faults.generated(generated);
   const snapshot: Snapshot = { manifest, hash, blob: (name) => blobs.get(name) ?? base?.blob(name) };
-  return { snapshot, encoded, blobs, rollbackOf: undefined, author: "", why: "", key, verdict: undefined } as Proposal;
+  const proposal: Proposal = {
+    snapshot,
+    encoded,
+    blobs,
+    rollbackOf: undefined,
+    author: "",
+    why: "",
+    key,
+    verdict: undefined,
+  };
+  return proposal;
 });
 
 /** The content of an earlier snapshot. */

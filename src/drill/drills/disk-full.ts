@@ -13,12 +13,13 @@ export const diskFull: Drill = {
     { name: "recovery", kind: "recovery", seconds: 8, about: "the owner goes on" },
   ],
   plan: {
-    limits: { logBytesMax: 8_388_608, unscannedPercentMax: 50, retentionSecondsMin: 1 },
+    // A quarter may be unread; the rest keeps what was read and is not delivered yet, when producers come back at once.
+    limits: { logBytesMax: 16_777_216, unscannedPercentMax: 25, retentionSecondsMin: 5 },
     partitions: 1,
     nodes: [["owner", "control"], ["forwarder"]],
   },
   embeddedOnly: "it stops a process, which it does to its own only.",
-  traffic: { recordsPerSecond: 50, recordBytes: 1_500 },
+  traffic: { recordsPerSecond: 50, recordBytes: 2_200 },
   // The owner is everybody's.
   faulted: (customers) => customers,
   enter: (phase, stage) => {

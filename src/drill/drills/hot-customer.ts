@@ -6,7 +6,7 @@ import { mostOf, wasUsed } from "./evidence.ts";
 
 const factor = 50;
 /** Per push: its destination takes less than it sends now. */
-const pushMillis = 2_000;
+const pushMillis = 3_000;
 
 /** One customer sends fifty times as much as before, and its destination cannot take it. */
 export const hotCustomer: Drill = {
@@ -18,7 +18,7 @@ export const hotCustomer: Drill = {
     { name: "recovery", kind: "recovery", seconds: 8, about: "it sends as before, and its destination takes it" },
   ],
   plan: {
-    limits: { ...briskRetries, bufferWindowBytesMax: 1_048_576, backlogBytesPerCustomerMax: 2_097_152 },
+    limits: { ...briskRetries, bufferWindowBytesMax: 1_048_576, backlogBytesPerCustomerMax: 1_048_576 },
     partitions: 4,
     nodes: [["forwarder", "owner", "control"]],
   },

@@ -28,11 +28,13 @@ export interface Figures {
   /** Requests answered 429 or 503, each time. */
   readonly requestsRefused: number;
   readonly deadLettered: number;
+  /** Acknowledged, given up later, and told to their customers with receipts: expired or shed, by the books. */
+  readonly lostWithReceipt: number;
   /** Difference between the two sides of the books, summed over jobs, at the end; null: no node told. */
   readonly unexplained: number | null;
   readonly duplicates: number;
   readonly misdelivered: number;
-  /** Steady customers' p99 lag in the worst phase from the fault on, over the one in the baseline; null: nothing came. */
+  /** Steady customers' worst p99 lag of a phase from the fault on, over the baseline's; null: nothing came. */
   readonly p99LagRatio: number | null;
   readonly p99LagMillisBaseline: number | null;
   readonly p99LagMillisWorst: number | null;
@@ -65,7 +67,8 @@ export interface RunRecord {
   readonly phaseStarts: ReadonlyArray<{ readonly name: string; readonly seconds: number }>;
   readonly startedMillis: number;
   readonly seconds: number;
-  readonly deadLettered: number;
+  /** By the books at the end, of the drill's customers. */
+  readonly booked: { readonly deadLettered: number; readonly givenUp: number };
   readonly buffersLimit: number;
   readonly ended: ReadonlyArray<string>;
 }
@@ -96,11 +99,12 @@ export const figuresOf = (run: RunRecord): Figures => {
     steadyLost:
       sum(run.offered.filter(isSteady).map(({ records }) => records)) -
       sum(reckoning.arrived.filter(isSteady).map((arrived) => arrived.delivered)),
-    acknowledgedLost: Math.max(0, acknowledged - (delivered - arrivedUnsure) - run.deadLettered),
+    acknowledgedLost: Math.max(0, acknowledged - (delivered - arrivedUnsure) - run.booked.deadLettered),
     lostAtDoor: sum(unsure) - arrivedUnsure,
     droppedAsUnconfigured: offerCounts.unconfigured,
     requestsRefused: offerCounts.requestsRefused,
-    deadLettered: run.deadLettered,
+    deadLettered: run.booked.deadLettered,
+    lostWithReceipt: run.booked.givenUp,
     unexplained: samples.findLast(({ metrics }) => metrics.size > 0)?.unexplained ?? null,
     duplicates: reckoning.counts.duplicates,
     misdelivered: reckoning.counts.misdelivered,

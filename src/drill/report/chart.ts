@@ -1,7 +1,7 @@
 import { escaped, shown } from "./html-text.ts";
 
-/** Seconds since the start, and the value there. */
-export type Point = readonly [seconds: number, value: number];
+/** Seconds since the start, and the value there; null: not known, a gap in the line. */
+export type Point = readonly [seconds: number, value: number | null];
 
 export interface Series {
   readonly name: string;
@@ -32,7 +32,7 @@ const inner = { left: 64, right: 12, top: 26, bottom: 24 };
 
 /** A line chart over time as inline SVG: no script, no font, nothing from elsewhere. */
 export const chart = ({ bound, seconds, series, spans, title }: ChartOptions): string => {
-  const values = series.flatMap(({ points }) => points.map(([, value]) => value));
+  const values = series.flatMap(({ points }) => points.map(([, value]) => value ?? 0));
   const highest = values.reduce((most, value) => Math.max(most, value), 0);
   // A bound far above everything would flatten the lines: then it is told, not drawn.
   const isDrawn = bound !== undefined && bound.value <= 2 * Math.max(1, highest);
@@ -82,10 +82,22 @@ const label = (x: number, y: number, text: string, anchor: "start" | "middle" | 
   `<text x="${rounded(x)}" y="${rounded(y)}" text-anchor="${anchor}">${escaped(text)}</text>`;
 
 const line = ({ colour, name, points }: Series, x: (at: number) => number, y: (value: number) => number): string =>
-  points.length === 0
-    ? ""
-    : `<polyline class="${colour}" points="${points.map(([at, value]) => `${rounded(x(at))},${rounded(y(value))}`).join(" ")}">` +
-      `<title>${escaped(name)}</title></polyline>`;
+  runsOf(points)
+    .map((run) => run.map(([at, value]) => `${rounded(x(at))},${rounded(y(value))}`).join(" "))
+    .map((path) => `<polyline class="${colour}" points="${path}"><title>${escaped(name)}</title></polyline>`)
+    .join("");
+
+/** What lies between two gaps, each a line of its own. */
+const runsOf = (points: ReadonlyArray<Point>): ReadonlyArray<ReadonlyArray<readonly [number, number]>> => {
+  const runs: Array<Array<readonly [number, number]>> = [];
+  let current: Array<readonly [number, number]> | undefined;
+  for (const [at, value] of points) {
+    if (value === null) current = undefined;
+    else if (current === undefined) runs.push((current = [[at, value]]));
+    else current.push([at, value]);
+  }
+  return runs;
+};
 
 const boundLine = (value: number, y: (value: number) => number, name: string): string =>
   `<line class="bound" x1="${inner.left}" x2="${width - inner.right}" y1="${rounded(y(value))}" y2="${rounded(y(value))}"/>` +

@@ -69,8 +69,11 @@ const barsTable = ({ bars }: DrillRun): string =>
 
 const charts = ({ figures, record }: DrillRun): string => {
   const timeline = timelineOf(record);
-  const points = (of: (entry: TimelineEntry) => number): ReadonlyArray<Point> =>
+  const points = (of: (entry: TimelineEntry) => number | null): ReadonlyArray<Point> =>
     timeline.map((entry) => [entry.seconds, of(entry)]);
+  // A node that does not answer says nothing of its buffers, which is not that it has none.
+  const told = (of: (entry: TimelineEntry) => number): ReadonlyArray<Point> =>
+    points((entry) => (entry.silent.length === 0 ? of(entry) : null));
   const shared = { spans: spansOf(record), seconds: record.seconds };
   const bound = figures.buffersLimit > 0 ? { name: "residentBuffersMax", value: figures.buffersLimit } : undefined;
   return [
@@ -91,13 +94,13 @@ const charts = ({ figures, record }: DrillRun): string => {
     chart({
       ...shared,
       title: "Buffers in memory",
-      series: [{ name: "buffers", colour: "d", points: points(({ buffers }) => buffers) }],
+      series: [{ name: "buffers", colour: "d", points: told(({ buffers }) => buffers) }],
       bound,
     }),
     chart({
       ...shared,
       title: "Records stored and not delivered",
-      series: [{ name: "pending", colour: "a", points: points(({ pending }) => pending) }],
+      series: [{ name: "pending", colour: "a", points: told(({ pending }) => pending) }],
     }),
   ].join("\n");
 };

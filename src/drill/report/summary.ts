@@ -15,7 +15,8 @@ const linesOf = ({ bars, exercised, figures, problems }: DrillRun): ReadonlyArra
   ...bars.map((bar) => `  ${bar.holds ? "holds " : "MISSED"}  ${barText(bar)}  (${bar.about})`),
   `  lost ${figures.configuredLost} of ${figures.configuredOffered} records (${figures.configuredLostPercent} %): ` +
     `${figures.lostAtDoor} given up at the door, ${figures.droppedAsUnconfigured} dropped as unconfigured, ` +
-    `${figures.deadLettered} dead letters, ${figures.acknowledgedLost} acknowledged and gone`,
+    `${figures.deadLettered} dead letters, ${figures.acknowledgedLost} acknowledged and gone ` +
+    `(${figures.lostWithReceipt} with a receipt)`,
   `  noticed ${figures.detectSeconds === null ? "by nobody" : `after ${figures.detectSeconds} s: ${figures.detectedBy}`}`,
   `  limits exercised: ${exercised.length === 0 ? "none" : exercised.join(", ")}`,
   ...problems.map((problem) => `  ! ${problem}`),

@@ -22,7 +22,7 @@ export class BodyBuilder {
   private readonly fillingBytes: number;
   private at = 0;
 
-  /** @param noise characters that need no escape in JSON, at least twice as many as a record's bytes */
+  /** @param noise characters that need no escape in JSON, as many as a compressor can look back, or more */
   constructor(noise: string, recordBytes: number) {
     this.filling = noise;
     // What the fields themselves take.
@@ -30,8 +30,9 @@ export class BodyBuilder {
   }
 
   line(customer: string, seq: number, sent: number): string {
-    this.at = (this.at + 61) % Math.max(1, this.filling.length - this.fillingBytes);
+    if (this.at + this.fillingBytes > this.filling.length) this.at = 0;
     const filling = this.filling.slice(this.at, this.at + this.fillingBytes);
+    this.at += this.fillingBytes;
     return `{"Customer":"${customer}","seq":${seq},"sent":${sent},"filling":"${filling}"}\n`;
   }
 

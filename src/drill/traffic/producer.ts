@@ -8,6 +8,8 @@ import type { FromProducer, OfferCounts, ProducerData, SequenceRange } from "./m
 const pauseMillis = 200;
 const pauseMillisMax = 1_000;
 const problemsMax = 5;
+/** No compressor of Spillway's looks back so far. */
+const noiseBytes = 6_291_456;
 /** Requests of strangers on their way at once; nobody repeats those. */
 const strangersInFlightMax = 4;
 const strangersPerBodyMax = 2_000;
@@ -31,8 +33,8 @@ type Counts = { -readonly [K in keyof Omit<OfferCounts, "strangers">]: number } 
 };
 
 /**
- * Honest producers: each customer offers its records at its rate, whatever becomes of the ones before, repeats a request
- * that was refused or had no answer under the same key, and gives up after `offerMillisMax`.
+ * Honest producers: each customer offers its records at its rate, whatever becomes of the ones before, repeats a
+ * request that was refused or had no answer under the same key, and gives up after `offerMillisMax`.
  */
 export class Producer {
   private readonly data: ProducerData;
@@ -59,7 +61,7 @@ export class Producer {
   constructor(data: ProducerData) {
     this.data = data;
     this.door = new Door(data.urls, data.token);
-    this.bodies = new BodyBuilder(randomBytes(49_152).toString("base64"), data.recordBytes);
+    this.bodies = new BodyBuilder(randomBytes(noiseBytes).toString("base64"), data.recordBytes);
     this.customers = new Map(data.customers.map((name) => [name, new Customer(name)]));
     // Spread over the time between two requests of one customer: they must not come all at once.
     let turn = 0;
