@@ -14,6 +14,7 @@ import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditGroup } from "./audit-contract.ts";
+import { ConfigGroup } from "./config-contract.ts";
 import { SwitchesGroup } from "./switches-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
@@ -150,6 +151,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(ConfigGroup)
   .add(DrillGroup)
   .add(SwitchesGroup)
   .annotateMerge(about) {}
@@ -162,6 +164,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(ConfigGroup)
   .add(DrillGroup)
   .add(SwitchesGroup)
   .annotateMerge(about) {}

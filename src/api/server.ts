@@ -17,6 +17,8 @@ import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { AuditHandlers } from "./handlers/audit.ts";
+import { ConfigHandlers } from "./handlers/config.ts";
+import { ConfigControl } from "./config-port.ts";
 import { SwitchesHandlers } from "./handlers/switches.ts";
 import { AuditTrail } from "./audit-port.ts";
 import { audited } from "./audited.ts";
@@ -71,6 +73,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | BufferCommands
   | ReceiptsView
   | AuditTrail
+  | ConfigControl
   | DrillAdmin
   | SwitchesAdmin
   | LimitsView
@@ -122,6 +125,7 @@ const routedHandler = Effect.gen(function* () {
         BuffersHandlers,
         ReceiptsHandlers,
         AuditHandlers,
+        ConfigHandlers,
         DrillHandlers,
         SwitchesHandlers,
       ]),

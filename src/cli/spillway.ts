@@ -1,6 +1,7 @@
 import { Command } from "effect/cli";
 import { audit } from "./audit.ts";
 import { books } from "./books.ts";
+import { config } from "./config/config.ts";
 import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
@@ -33,6 +34,7 @@ export const spillway = Command.make("spillway").pipe(
     serve,
     send,
     jobs,
+    config,
     books,
     buffers,
     deadLetters,

@@ -14,6 +14,7 @@ import { DestinationHosts } from "../actors/destination-host/destination-hosts.t
 import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { AuditTrail } from "../api/audit-port.ts";
+import { ConfigControl } from "../api/config-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
 import { SwitchesAdmin } from "../api/switches-port.ts";
 import type { DoorReport } from "../api/reports.ts";
@@ -35,6 +36,7 @@ import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
 import { makeBuffersView } from "./buffers-view.ts";
+import { makeConfigControl } from "./config-control.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeNodeDrill, type NodeDrill } from "./drill-faults.ts";
 import { makeInspectableBuffers } from "./inspectable-buffers.ts";
@@ -207,6 +209,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
     Effect.provideService(AuditTrail, auditTrailOf(auditLog)),
+    Effect.provideService(ConfigControl, yield* makeConfigControl),
     Effect.provideService(LimitsView, limits),
     Effect.provideService(DrillAdmin, yield* drill.admin((name) => name in settings.limits)),
     Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),

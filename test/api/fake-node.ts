@@ -28,6 +28,7 @@ import { FakeBuffers } from "./fake-buffers.ts";
 import { FakeDrill } from "./fake-drill.ts";
 import { FakeDeadLetters } from "./fake-dead-letters.ts";
 import { FakeAudit } from "./fake-audit.ts";
+import { FakeConfig } from "./fake-config.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
 import { FakeSwitches } from "./fake-switches.ts";
@@ -42,6 +43,7 @@ export class FakeNode {
   readonly buffers = new FakeBuffers();
   readonly receipts = new FakeReceipts();
   readonly audit = new FakeAudit();
+  readonly config = new FakeConfig();
   readonly drill = new FakeDrill();
   readonly switches = new FakeSwitches();
   revision = 0;
@@ -171,6 +173,7 @@ export class FakeNode {
       Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
       this.audit.layer,
+      this.config.layer,
       Layer.succeed(DrillAdmin, this.drill.admin),
       this.switches.layer,
     );
