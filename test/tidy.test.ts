@@ -46,7 +46,15 @@ const layers: ReadonlyArray<Layer> = [
   },
   {
     files: /^src\/control\//,
-    mayImport: [effect, node, /^yaml$/, domain, ports, /^src\/(control|snapshot|streams)\//],
+    mayImport: [
+      effect,
+      node,
+      /^(yaml|xstate)$/,
+      domain,
+      ports,
+      /^src\/actors\/rollout\/machine\.ts$/,
+      /^src\/(control|snapshot|streams)\//,
+    ],
   },
   {
     files: /^src\/api\//,
@@ -113,7 +121,7 @@ const layers: ReadonlyArray<Layer> = [
       /^effect(\/|$)/,
       node,
       domain,
-      /^src\/(node|actors|streams|destinations|forwarder|control|control-thread|api|observability)\//,
+      /^src\/(node|actors|streams|destinations|forwarder|control|control-thread|api|observability|serving|snapshot)\//,
       /^src\/cli\/package-version\.ts$/,
     ],
   },

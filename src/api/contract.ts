@@ -2,6 +2,7 @@ import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
 import { DrillState } from "../domain/drill-state.ts";
+import { SwitchKind } from "../domain/kill-switch.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
 import { HostReport, hostsAnswerMax } from "./host-reports.ts";
 import { BuffersGroup } from "./buffers-contract.ts";
@@ -13,6 +14,7 @@ import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditGroup } from "./audit-contract.ts";
+import { SwitchesGroup } from "./switches-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -117,6 +119,8 @@ export class HealthGroup extends HttpApiGroup.make("health").add(
       drill: Schema.optionalKey(Schema.Literal(true)),
       faults: Schema.optionalKey(DrillState.fields.faults),
       guardsOff: Schema.optionalKey(DrillState.fields.guardsOff),
+      /** How many kill switches of each kind are on; absent while none is. */
+      killSwitches: Schema.optionalKey(Schema.Record(SwitchKind, Schema.optionalKey(Schema.Int))),
     }),
     /** Of the control address alone: the main thread has been stuck for too long. */
     error: Unavailable,
@@ -147,6 +151,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(ReceiptsGroup)
   .add(AuditGroup)
   .add(DrillGroup)
+  .add(SwitchesGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -158,6 +163,7 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(ReceiptsGroup)
   .add(AuditGroup)
   .add(DrillGroup)
+  .add(SwitchesGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

@@ -17,6 +17,7 @@ import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { AuditHandlers } from "./handlers/audit.ts";
+import { SwitchesHandlers } from "./handlers/switches.ts";
 import { AuditTrail } from "./audit-port.ts";
 import { audited } from "./audited.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
@@ -28,6 +29,7 @@ import type { LimitsView } from "./limits-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
 import type { ReceiptsView } from "./receipts-port.ts";
+import type { SwitchesAdmin } from "./switches-port.ts";
 import { answerRefusals } from "./refusals.ts";
 import type { RoutedAnswer, RoutedRequest } from "./routed-request.ts";
 
@@ -70,6 +72,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | ReceiptsView
   | AuditTrail
   | DrillAdmin
+  | SwitchesAdmin
   | LimitsView
   | HostsView
   | Scope.Scope
@@ -120,6 +123,7 @@ const routedHandler = Effect.gen(function* () {
         ReceiptsHandlers,
         AuditHandlers,
         DrillHandlers,
+        SwitchesHandlers,
       ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),

@@ -8,6 +8,7 @@ import { drill } from "./drill/drill.ts";
 import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { hosts } from "./hosts.ts";
+import { kill } from "./kill/kill.ts";
 import { limits } from "./limits.ts";
 import { receipts } from "./receipts.ts";
 import { replay } from "./replay.ts";
@@ -40,6 +41,7 @@ export const spillway = Command.make("spillway").pipe(
     replays,
     inspect,
     hosts,
+    kill,
     limits,
     audit,
     drill,

@@ -10,6 +10,7 @@ import { healthAnswer, type OwnAnswer, ReadCounts, unreadyAnswer } from "./own-a
 import { type PulseWatch, pulseMillis } from "./pulse.ts";
 import { Reads, type Reply } from "./reads.ts";
 import { Refreshing } from "./refreshing.ts";
+import { type SwitchCounts, switchCountsOf } from "./switch-counts.ts";
 import { Bodies, crowded, passWrite } from "./writes.ts";
 
 export interface ControlServerOptions {
@@ -18,6 +19,7 @@ export interface ControlServerOptions {
   readonly limits: ControlThreadLimits;
   readonly line: MainLine;
   readonly pulse: PulseWatch;
+  readonly switches: SwitchCounts;
 }
 
 const connectionsMax = 1_024;
@@ -107,7 +109,11 @@ export class ControlServer {
   }
 
   private ownAnswer(path: string, silentMillisMax: number): OwnAnswer | undefined {
-    if (path === "/healthz") return healthAnswer(this.silentMillis(), silentMillisMax, this.health);
+    if (path === "/healthz") {
+      const killSwitches = switchCountsOf(this.options.switches);
+      const more = { ...(killSwitches === undefined ? {} : { killSwitches }), ...this.health };
+      return healthAnswer(this.silentMillis(), silentMillisMax, more);
+    }
     return path === "/readyz" ? unreadyAnswer(this.silentMillis(), silentMillisMax) : undefined;
   }
 

@@ -5,6 +5,7 @@ import type { RoutedAnswer, RoutedRequest } from "../api/routed-request.ts";
 import { controlThreadStarts } from "../observability/control-metrics.ts";
 import type { ControlThreadData, ControlThreadLimits, HealthDetails, ToMain } from "./messages.ts";
 import { beat, newPulse, pulseMillis } from "./pulse.ts";
+import { newSwitchCounts, type SwitchCounts } from "./switch-counts.ts";
 import { startThread, type Thread } from "./thread.ts";
 
 export interface ControlThreadOptions {
@@ -18,6 +19,8 @@ export interface ControlThreadOptions {
   readonly limits: ControlThreadLimits;
   /** What `/healthz` tells beside the status, now. */
   readonly health?: () => HealthDetails;
+  /** For `/healthz`; undefined: there are none to show. */
+  readonly switches?: SwitchCounts;
   /** Answers on the main thread what the control thread cannot answer itself; up to `controlInFlightMax` at once. */
   readonly answer: (request: RoutedRequest) => Effect.Effect<RoutedAnswer>;
 }
@@ -52,11 +55,13 @@ export const startControlThread = Effect.fn("controlThread.start")(function* (
     Effect.forever,
     Effect.forkScoped,
   );
+  const switches = options.switches ?? newSwitchCounts([]);
   const tokenHash = token === undefined ? undefined : tokenHashOf(Redacted.value(token));
   const data = (port: number): ControlThreadData => {
     const { controlAnswerMillisMax, controlKeptBytesMax, controlInFlightMax, controlSilentMillisMax } = limits;
     const own = { controlAnswerMillisMax, controlKeptBytesMax, controlInFlightMax, controlSilentMillisMax };
-    return { host, port, tokenHash, dataUrl: options.dataUrl, pulse, limits: own, health: options.health?.() ?? {} };
+    const health = options.health?.() ?? {};
+    return { host, port, tokenHash, dataUrl: options.dataUrl, pulse, switches, limits: own, health };
   };
   // Closed after the fiber that starts threads again has ended.
   const lives = yield* Scope.fork(yield* Effect.scope);

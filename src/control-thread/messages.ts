@@ -1,3 +1,4 @@
+import type { SwitchCounts } from "./switch-counts.ts";
 import type { RoutedAnswer, RoutedRequest } from "../api/routed-request.ts";
 
 /** What passes between the main thread and the control thread, as structured clones. */
@@ -28,6 +29,7 @@ export interface ControlThreadData {
   readonly dataUrl: string;
   /** Counts the turns of the main thread's event loop; see `Pulse`. */
   readonly pulse: SharedArrayBuffer;
+  readonly switches: SwitchCounts;
   readonly limits: ControlThreadLimits;
   readonly health: HealthDetails;
 }

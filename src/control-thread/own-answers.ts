@@ -7,7 +7,12 @@ export interface OwnAnswer {
   readonly body: unknown;
 }
 
-export const healthAnswer = (silentMillis: number, silentMillisMax: number, more: HealthDetails = {}): OwnAnswer =>
+/** @param more what is on or armed: kill switches, drills */
+export const healthAnswer = (
+  silentMillis: number,
+  silentMillisMax: number,
+  more: HealthDetails & { readonly killSwitches?: Readonly<Record<string, number>> } = {},
+): OwnAnswer =>
   silentMillis < silentMillisMax
     ? { status: 200, body: { status: "ok", ...more } }
     : {

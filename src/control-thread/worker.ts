@@ -19,6 +19,7 @@ const server = new ControlServer({
   dataUrl: data.dataUrl,
   limits: data.limits,
   line,
+  switches: data.switches,
   pulse: new PulseWatch(data.pulse, performance.now()),
 });
 

@@ -1,4 +1,5 @@
 import type { Backlogs } from "../actors/ports/backlogs.ts";
+import type { KillSwitchesView } from "../actors/ports/kill-switches.ts";
 import type { NodeAdmission } from "../actors/ports/node-admission.ts";
 import type { RecordSpans } from "../actors/ports/outbox.ts";
 import type { Pair } from "../domain/partition.ts";
@@ -23,13 +24,14 @@ interface Partition {
 }
 
 /**
- * Holds back whose records would cost others theirs: customers over their quota, partitions about to lose what nobody
- * has read, customers above their fair share of a log that turns over too fast, and newcomers in a surge. Most of the
- * time it has nothing to say, and then it costs nothing per record.
+ * Holds back whose records an operator has switched off, and whose would cost others theirs: customers over their
+ * quota, partitions about to lose what nobody has read, customers above their fair share of a log that turns over too
+ * fast, and newcomers in a surge. Most of the time it has nothing to say, and then it costs nothing per record.
  */
 export class Doorkeeper {
   private readonly backlogs: Backlogs["Service"];
   private readonly admission: NodeAdmission["Service"];
+  private readonly switches: KillSwitchesView;
   private readonly now: () => number;
   private readonly isGuarded: () => boolean;
   private readonly partitions: ReadonlyArray<Partition>;
@@ -42,6 +44,7 @@ export class Doorkeeper {
     admission: NodeAdmission["Service"],
     limits: PressureLimits,
     now: () => number,
+    switches: KillSwitchesView,
     /** Off only in a drill: then everybody is let in, whatever it costs. */
     isGuarded: () => boolean = () => true,
   ) {
@@ -49,6 +52,7 @@ export class Doorkeeper {
     this.admission = admission;
     this.now = now;
     this.isGuarded = isGuarded;
+    this.switches = switches;
     this.partitions = Array.from({ length: backlogs.partitions }, () => ({
       pressure: new PartitionPressure(limits),
       shares: new FairShares(now()),
@@ -60,7 +64,8 @@ export class Doorkeeper {
     this.look();
     if (!this.isGuarded()) return undefined;
     const state = this.admission.state();
-    if (!this.hasCause && state !== "surging" && state !== "closed") return undefined;
+    const { stopsIntake } = this.switches.current();
+    if (!stopsIntake && !this.hasCause && state !== "surging" && state !== "closed") return undefined;
     const known = new Map<Pair, HeldBackReason | undefined>();
     let last: Pair | undefined;
     let lastReason: HeldBackReason | undefined;
@@ -100,6 +105,8 @@ export class Doorkeeper {
   }
 
   private judge(pair: Pair): HeldBackReason | undefined {
+    // First: what is refused for it must not use up a newcomer's share.
+    if (this.switches.current().refusing(pair.customer, pair.dataset) !== undefined) return "switched-off";
     const { pressure, shares } = this.partitions[pair.partition]!;
     if (pressure.isRefused(pair.key)) return "over-quota";
     if (!this.admission.mayPublish(pair)) return "newcomer";

@@ -15,6 +15,7 @@ import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { AuditTrail } from "../api/audit-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
+import { SwitchesAdmin } from "../api/switches-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { startControlThread } from "../control-thread/control-thread.ts";
@@ -44,6 +45,11 @@ import { makeNodeView } from "./node-view.ts";
 import { auditTrailOf } from "./audit-trail.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
+import { watchSwitchCounts } from "./switch-counts-view.ts";
+import { makeSwitchesAdmin } from "./switches-admin.ts";
+import { reportConfig } from "./report-config.ts";
+import { RolloutSignals } from "./rollout-signals.ts";
+import { runControl } from "./run-control.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -172,6 +178,7 @@ const operate = Effect.fnUntraced(function* (
   const admin = yield* makeJobsAdmin(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
+  const switches = yield* makeSwitchesAdmin(settings);
   const buffers = yield* makeBuffersView;
   const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
@@ -180,6 +187,8 @@ const operate = Effect.fnUntraced(function* (
     replicas: settings.nats.replicas,
     nodeName: settings.nodeName,
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
+  yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
+  if (settings.roles.includes("control")) yield* runControl({ ...settings, datasets: catalogue.all });
   yield* applyJobs(options, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
@@ -193,6 +202,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(JobsAdmin, admin),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
+    Effect.provideService(SwitchesAdmin, switches),
     Effect.provideService(BuffersView, buffers),
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
@@ -212,18 +222,21 @@ const operate = Effect.fnUntraced(function* (
 });
 
 const startControl = (settings: Settings, api: Served, drill: NodeDrill) =>
-  startControlThread({
-    ...settings.controlListen,
-    orAnyPort: settings.controlListen.derived,
-    token: settings.token,
-    dataUrl: api.url,
-    limits: settings.limits,
-    answer: api.answer,
-    health: () => {
-      const state = drill.now();
-      return state === undefined ? {} : { drill: true, ...state };
-    },
-  }).pipe(
+  Effect.flatMap(watchSwitchCounts, (switches) =>
+    startControlThread({
+      switches,
+      ...settings.controlListen,
+      orAnyPort: settings.controlListen.derived,
+      token: settings.token,
+      dataUrl: api.url,
+      limits: settings.limits,
+      answer: api.answer,
+      health: () => {
+        const state = drill.now();
+        return state === undefined ? {} : { drill: true, ...state };
+      },
+    }),
+  ).pipe(
     Effect.tap(({ healthChanged }) => Effect.sync(() => drill.onChange(healthChanged))),
     Effect.mapError(startError),
   );

@@ -30,6 +30,7 @@ import { FakeDeadLetters } from "./fake-dead-letters.ts";
 import { FakeAudit } from "./fake-audit.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
+import { FakeSwitches } from "./fake-switches.ts";
 
 /** A scripted node behind the real server. */
 export class FakeNode {
@@ -42,6 +43,7 @@ export class FakeNode {
   readonly receipts = new FakeReceipts();
   readonly audit = new FakeAudit();
   readonly drill = new FakeDrill();
+  readonly switches = new FakeSwitches();
   revision = 0;
   down = false;
   ready = true;
@@ -170,6 +172,7 @@ export class FakeNode {
       this.receipts.layer,
       this.audit.layer,
       Layer.succeed(DrillAdmin, this.drill.admin),
+      this.switches.layer,
     );
   }
 }

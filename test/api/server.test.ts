@@ -218,6 +218,7 @@ describe("routing", () => {
         "DELETE /v1/dead-letters/{job}/{sequence}/{index}",
         "DELETE /v1/jobs/{id}",
         "DELETE /v1/replays/{id}",
+        "DELETE /v1/switches/{id}",
         "GET /healthz",
         "GET /metrics",
         "GET /readyz",
@@ -234,6 +235,7 @@ describe("routing", () => {
         "GET /v1/limits",
         "GET /v1/receipts",
         "GET /v1/replays",
+        "GET /v1/switches",
         "GET /v1/version",
         "POST /v1/buffers/{job}/quarantine",
         "POST /v1/buffers/{job}/resume",
@@ -242,6 +244,7 @@ describe("routing", () => {
         "POST /v1/dead-letters/{job}/{sequence}/{index}/replay",
         "POST /v1/ingest/{dataset}",
         "POST /v1/jobs/{id}/replays",
+        "POST /v1/switches",
         "PUT /v1/jobs/{id}",
       ]);
     }),

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import * as fc from "fast-check";
 import type { PartitionReport } from "../../src/actors/ports/backlogs.ts";
+import { noKillSwitches } from "../../src/actors/ports/kill-switches.ts";
 import type { RecordSpans } from "../../src/actors/ports/outbox.ts";
 import { makePair, type Pair } from "../../src/domain/partition.ts";
 import { Doorkeeper } from "../../src/forwarder/doorkeeper.ts";
@@ -48,7 +49,7 @@ class Door {
       publish: () => Effect.void,
       latest: (partition: number) => this.book.latest(partition),
     };
-    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis, isGuarded);
+    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis, noKillSwitches, isGuarded);
   }
 
   report(over: Partial<PartitionReport> = {}): void {

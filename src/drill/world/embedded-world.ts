@@ -62,7 +62,7 @@ export const openEmbeddedWorld = Effect.fn("drill.openEmbeddedWorld")(function* 
 
 const startNats = Effect.fnUntraced(function* (directory: string, plan: WorldPlan) {
   const defaults = yield* limitDefaults;
-  const bytes = (name: "logBytesMax" | "deadLetterBytesMax" | "auditBytesMax" | "messageBytesMax") =>
+  const bytes = (name: "logBytesMax" | "deadLetterBytesMax" | "auditBytesMax" | "configBytesMax" | "messageBytesMax") =>
     plan.limits[name] ?? defaults[name] ?? 0;
   const server = yield* startEmbeddedServer({
     dataDirectory: join(directory, "nats"),
@@ -71,6 +71,7 @@ const startNats = Effect.fnUntraced(function* (directory: string, plan: WorldPla
       logBytesMax: bytes("logBytesMax"),
       deadLetterBytesMax: bytes("deadLetterBytesMax"),
       auditBytesMax: bytes("auditBytesMax"),
+      configBytesMax: bytes("configBytesMax"),
     }),
     messageBytesMax: bytes("messageBytesMax"),
   }).pipe(
