@@ -163,7 +163,7 @@ const progressLine = (taken: Sample, before: Sample | undefined): string => {
     `offered ${rate(({ offered }) => offered)}/s`,
     `delivered ${rate(({ delivered }) => delivered)}/s`,
     `pending ${taken.pending}`,
-    `buffers ${taken.buffers}`,
+    `buffers ${taken.buffers ?? "?"}`,
     ...(taken.gaveUp > 0 ? [`given up ${taken.gaveUp}`] : []),
     ...(taken.silent.length > 0 ? [`silent ${taken.silent.join(", ")}`] : []),
     ...(taken.alerts.length > 0 ? [`alerts ${taken.alerts.join(", ")}`] : []),

@@ -45,7 +45,7 @@ export class Doorkeeper {
     limits: PressureLimits,
     now: () => number,
     switches: KillSwitchesView,
-    /** Off only in a drill: then everybody is let in, whatever it costs. */
+    /** False only in a drill: then all are let in, whatever it costs, but for whom an operator has switched off. */
     isGuarded: () => boolean = () => true,
   ) {
     this.backlogs = backlogs;
@@ -62,10 +62,10 @@ export class Doorkeeper {
   /** For one body: the same answer for all records of a pair. Undefined when nobody is held back. */
   verdicts(): Verdicts | undefined {
     this.look();
-    if (!this.isGuarded()) return undefined;
     const state = this.admission.state();
     const { stopsIntake } = this.switches.current();
-    if (!stopsIntake && !this.hasCause && state !== "surging" && state !== "closed") return undefined;
+    const isPressed = this.isGuarded() && (this.hasCause || state === "surging" || state === "closed");
+    if (!stopsIntake && !isPressed) return undefined;
     const known = new Map<Pair, HeldBackReason | undefined>();
     let last: Pair | undefined;
     let lastReason: HeldBackReason | undefined;
@@ -107,6 +107,7 @@ export class Doorkeeper {
   private judge(pair: Pair): HeldBackReason | undefined {
     // First: what is refused for it must not use up a newcomer's share.
     if (this.switches.current().refusing(pair.customer, pair.dataset) !== undefined) return "switched-off";
+    if (!this.isGuarded()) return undefined;
     const { pressure, shares } = this.partitions[pair.partition]!;
     if (pressure.isRefused(pair.key)) return "over-quota";
     if (!this.admission.mayPublish(pair)) return "newcomer";

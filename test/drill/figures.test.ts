@@ -87,8 +87,18 @@ describe("the figures of a drill", () => {
         ended: ["node-1 ended: SIGKILL"],
       }),
     );
-    assert.deepInclude(figures, { buffersMax: 40, unexplained: 3, restarts: 1 });
+    assert.deepInclude(figures, { buffersMax: 40, unexplained: 3, restarts: 1, buffersOverLimit: 0 });
   });
+});
+
+it("a node's buffers beyond its limit are counted, and what nobody told is not", () => {
+  const uses = (count: number) => new Map([["residentBuffersMax", count]]);
+  const samples = [
+    sampleAt(1, { uses: uses(900) }),
+    sampleAt(2, { uses: uses(1_250) }),
+    sampleAt(3, { buffers: null }),
+  ];
+  assert.strictEqual(figuresOf(recordOf({ samples })).buffersOverLimit, 250);
 });
 
 describe("the bars of a drill", () => {

@@ -2,12 +2,13 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import * as fc from "fast-check";
 import type { PartitionReport } from "../../src/actors/ports/backlogs.ts";
-import { noKillSwitches } from "../../src/actors/ports/kill-switches.ts";
+import { type KillSwitchesView, noKillSwitches } from "../../src/actors/ports/kill-switches.ts";
 import type { RecordSpans } from "../../src/actors/ports/outbox.ts";
 import { makePair, type Pair } from "../../src/domain/partition.ts";
 import { Doorkeeper } from "../../src/forwarder/doorkeeper.ts";
 import { fairLevel } from "../../src/forwarder/fair-shares.ts";
 import { ReportBook } from "../../src/streams/report-book.ts";
+import { aSwitch, ScriptedSwitches } from "../support/scripted-switches.ts";
 import { openAdmission } from "./door-world.ts";
 
 /** All in one partition: what one of them does, the others feel. */
@@ -42,6 +43,7 @@ class Door {
   constructor(
     over: { readonly logBytesMax?: number; readonly retentionSecondsMin?: number } = {},
     isGuarded: () => boolean = () => true,
+    switches: KillSwitchesView = noKillSwitches,
   ) {
     const limits = { logBytesMax: 100 * megabyte, unscannedPercentMax: 70, retentionSecondsMin: 100, ...over };
     const backlogs = {
@@ -49,7 +51,7 @@ class Door {
       publish: () => Effect.void,
       latest: (partition: number) => this.book.latest(partition),
     };
-    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis, noKillSwitches, isGuarded);
+    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis, switches, isGuarded);
   }
 
   report(over: Partial<PartitionReport> = {}): void {
@@ -150,6 +152,16 @@ describe("the doorkeeper", () => {
     assert.isUndefined(door.keeper.verdicts());
     drill.isGuarded = true;
     assert.strictEqual(door.keeper.verdicts()?.of(pairOf("any")), "log-full");
+  });
+
+  it("keeps out whom an operator has switched off, also in a drill without guards", () => {
+    const switches = new ScriptedSwitches();
+    const door = new Door({}, () => false, switches);
+    door.report({ unscannedBytes: 70 * megabyte });
+    switches.throw(aSwitch("customer", "out", { stops: "intake" }));
+    const verdicts = door.keeper.verdicts();
+    assert.strictEqual(verdicts?.of(pairOf("out")), "switched-off");
+    assert.isUndefined(verdicts?.of(pairOf("in")));
   });
 
   it("never refuses because nothing is known", () => {

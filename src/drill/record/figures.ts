@@ -39,8 +39,10 @@ export interface Figures {
   readonly p99LagMillisBaseline: number | null;
   readonly p99LagMillisWorst: number | null;
   readonly buffersMax: number;
-  /** Of the node that is asked; 0: not known. */
+  /** Per node; 0: not known. */
   readonly buffersLimit: number;
+  /** By how many more than `buffersLimit` one node ever had. */
+  readonly buffersOverLimit: number;
   /** From the end of the fault until the last record offered before it was delivered; null: some never were. */
   readonly recoverSeconds: number | null;
   /** From the beginning of the fault until the system said so; null: it never did. */
@@ -109,8 +111,9 @@ export const figuresOf = (run: RunRecord): Figures => {
     duplicates: reckoning.counts.duplicates,
     misdelivered: reckoning.counts.misdelivered,
     ...lags,
-    buffersMax: samples.reduce((most, { buffers }) => Math.max(most, buffers), 0),
+    buffersMax: samples.reduce((most, { buffers }) => Math.max(most, buffers ?? 0), 0),
     buffersLimit: run.buffersLimit,
+    buffersOverLimit: buffersOverLimit(run),
     recoverSeconds: recoverSeconds(run, offered - delivered),
     ...detection(run),
     restarts: run.ended.length,
@@ -121,6 +124,9 @@ export const figuresOf = (run: RunRecord): Figures => {
 const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, each) => total + each, 0);
 
 const rounded = (value: number, digits = 2): number => Math.round(value * 10 ** digits) / 10 ** digits;
+
+const buffersOverLimit = ({ buffersLimit, samples }: RunRecord): number =>
+  samples.reduce((most, { uses }) => Math.max(most, (uses.get("residentBuffersMax") ?? 0) - buffersLimit), 0);
 
 const kindOf = ({ phases }: Drill, name: string) => phases.find((phase) => phase.name === name)?.kind;
 

@@ -1,9 +1,8 @@
-import { Clock, Effect } from "effect";
+import { Clock, Effect, Option } from "effect";
 import type { LimitReport } from "../../api/reports.ts";
-import type { DrillFailure } from "../drill-failure.ts";
 import type { ArrivalCounts, OfferCounts } from "../traffic/messages.ts";
-import type { DrillWorld } from "../world/drill-world.ts";
-import type { Answer, NodeClient } from "../world/node-client.ts";
+import type { DrillNode, DrillWorld } from "../world/drill-world.ts";
+import type { Answer } from "../world/node-client.ts";
 import { metricSum, readMetrics } from "./metrics-text.ts";
 
 /** How things were at one moment. Counts are since the start of the drill, unless their names say otherwise. */
@@ -17,8 +16,8 @@ export interface Sample {
   readonly requestsRefused: number;
   readonly gaveUp: number;
   readonly unconfigured: number;
-  /** Push jobs with an actor in memory, over all nodes. */
-  readonly buffers: number;
+  /** Push jobs with an actor in memory, over all nodes; null: not every node told. */
+  readonly buffers: number | null;
   /** Highest of all nodes: 0 open, 1 guarded, 2 surging, 3 closed. */
   readonly admission: number;
   /** Records that are stored and not delivered. */
@@ -37,10 +36,11 @@ export interface Sample {
   readonly metrics: ReadonlyMap<string, number>;
 }
 
-/** What one node says of itself. */
+/** What one node says of itself; what did not answer in time is undefined. */
 interface NodeReading {
-  readonly metrics: ReadonlyMap<string, number>;
-  readonly limits: ReadonlyArray<LimitReport>;
+  readonly name: string;
+  readonly metrics: ReadonlyMap<string, number> | undefined;
+  readonly limits: ReadonlyArray<LimitReport> | undefined;
   readonly alerts: ReadonlyArray<string>;
   readonly armed: ReadonlyArray<string>;
   readonly isReady: boolean;
@@ -57,19 +57,10 @@ export const takeSample = Effect.fn("drill.takeSample")(function* (
   arrived: ArrivalCounts,
 ) {
   const now = yield* Clock.currentTimeMillis;
-  const readings = yield* Effect.forEach(
-    world.nodes,
-    ({ client, name }) =>
-      readNode(client).pipe(
-        Effect.timeoutOption(readMillisMax),
-        Effect.map((read) => ({ name, read: read._tag === "Some" ? read.value : undefined })),
-        Effect.catch(() => Effect.succeed({ name, read: undefined })),
-      ),
-    { concurrency: 16 },
-  );
-  const read = readings.flatMap((each) => each.read ?? []);
-  const metrics = summed(read.map((each) => each.metrics));
-  const uses = highest(read.flatMap(({ limits }) => limits));
+  const read = yield* Effect.forEach(world.nodes, readNode, { concurrency: 16 });
+  const metrics = summed(read.flatMap((each) => each.metrics ?? []));
+  const limits = read.flatMap((each) => each.limits ?? []);
+  const states = read.map((each) => each.metrics?.get("spillway_admission_state") ?? 0);
   const sample: Sample = {
     seconds: (now - startedMillis) / 1_000,
     phase,
@@ -79,43 +70,44 @@ export const takeSample = Effect.fn("drill.takeSample")(function* (
     requestsRefused: offered.requestsRefused,
     gaveUp: offered.gaveUp,
     unconfigured: offered.unconfigured,
-    buffers: read.flatMap(({ limits }) => limits).reduce((sum, limit) => sum + buffersOf(limit), 0),
-    admission: read.reduce((most, each) => Math.max(most, each.metrics.get("spillway_admission_state") ?? 0), 0),
+    buffers: read.every((each) => each.limits !== undefined) ? residents(limits) : null,
+    admission: states.reduce((most, state) => Math.max(most, state), 0),
     pending: metricSum(metrics, "spillway_books_records", 'account="pending"'),
     unexplained: metricSum(metrics, "spillway_books_unexplained_records"),
     alerts: [...new Set(read.flatMap(({ alerts }) => alerts))].toSorted(),
-    silent: readings.flatMap((each) => (each.read === undefined ? [each.name] : [])),
-    isReady: read.length === readings.length && read.every((each) => each.isReady),
+    silent: read.flatMap((each) => (each.metrics === undefined ? [each.name] : [])),
+    isReady: read.every((each) => each.isReady),
     armed: [...new Set(read.flatMap(({ armed }) => armed))].toSorted(),
-    uses,
+    uses: highest(limits),
     metrics,
   };
   return sample;
 });
 
-const buffersOf = (limit: LimitReport): number => (limit.name === "residentBuffersMax" ? (limit.usage ?? 0) : 0);
+const residents = (limits: ReadonlyArray<LimitReport>): number =>
+  limits.reduce((sum, { name, usage }) => sum + (name === "residentBuffersMax" ? (usage ?? 0) : 0), 0);
 
-/** Of each path the statuses that are an answer beside 2xx: a node may be unready, or have no alerts yet. */
-const paths = [
-  ["/metrics", []],
-  ["/v1/limits", []],
-  ["/healthz", [503]],
-  ["/readyz", [503]],
-  ["/v1/alerts", [404]],
-] as const;
+/** Each path by itself: without NATS one of them may be late, and the others are the more worth knowing. */
+const readNode = Effect.fnUntraced(function* ({ client, name }: DrillNode) {
+  /** Of each path the statuses that are an answer beside 2xx: a node may be unready, or have no alerts. */
+  const get = (path: string, expect: ReadonlyArray<number> = []) =>
+    client.ask({ method: "GET", path, expect }).pipe(Effect.timeout(readMillisMax), Effect.option);
+  const [metrics, limits, health, ready, alerts] = yield* Effect.all(
+    [get("/metrics"), get("/v1/limits"), get("/healthz", [503]), get("/readyz", [503]), get("/v1/alerts", [404])],
+    { concurrency: 5 },
+  );
+  const reading: NodeReading = {
+    name,
+    metrics: Option.isSome(metrics) ? readMetrics(metrics.value.text) : undefined,
+    limits: (json(limits) as { readonly limits?: ReadonlyArray<LimitReport> } | undefined)?.limits,
+    alerts: firing(json(alerts)),
+    armed: armedIn(json(health)),
+    isReady: Option.isSome(ready) && ready.value.status === 200,
+  };
+  return reading;
+});
 
-const readNode = ({ ask }: NodeClient): Effect.Effect<NodeReading, DrillFailure> =>
-  Effect.gen(function* () {
-    const asked = Effect.forEach(paths, ([path, expect]) => ask({ method: "GET", path, expect }), { concurrency: 5 });
-    const [metrics, limits, health, ready, alerts] = (yield* asked) as [Answer, Answer, Answer, Answer, Answer];
-    return {
-      metrics: readMetrics(metrics.text),
-      limits: (limits.json as { readonly limits?: ReadonlyArray<LimitReport> } | undefined)?.limits ?? [],
-      alerts: alerts.status === 200 ? firing(alerts.json) : [],
-      armed: armedIn(health.json),
-      isReady: ready.status === 200,
-    };
-  });
+const json = (answer: Option.Option<Answer>): unknown => Option.getOrUndefined(answer)?.json;
 
 /** Names of the alerts that fire, whichever of them the answer lists beside. */
 const firing = (body: unknown): ReadonlyArray<string> => {

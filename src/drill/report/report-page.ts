@@ -72,7 +72,7 @@ const charts = ({ figures, record }: DrillRun): string => {
   const points = (of: (entry: TimelineEntry) => number | null): ReadonlyArray<Point> =>
     timeline.map((entry) => [entry.seconds, of(entry)]);
   // A node that does not answer says nothing of its buffers, which is not that it has none.
-  const told = (of: (entry: TimelineEntry) => number): ReadonlyArray<Point> =>
+  const told = (of: (entry: TimelineEntry) => number | null): ReadonlyArray<Point> =>
     points((entry) => (entry.silent.length === 0 ? of(entry) : null));
   const shared = { spans: spansOf(record), seconds: record.seconds };
   const bound = figures.buffersLimit > 0 ? { name: "residentBuffersMax", value: figures.buffersLimit } : undefined;

@@ -9,7 +9,7 @@ export interface TimelineEntry {
   readonly offeredPerSecond: number;
   readonly deliveredPerSecond: number;
   readonly refusedRequestsPerSecond: number;
-  readonly buffers: number;
+  readonly buffers: number | null;
   readonly pending: number;
   readonly gaveUp: number;
   readonly admission: number;
