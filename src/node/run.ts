@@ -72,6 +72,8 @@ export interface NodeOptions {
 }
 
 const startError = (error: { readonly message: string }) => new NodeStartError({ message: error.message });
+/** A node that starts waits so often for its jobs file to be in force, 2 s each. */
+const servedTimesMax = 5;
 /** How long a write of receipts may take. */
 const receiptMillisMax = 5_000;
 /** How long to wait for partitions that another owner may hold before saying that the node is ready all the same. */
@@ -271,7 +273,14 @@ const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions, auditL
   if (jobsFile === undefined) return;
   const store = yield* JobStore;
   const applied = yield* applyJobsFile(jobsFile).pipe(Effect.mapError(startError));
-  if (applied.revision > 0) yield* Effect.ignore(store.awaitServed(applied.revision));
+  // In force, not only stored: else the first records of a customer would find no job.
+  const served = applied.revision === 0 ? Effect.void : store.awaitServed(applied.revision);
+  yield* served.pipe(
+    Effect.retry({ times: servedTimesMax }),
+    Effect.catch(({ message }) =>
+      Effect.logWarning("Push jobs are stored and not in force yet: see `spillway config status`.", { message }),
+    ),
+  );
   const { added, changed, notInFile, unchanged } = applied;
   if (added + changed > 0) {
     const what = `jobs file ${jobsFile}`;

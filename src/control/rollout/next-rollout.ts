@@ -11,10 +11,12 @@ const waveMillisMax = 2_000;
 /** While many changes come one after the other, each would be a snapshot of its own, all but the last for nothing. */
 const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
   const { limits, position, stored } = desk.options;
-  if (stored.pending <= limits.smallChangeJobsMax) {
+  // The first jobs of all mostly come together, from a file.
+  if (stored.pending <= limits.smallChangeJobsMax && desk.state.published !== null) {
     desk.wave = undefined;
     return false;
   }
+  if (stored.pending === 0) return false;
   const { wave } = desk;
   if (wave === undefined || wave.position !== position()) {
     desk.wave = { position: position(), sinceMillis: wave?.sinceMillis ?? nowMillis, lastMillis: nowMillis };

@@ -32,7 +32,8 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
   key: string,
 ) {
   const nowMillis = yield* Clock.currentTimeMillis;
-  const { entries, position } = waitingChanges(options.stored, options.position(), { ...options.limits, nowMillis });
+  const bounds = { ...options.limits, nowMillis, isFirst: base === undefined };
+  const { entries, position } = waitingChanges(options.stored, options.position(), bounds);
   const generated = yield* generate({
     previous: base,
     cell: options.cell(),

@@ -19,10 +19,14 @@ const customersMax = 8;
 export const waitingChanges = (
   stored: StoredJobs,
   position: number,
-  { nowMillis, smallChangeJobsMax }: { readonly nowMillis: number; readonly smallChangeJobsMax: number },
+  {
+    isFirst,
+    nowMillis,
+    smallChangeJobsMax,
+  }: { readonly isFirst: boolean; readonly nowMillis: number; readonly smallChangeJobsMax: number },
 ): WaitingChanges => {
   const all = { [Symbol.iterator]: () => entriesIn(stored, nowMillis) };
-  if (stored.pending > customersMax * smallChangeJobsMax) return { entries: all, position };
+  if (isFirst || stored.pending > customersMax * smallChangeJobsMax) return { entries: all, position };
   const byCustomer = new Map<string, Array<SnapshotEntry>>();
   for (const entry of all) {
     const entries = byCustomer.get(entry.customer) ?? [];
