@@ -1,4 +1,5 @@
 import { Effect, Queue, Semaphore } from "effect";
+import { randomBytes } from "node:crypto";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
 import { answerCommand } from "./commands.ts";
 import type { ControlOptions } from "./control-options.ts";
@@ -33,9 +34,13 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
     reports.accept(report, millis);
     nudge();
   });
+  const process = randomBytes(8).toString("hex");
   const leadOnce = Effect.scoped(
     Effect.gen(function* () {
-      const leadership = yield* Effect.acquireRelease(lead(options.store, options.node), ({ release }) => release);
+      const leadership = yield* Effect.acquireRelease(
+        lead(options.store, options.node, process),
+        ({ release }) => release,
+      );
       const desk = yield* openDesk(options, reports);
       yield* resume(desk);
       yield* Effect.logInfo("This node leads the configuration.", { rollout: desk.machine.value });

@@ -3,14 +3,14 @@ import type { ConfigStore } from "../../streams/config-store.ts";
 import { writeOnce } from "./control-state.ts";
 
 const stateName = "leader";
-const renewMillis = 1_000;
+const renewMillis = 500;
 /** Whoever leads and does not say so for so long leads no more. By everybody's own steady clock. */
-const silentMillisMax = 3_000;
-const pollMillis = 500;
+const silentMillisMax = 2_500;
+const pollMillis = 250;
 
 /** One control process at a time does the work. Should two believe that they lead, compare-and-set stops the older. */
 export interface Leadership {
-  /** To be called often; writes once a second. Fails when somebody else leads. */
+  /** To be called often; writes twice a second. Fails when somebody else leads. */
   readonly renew: Effect.Effect<void, unknown>;
   /** Somebody else may lead at once. */
   readonly release: Effect.Effect<void>;
@@ -19,7 +19,7 @@ export interface Leadership {
 const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
 
 /** Waits until this node leads. */
-export const lead = Effect.fn("control.lead")(function* (store: ConfigStore, node: string) {
+export const lead = Effect.fn("control.lead")(function* (store: ConfigStore, node: string, process: string) {
   let seen = -1;
   let seenMillis = 0;
   let turn = 0;
@@ -27,16 +27,18 @@ export const lead = Effect.fn("control.lead")(function* (store: ConfigStore, nod
     const found = yield* Effect.option(store.state(stateName));
     const nowMillis = yield* steadyMillis;
     if (found._tag === "Some") {
-      const holder = (found.value?.value as { readonly node?: unknown } | undefined)?.node;
+      const holder = (found.value?.value as { readonly process?: unknown } | undefined)?.process;
       const revision = found.value?.revision ?? 0;
       if (revision !== seen) {
         seen = revision;
         seenMillis = nowMillis;
       }
-      // This node before it was started again, nobody, or one that has fallen silent.
-      if (holder === undefined || holder === null || holder === node || nowMillis - seenMillis >= silentMillisMax) {
-        const taken = yield* Effect.option(writeOnce(store, stateName, { node, turn }, revision));
-        if (taken._tag === "Some") return heldFrom(store, node, taken.value, nowMillis);
+      // Nobody, this very process before something failed, or one that has fallen silent. A node of the same name may
+      // be another one.
+      const isFree = holder === undefined || holder === null || holder === process;
+      if (isFree || nowMillis - seenMillis >= silentMillisMax) {
+        const taken = yield* Effect.option(writeOnce(store, stateName, { node, process, turn }, revision));
+        if (taken._tag === "Some") return heldFrom(store, { node, process }, taken.value, nowMillis);
       }
     }
     turn += 1;
@@ -44,16 +46,21 @@ export const lead = Effect.fn("control.lead")(function* (store: ConfigStore, nod
   }
 });
 
-const heldFrom = (store: ConfigStore, node: string, first: number, fromMillis: number): Leadership => {
+const heldFrom = (
+  store: ConfigStore,
+  who: { readonly node: string; readonly process: string },
+  first: number,
+  fromMillis: number,
+): Leadership => {
   let revision = first;
   let renewedMillis = fromMillis;
   return {
     renew: Effect.gen(function* () {
       const nowMillis = yield* steadyMillis;
       if (nowMillis - renewedMillis < renewMillis) return;
-      revision = yield* writeOnce(store, stateName, { node, turn: revision }, revision);
+      revision = yield* writeOnce(store, stateName, { ...who, turn: revision }, revision);
       renewedMillis = nowMillis;
     }),
-    release: Effect.suspend(() => Effect.ignore(store.putState(stateName, { node: null }, revision))),
+    release: Effect.suspend(() => Effect.ignore(store.putState(stateName, { node: null, process: null }, revision))),
   };
 };
