@@ -1,4 +1,5 @@
 import { Command } from "effect/cli";
+import { alerts } from "./alerts.ts";
 import { audit } from "./audit.ts";
 import { books } from "./books.ts";
 import { buffers } from "./buffers/buffers.ts";
@@ -40,6 +41,7 @@ export const spillway = Command.make("spillway").pipe(
     inspect,
     hosts,
     limits,
+    alerts,
     audit,
     version,
   ]),

@@ -136,7 +136,7 @@ export class AlertBook {
     const { sinceMillis, value } = snapshot.context;
     for (const { params, type } of actions) {
       if (type !== "tell") continue;
-      const { news } = params as unknown as { readonly news: AlertNews };
+      const { news } = params as { readonly news: AlertNews };
       const { dedupKey, labels } = instance;
       told.push({ dedupKey, news, rule, labels, value, sinceMillis, nowMillis: event.nowMillis, node });
     }

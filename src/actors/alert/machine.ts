@@ -79,7 +79,12 @@ export const alertMachine = setup({
       lastMillis: nowMillis,
       sinceMillis: nowMillis,
     })),
-    fire: assign((_, { nowMillis, value }: Met) => ({ ...fresh, value, lastMillis: nowMillis, firedMillis: nowMillis })),
+    fire: assign((_, { nowMillis, value }: Met) => ({
+      ...fresh,
+      value,
+      lastMillis: nowMillis,
+      firedMillis: nowMillis,
+    })),
     hold: assign(({ context }, at: Met) => ({
       lastMillis: at.nowMillis,
       elapsedMillis: context.elapsedMillis + passed(context, at),
