@@ -70,15 +70,16 @@ export const makeAlertSignals = Effect.fnUntraced(function* (options: AlertSigna
   });
 });
 
+const lostInAll = Effect.gen(function* () {
+  let records = (yield* Metric.value(recordsMissingTotal)).count;
+  for (const reason of lossReasons) records += (yield* Metric.value(recordsWrittenOff(reason))).count;
+  return records;
+});
+
 /** Records lost since it was asked last. */
-const makeLost = Effect.gen(function* () {
-  const total = Effect.gen(function* () {
-    let records = (yield* Metric.value(recordsMissingTotal)).count;
-    for (const reason of lossReasons) records += (yield* Metric.value(recordsWrittenOff(reason))).count;
-    return records;
-  });
-  let before = yield* total;
-  return Effect.map(total, (records) => {
+const makeLost = Effect.map(lostInAll, (atFirst) => {
+  let before = atFirst;
+  return Effect.map(lostInAll, (records) => {
     const since = records - before;
     before = records;
     return since;
