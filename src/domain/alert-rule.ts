@@ -14,7 +14,7 @@ export const alertSignals = [
   "killSwitchOn",
   /** 1 for a job whose destination refuses it, or whose buffer is isolated. */
   "jobSuspended",
-  /** Percent of what the job may lag: its oldest record's age or its backlog's bytes, whichever is nearer to its quota. */
+  /** Percent of a job's quota that its backlog uses, by age or by bytes, whichever is more. */
   "jobLagPercent",
   /** Seconds that a job has had a backlog and no success. */
   "jobSilentSeconds",

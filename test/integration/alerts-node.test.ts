@@ -46,6 +46,7 @@ it("a node tells its operators that a destination refuses a job: webhook, API, m
     await until(
       () => Promise.resolve(world.posted),
       (posted) => posted.some(({ rule }) => rule === "jobSuspended"),
+      60_000,
     );
     const posted = world.posted.filter(({ rule }) => rule === "jobSuspended");
     assert.lengthOf(posted, 1);
