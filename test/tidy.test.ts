@@ -46,7 +46,15 @@ const layers: ReadonlyArray<Layer> = [
   },
   {
     files: /^src\/control\//,
-    mayImport: [effect, node, /^yaml$/, domain, ports, /^src\/(control|snapshot|streams)\//],
+    mayImport: [
+      effect,
+      node,
+      /^(yaml|xstate)$/,
+      domain,
+      ports,
+      /^src\/actors\/rollout\/machine\.ts$/,
+      /^src\/(control|snapshot|streams)\//,
+    ],
   },
   {
     files: /^src\/api\//,
@@ -75,6 +83,25 @@ const layers: ReadonlyArray<Layer> = [
     ],
   },
   {
+    // Producers and destinations: every import is there a second time, on a thread of its own.
+    files: /^src\/drill\/traffic\/(?!traffic(-thread)?\.ts$)/,
+    mayImport: [node, /^src\/drill\/traffic\//],
+  },
+  {
+    // Starts worlds and asks them over their API, as anybody could: it looks inside no node.
+    files: /^src\/drill\//,
+    mayImport: [
+      effect,
+      node,
+      /^undici$/,
+      domain,
+      /^src\/drill\//,
+      /^src\/control\/limit-defaults\.ts$/,
+      /^src\/streams\/(topology|embedded\/server)\.ts$/,
+      /^src\/api\/([a-z-]+-)?reports\.ts$/,
+    ],
+  },
+  {
     files: /^src\/cli\//,
     mayImport: [
       /^effect(\/|$)/,
@@ -82,7 +109,7 @@ const layers: ReadonlyArray<Layer> = [
       node,
       /^(undici|yaml|ws)$/,
       domain,
-      /^src\/(cli|control|observability)\//,
+      /^src\/(cli|control|drill|observability)\//,
       /^src\/api\/(([a-z-]+-)?reports|contract|follow-pages)\.ts$/,
       // A command starts a node; it does not look inside one.
       /^src\/node\/run\.ts$/,
@@ -94,7 +121,7 @@ const layers: ReadonlyArray<Layer> = [
       /^effect(\/|$)/,
       node,
       domain,
-      /^src\/(node|actors|streams|destinations|forwarder|control|control-thread|api|observability)\//,
+      /^src\/(node|actors|streams|destinations|forwarder|control|control-thread|api|observability|serving|snapshot)\//,
       /^src\/cli\/package-version\.ts$/,
     ],
   },

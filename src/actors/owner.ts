@@ -4,6 +4,7 @@ import { quotaLoop } from "./admission/quota-loop.ts";
 import { BufferActors } from "./buffer/actor.ts";
 import type { Buffer } from "./buffer/buffer.ts";
 import { Checkpoints } from "./ports/checkpoints.ts";
+import { DrillFaults } from "./ports/drill-faults.ts";
 import { type JobSet, Jobs } from "./ports/jobs.ts";
 import { Log } from "./ports/log.ts";
 import { NodeAdmission } from "./ports/node-admission.ts";
@@ -47,7 +48,12 @@ const makeOwner = (
     const owned = new Map<number, Owned>();
     // A test of owners alone may go without admission: then nothing is spent for a newcomer.
     const admission = Option.getOrUndefined(yield* Effect.serviceOption(NodeAdmission));
-    const residency = new Residency({ ...given, mayCreate: () => admission?.mayCreate() ?? true });
+    const drill = yield* DrillFaults;
+    const residency = new Residency({
+      ...given,
+      mayCreate: () => admission?.mayCreate() ?? true,
+      isBounded: () => drill.isGuardOn("bufferLimit"),
+    });
     admission?.watchResidents(() => residency.size, residency.max);
     const options = { ...given, residency };
     let current: JobSet | undefined;

@@ -32,12 +32,17 @@ export const audited =
       return response;
     });
 
+/** Who asks, and why, as they say. */
+export const accountIn = ({ headers }: HttpServerRequest.HttpServerRequest) => ({
+  who: textOf(headers["spillway-actor"]) || "unnamed",
+  why: textOf(headers["spillway-reason"]),
+});
+
 const noteOf = (request: HttpServerRequest.HttpServerRequest): AuditNote => ({
   kind: "request.asked",
-  who: textOf(request.headers["spillway-actor"]) || "unnamed",
+  ...accountIn(request),
   from: Option.getOrElse(request.remoteAddress, () => ""),
   what: `${request.method} ${request.url.slice(0, textMax)}`,
-  why: textOf(request.headers["spillway-reason"]),
   detail: "",
 });
 

@@ -1,10 +1,13 @@
 import { Schema } from "effect";
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Destination } from "../domain/destination.ts";
+import { DrillState } from "../domain/drill-state.ts";
+import { SwitchKind } from "../domain/kill-switch.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
 import { AlertsReport } from "./alert-reports.ts";
 import { HostReport, hostsAnswerMax } from "./host-reports.ts";
 import { BuffersGroup } from "./buffers-contract.ts";
+import { DrillGroup } from "./drill-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
@@ -12,6 +15,8 @@ import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditGroup } from "./audit-contract.ts";
+import { ConfigGroup } from "./config-contract.ts";
+import { SwitchesGroup } from "./switches-contract.ts";
 import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
@@ -113,7 +118,15 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
 
 export class HealthGroup extends HttpApiGroup.make("health").add(
   HttpApiEndpoint.get("healthz", "/healthz", {
-    success: Schema.Struct({ status: Schema.Literal("ok") }),
+    /** `drill`: the node was started for drills; what they have armed or switched off is told beside it. */
+    success: Schema.Struct({
+      status: Schema.Literal("ok"),
+      drill: Schema.optionalKey(Schema.Literal(true)),
+      faults: Schema.optionalKey(DrillState.fields.faults),
+      guardsOff: Schema.optionalKey(DrillState.fields.guardsOff),
+      /** How many kill switches of each kind are on; absent while none is. */
+      killSwitches: Schema.optionalKey(Schema.Record(SwitchKind, Schema.optionalKey(Schema.Int))),
+    }),
     /** Of the control address alone: the main thread has been stuck for too long. */
     error: Unavailable,
   }).annotateMerge(OpenApi.annotations({ summary: "The process is alive; needs no token" })),
@@ -142,6 +155,9 @@ export class SpillwayApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(ConfigGroup)
+  .add(DrillGroup)
+  .add(SwitchesGroup)
   .annotateMerge(about) {}
 
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
@@ -152,6 +168,9 @@ export class DocumentedApi extends HttpApi.make("spillway")
   .add(BuffersGroup)
   .add(ReceiptsGroup)
   .add(AuditGroup)
+  .add(ConfigGroup)
+  .add(DrillGroup)
+  .add(SwitchesGroup)
   .annotateMerge(about) {}
 
 export const openapiPath = "/openapi.json";

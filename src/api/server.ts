@@ -10,12 +10,17 @@ import type { BufferCommands, BuffersView } from "./buffers-port.ts";
 import { DocumentedApi, openapiPath, SpillwayApi } from "./contract.ts";
 import type { DeadLettersAdmin } from "./dead-letters-port.ts";
 import { BuffersHandlers } from "./handlers/buffers.ts";
+import type { DrillAdmin } from "./drill-port.ts";
+import { DrillHandlers } from "./handlers/drill.ts";
 import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
 import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
 import { AuditHandlers } from "./handlers/audit.ts";
+import { ConfigHandlers } from "./handlers/config.ts";
+import { ConfigControl } from "./config-port.ts";
+import { SwitchesHandlers } from "./handlers/switches.ts";
 import { AuditTrail } from "./audit-port.ts";
 import { audited } from "./audited.ts";
 import { ReplaysHandlers } from "./handlers/replays.ts";
@@ -27,6 +32,7 @@ import type { LimitsView } from "./limits-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
 import type { ReceiptsView } from "./receipts-port.ts";
+import type { SwitchesAdmin } from "./switches-port.ts";
 import { answerRefusals } from "./refusals.ts";
 import type { RoutedAnswer, RoutedRequest } from "./routed-request.ts";
 
@@ -68,6 +74,9 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | BufferCommands
   | ReceiptsView
   | AuditTrail
+  | ConfigControl
+  | DrillAdmin
+  | SwitchesAdmin
   | LimitsView
   | HostsView
   | AlertsView
@@ -118,6 +127,9 @@ const routedHandler = Effect.gen(function* () {
         BuffersHandlers,
         ReceiptsHandlers,
         AuditHandlers,
+        ConfigHandlers,
+        DrillHandlers,
+        SwitchesHandlers,
       ]),
     ),
     HttpRouter.add("GET", openapiPath, documentation),

@@ -85,9 +85,12 @@ const exchange = async (
 
 /** Who changes something, and why: for the audit log. */
 const accountOf = ({ reason }: Connection): Readonly<Record<string, string>> => ({
-  "spillway-actor": headerText(`${userName()}@${hostname()}`),
+  "spillway-actor": headerText(actorName()),
   ...(reason === undefined ? {} : { "spillway-reason": headerText(reason) }),
 });
+
+/** Who runs this command, for the audit log. */
+export const actorName = (): string => `${userName()}@${hostname()}`;
 
 /** A process may run under a number that has no name. */
 const userName = (): string => {
@@ -98,7 +101,8 @@ const userName = (): string => {
   }
 };
 
-const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500);
+/** One line, of printable characters. */
+export const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500);
 
 /** A proxy in between may answer with something that is not JSON: its text is kept as the message. */
 const parseAnswer = (text: string): unknown => {

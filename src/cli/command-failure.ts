@@ -4,8 +4,8 @@ import { Schema } from "effect";
 export class CommandFailure extends Schema.TaggedError<CommandFailure>()("CommandFailure", {
   /** What went wrong and what to do. Empty when the command has said it all already. */
   message: Schema.String,
-  /** 1: it did not work. 2: it was asked wrongly. */
-  exitCode: Schema.Literals([1, 2]),
+  /** 1: it did not work. 2: it was asked wrongly. Above: what became of what was asked, see the command. */
+  exitCode: Schema.Literals([1, 2, 3, 4, 5]),
 }) {}
 
 export const failed = (message: string) => new CommandFailure({ message, exitCode: 1 });

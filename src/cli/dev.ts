@@ -19,6 +19,11 @@ export const jobsFlag = Flag.String("jobs").pipe(
   Flag.optional,
 );
 
+export const drillFlag = Flag.Boolean("drill").pipe(
+  Flag.withDescription("Let drills arm faults and switch guards off on this node (also SPILLWAY_DRILL=true)"),
+  Flag.withDefault(false),
+);
+
 export const dataFlag = Flag.String("data").pipe(
   Flag.withDescription("Where the embedded nats-server keeps its data (default .spillway)"),
   Flag.optional,
@@ -32,6 +37,7 @@ export const dev = Command.make(
     controlListen: controlListenFlag,
     jobs: jobsFlag,
     config: configFlag.pipe(Flag.optional),
+    drill: drillFlag,
   },
   Effect.fn(function* (flags) {
     yield* startNode({
@@ -41,6 +47,7 @@ export const dev = Command.make(
       listen: Option.getOrUndefined(flags.listen),
       controlListen: Option.getOrUndefined(flags.controlListen),
       jobsFile: Option.getOrUndefined(flags.jobs),
+      drill: flags.drill ? true : undefined,
     });
   }),
 ).pipe(

@@ -1,10 +1,17 @@
 import { Effect, Option } from "effect";
 import { Command } from "effect/cli";
-import { configFlag, controlListenFlag, dataFlag, jobsFlag, listenFlag, startNode } from "./dev.ts";
+import { configFlag, controlListenFlag, dataFlag, drillFlag, jobsFlag, listenFlag, startNode } from "./dev.ts";
 
 export const serve = Command.make(
   "serve",
-  { config: configFlag, data: dataFlag, listen: listenFlag, controlListen: controlListenFlag, jobs: jobsFlag },
+  {
+    config: configFlag,
+    data: dataFlag,
+    listen: listenFlag,
+    controlListen: controlListenFlag,
+    jobs: jobsFlag,
+    drill: drillFlag,
+  },
   Effect.fn(function* (flags) {
     yield* startNode({
       mode: "serve",
@@ -13,6 +20,7 @@ export const serve = Command.make(
       listen: Option.getOrUndefined(flags.listen),
       controlListen: Option.getOrUndefined(flags.controlListen),
       jobsFile: Option.getOrUndefined(flags.jobs),
+      drill: flags.drill ? true : undefined,
     });
   }),
 ).pipe(

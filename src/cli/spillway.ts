@@ -2,12 +2,15 @@ import { Command } from "effect/cli";
 import { alerts } from "./alerts.ts";
 import { audit } from "./audit.ts";
 import { books } from "./books.ts";
+import { config } from "./config/config.ts";
 import { buffers } from "./buffers/buffers.ts";
 import { deadLetters } from "./dead-letters/dead-letters.ts";
 import { dev } from "./dev.ts";
+import { drill } from "./drill/drill.ts";
 import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { hosts } from "./hosts.ts";
+import { kill } from "./kill/kill.ts";
 import { limits } from "./limits.ts";
 import { receipts } from "./receipts.ts";
 import { replay } from "./replay.ts";
@@ -32,6 +35,7 @@ export const spillway = Command.make("spillway").pipe(
     serve,
     send,
     jobs,
+    config,
     books,
     buffers,
     deadLetters,
@@ -40,9 +44,11 @@ export const spillway = Command.make("spillway").pipe(
     replays,
     inspect,
     hosts,
+    kill,
     limits,
     alerts,
     audit,
+    drill,
     version,
   ]),
 );

@@ -5,11 +5,12 @@ import type { RoutedAnswer } from "../api/routed-request.ts";
 import { forwardUpgrades } from "./forward-upgrade.ts";
 import { KnownAnswers } from "./known-answers.ts";
 import type { MainLine } from "./main-line.ts";
-import type { ControlThreadLimits } from "./messages.ts";
+import type { ControlThreadLimits, HealthDetails } from "./messages.ts";
 import { healthAnswer, type OwnAnswer, ReadCounts, unreadyAnswer } from "./own-answers.ts";
 import { type PulseWatch, pulseMillis } from "./pulse.ts";
 import { Reads, type Reply } from "./reads.ts";
 import { Refreshing } from "./refreshing.ts";
+import { type SwitchCounts, switchCountsOf } from "./switch-counts.ts";
 import { Bodies, crowded, passWrite } from "./writes.ts";
 
 export interface ControlServerOptions {
@@ -18,6 +19,7 @@ export interface ControlServerOptions {
   readonly limits: ControlThreadLimits;
   readonly line: MainLine;
   readonly pulse: PulseWatch;
+  readonly switches: SwitchCounts;
 }
 
 const connectionsMax = 1_024;
@@ -34,6 +36,8 @@ export class ControlServer {
   private readonly bodies = new Bodies();
   private readonly counts = new ReadCounts();
   private readonly ticking: NodeJS.Timeout;
+  /** Told by `/healthz` beside the status. */
+  health: HealthDetails = {};
   private unreadBytes = 0;
   private closing = false;
 
@@ -105,7 +109,11 @@ export class ControlServer {
   }
 
   private ownAnswer(path: string, silentMillisMax: number): OwnAnswer | undefined {
-    if (path === "/healthz") return healthAnswer(this.silentMillis(), silentMillisMax);
+    if (path === "/healthz") {
+      const killSwitches = switchCountsOf(this.options.switches);
+      const more = { ...(killSwitches === undefined ? {} : { killSwitches }), ...this.health };
+      return healthAnswer(this.silentMillis(), silentMillisMax, more);
+    }
     return path === "/readyz" ? unreadyAnswer(this.silentMillis(), silentMillisMax) : undefined;
   }
 

@@ -3,8 +3,9 @@ import { tokenHashOf } from "../api/access.ts";
 import { type ListenError, tokenRequired } from "../api/listen-error.ts";
 import type { RoutedAnswer, RoutedRequest } from "../api/routed-request.ts";
 import { controlThreadStarts } from "../observability/control-metrics.ts";
-import type { ControlThreadData, ControlThreadLimits, ToMain } from "./messages.ts";
+import type { ControlThreadData, ControlThreadLimits, HealthDetails, ToMain } from "./messages.ts";
 import { beat, newPulse, pulseMillis } from "./pulse.ts";
+import { newSwitchCounts, type SwitchCounts } from "./switch-counts.ts";
 import { startThread, type Thread } from "./thread.ts";
 
 export interface ControlThreadOptions {
@@ -16,6 +17,10 @@ export interface ControlThreadOptions {
   readonly token: Redacted.Redacted | undefined;
   readonly dataUrl: string;
   readonly limits: ControlThreadLimits;
+  /** What `/healthz` tells beside the status, now. */
+  readonly health?: () => HealthDetails;
+  /** For `/healthz`; undefined: there are none to show. */
+  readonly switches?: SwitchCounts;
   /** Answers on the main thread what the control thread cannot answer itself; up to `controlInFlightMax` at once. */
   readonly answer: (request: RoutedRequest) => Effect.Effect<RoutedAnswer>;
 }
@@ -23,6 +28,8 @@ export interface ControlThreadOptions {
 export interface ControlThread {
   /** The same for as long as the node lives. */
   readonly url: string;
+  /** What `health` says has changed. */
+  readonly healthChanged: () => void;
   /** Ends the present thread as a crash would, for drills; it is started again. */
   readonly kill: Effect.Effect<void>;
 }
@@ -48,11 +55,13 @@ export const startControlThread = Effect.fn("controlThread.start")(function* (
     Effect.forever,
     Effect.forkScoped,
   );
+  const switches = options.switches ?? newSwitchCounts([]);
   const tokenHash = token === undefined ? undefined : tokenHashOf(Redacted.value(token));
   const data = (port: number): ControlThreadData => {
     const { controlAnswerMillisMax, controlKeptBytesMax, controlInFlightMax, controlSilentMillisMax } = limits;
     const own = { controlAnswerMillisMax, controlKeptBytesMax, controlInFlightMax, controlSilentMillisMax };
-    return { host, port, tokenHash, dataUrl: options.dataUrl, pulse, limits: own };
+    const health = options.health?.() ?? {};
+    return { host, port, tokenHash, dataUrl: options.dataUrl, pulse, switches, limits: own, health };
   };
   // Closed after the fiber that starts threads again has ended.
   const lives = yield* Scope.fork(yield* Effect.scope);
@@ -69,7 +78,9 @@ export const startControlThread = Effect.fn("controlThread.start")(function* (
   const port = Number(new URL(first.thread.url).port);
   const state = { life: first };
   yield* keepAlive(state, start(port)).pipe(Effect.forkScoped);
-  return { url: first.thread.url, kill: Effect.suspend(() => state.life.thread.kill) };
+  // One that is being started again has what was true a moment ago: it is told by the next change.
+  const healthChanged = () => state.life.thread.post({ type: "health", more: options.health?.() ?? {} }, []);
+  return { url: first.thread.url, healthChanged, kill: Effect.suspend(() => state.life.thread.kill) };
 });
 
 /** A thread and the requests that it has passed on; both end together. */

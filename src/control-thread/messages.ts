@@ -1,3 +1,4 @@
+import type { SwitchCounts } from "./switch-counts.ts";
 import type { RoutedAnswer, RoutedRequest } from "../api/routed-request.ts";
 
 /** What passes between the main thread and the control thread, as structured clones. */
@@ -11,8 +12,13 @@ export type ToMain =
 
 export type ToControl =
   | { readonly type: "answer"; readonly id: number; readonly answer: RoutedAnswer }
+  /** What `/healthz` tells beside the status: of a drill, on a node that was started for drills. */
+  | { readonly type: "health"; readonly more: HealthDetails }
   /** End, after the answers that are being written. */
   | { readonly type: "close" };
+
+/** Opaque here; the API says what it is. */
+export type HealthDetails = Readonly<Record<string, unknown>>;
 
 /** What the control thread is started with. It never learns the token itself. */
 export interface ControlThreadData {
@@ -23,7 +29,9 @@ export interface ControlThreadData {
   readonly dataUrl: string;
   /** Counts the turns of the main thread's event loop; see `Pulse`. */
   readonly pulse: SharedArrayBuffer;
+  readonly switches: SwitchCounts;
   readonly limits: ControlThreadLimits;
+  readonly health: HealthDetails;
 }
 
 export interface ControlThreadLimits {

@@ -1,3 +1,5 @@
+import type { HealthDetails } from "./messages.ts";
+
 /** What the control thread says for itself. Bodies have the API's shapes. */
 
 export interface OwnAnswer {
@@ -5,9 +7,14 @@ export interface OwnAnswer {
   readonly body: unknown;
 }
 
-export const healthAnswer = (silentMillis: number, silentMillisMax: number): OwnAnswer =>
+/** @param more what is on or armed: kill switches, drills */
+export const healthAnswer = (
+  silentMillis: number,
+  silentMillisMax: number,
+  more: HealthDetails & { readonly killSwitches?: Readonly<Record<string, number>> } = {},
+): OwnAnswer =>
   silentMillis < silentMillisMax
-    ? { status: 200, body: { status: "ok" } }
+    ? { status: 200, body: { status: "ok", ...more } }
     : {
         status: 503,
         body: { error: { code: "main_thread_stuck", message: stuckMessage(silentMillis) } },

@@ -19,10 +19,17 @@ const server = new ControlServer({
   dataUrl: data.dataUrl,
   limits: data.limits,
   line,
+  switches: data.switches,
   pulse: new PulseWatch(data.pulse, performance.now()),
 });
 
+server.health = data.health;
+
 main.on("message", (message: ToControl) => {
+  if (message.type === "health") {
+    server.health = message.more;
+    return;
+  }
   if (message.type === "answer") return line.answered(message.id, message.answer);
   server.close();
   server.http.once("close", () => main.close());

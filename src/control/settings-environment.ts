@@ -18,9 +18,13 @@ const variables = Config.unwrap({
   dataDirectory: Config.String("SPILLWAY_DATA_DIRECTORY").pipe(optional),
   partitions: Config.Int("SPILLWAY_PARTITIONS").pipe(optional),
   nodeName: Config.String("SPILLWAY_NODE_NAME").pipe(optional),
+  drill: Config.Boolean("SPILLWAY_DRILL").pipe(optional),
 });
 
-/** `SPILLWAY_LISTEN`, `…_CONTROL_LISTEN`, `…_NATS_SERVERS`, `…_DATA_DIRECTORY`, `…_PARTITIONS` and `…_NODE_NAME`. */
+/**
+ * `SPILLWAY_LISTEN`, `…_CONTROL_LISTEN`, `…_NATS_SERVERS`, `…_DATA_DIRECTORY`, `…_PARTITIONS`, `…_NODE_NAME` and
+ * `…_DRILL`.
+ */
 export const environmentSettings: Effect.Effect<EnvironmentSettings> = Effect.gen(function* () {
   const { natsServers, ...plain } = yield* variables;
   const input = {

@@ -42,6 +42,8 @@ export interface Settings {
   readonly nodeName: string;
   /** More catalogue entries, absolute; undefined: only the shipped ones. */
   readonly datasetsDirectory: string | undefined;
+  /** A target of drills. */
+  readonly drill: boolean;
   /** Required of every request when set; must be set when listening on more than loopback. */
   readonly token: Redacted.Redacted | undefined;
   /** Where alerts are posted to; such an URL is a credential. */
@@ -169,6 +171,7 @@ const complete = (
     allowPrivateDestinations: allowPrivateDestinations ?? false,
     nodeName: merged.nodeName ?? hostname(),
     datasetsDirectory: merged.datasetsDirectory === undefined ? undefined : resolve(merged.datasetsDirectory),
+    drill: merged.drill ?? false,
     token: Option.getOrUndefined(token),
     limits: limits.success,
   });

@@ -11,6 +11,8 @@ export const ConfigPointer = Schema.Struct({
   ...Ref,
   /** A person accepted how much exactly this snapshot takes away. */
   accepted: Schema.Boolean,
+  /** It is a step of a rollout: the first so many segments of the customers have the new snapshot. */
+  watch: Schema.optionalKey(Schema.Struct({ segments: Schema.Int })),
   canary: Schema.optionalKey(Schema.Struct({ ...Ref, nodes: Schema.Array(Schema.String) })),
 });
 export type ConfigPointer = typeof ConfigPointer.Type;

@@ -93,6 +93,8 @@ export const Limits = Schema.Struct({
   deadLetterBytesMax: atLeast(1_048_576),
   deadLetterAgeSecondsMax: atLeast(60),
   deadLetterCustomerPercentMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })),
+  // Kill switches.
+  killSwitchesMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
   // The audit log.
   auditBytesMax: atLeast(1_048_576),
   // Receipts.
@@ -117,8 +119,26 @@ export const Limits = Schema.Struct({
   /** 0: as many as the node's memory is good for, worked out at the start. */
   residentBuffersMax: atLeast(0),
   hibernateAfterMillis: atLeast(100),
-  // Configuration.
+  // Configuration: what one snapshot may change, and how it comes into force.
   jobsMax: atLeast(1),
+  snapshotBytesMax: atLeast(65_536),
+  configBytesMax: atLeast(4_194_304),
+  configSnapshotsMax: Schema.Int.check(Schema.isBetween({ minimum: 5, maximum: 10_000 })),
+  clockSkewMillisMax: atLeast(1_000),
+  smallChangeJobsMax: atLeast(1),
+  removedPercentMax: percent,
+  removedDatasetPercentMax: percent,
+  servedRemovedPercentMax: percent,
+  addedPercentMax: percent,
+  redirectedPercentMax: percent,
+  rolloutCanaryPercent: percent,
+  rolloutWatchMillis: atLeast(0),
+  rolloutAdoptMillisMax: atLeast(1_000),
+  rolloutSilenceMillisMax: atLeast(1_000),
+  rolloutBreachesMax: atLeast(1),
+  /** 0: what is removed is gone at once. */
+  removalGraceSeconds: atLeast(0),
+  rolloutHistoryMax: Schema.Int.check(Schema.isBetween({ minimum: 2, maximum: 1_000 })),
   // The control thread.
   controlAnswerMillisMax: Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 10_000 })),
   controlSilentMillisMax: atLeast(1_000),

@@ -39,6 +39,8 @@ export type DeferredReason =
   | "circuit-open"
   /** Not tried: the destination's host has asked for a pause. */
   | "host-paused"
+  /** Not tried: a kill switch is on. */
+  | "switched-off"
   | "other";
 
 /** Closed set: a metric label. `data` concerns this batch alone; the others concern the job's settings. */

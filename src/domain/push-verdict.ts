@@ -31,9 +31,14 @@ export const isConfigurationLike = (
     : // A resolver fails now and then; a name that does not exist fails always.
       outcome._tag === "Deferred" && outcome.reason === "dns" && failures + 1 >= unresolvedFailuresMax;
 
-/** Not asked at all: other pushes to this host have failed, or it has asked for a pause. */
+/** Stopped by a person: it says nothing about the destination, and is no attempt in any reckoning. */
+export const isHeld = (outcome: PushOutcome): boolean =>
+  outcome._tag === "Deferred" && outcome.reason === "switched-off";
+
+/** Not asked at all: other pushes to this host have failed, it has asked for a pause, or a kill switch is on. */
 export const isNotTried = (outcome: PushOutcome): boolean =>
-  outcome._tag === "Deferred" && (outcome.reason === "circuit-open" || outcome.reason === "host-paused");
+  outcome._tag === "Deferred" &&
+  (outcome.reason === "circuit-open" || outcome.reason === "host-paused" || isHeld(outcome));
 
 export const mayHaveLanded = ({ ambiguous }: Pick<Standing, "ambiguous">, { outcome }: PushAnswer): boolean =>
   ambiguous || (outcome._tag === "Deferred" && outcome.ambiguous);

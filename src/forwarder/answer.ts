@@ -51,6 +51,7 @@ const heldBackSeconds: Readonly<Record<HeldBackReason, number>> = {
   newcomer: 5,
   "over-share": 5,
   "log-full": 2,
+  "switched-off": 10,
 };
 
 const heldBackIn = ({ byReason }: Pick<Refusals, "byReason">): ReadonlyArray<HeldBackReason> =>
@@ -68,7 +69,7 @@ export const allHeldBack = (sorted: Sorted): RequestRefused | undefined => {
   if (sorted.accepted > 0 || reason === undefined) return undefined;
   const detail = heldBackDetails[reason];
   return new RequestRefused(
-    reason === "log-full" ? 503 : 429,
+    reason === "log-full" || reason === "switched-off" ? 503 : 429,
     reason.replaceAll("-", "_"),
     `${detail[0]!.toUpperCase()}${detail.slice(1)}. Nothing of this body was stored.`,
     retryAfterOf(sorted),
@@ -79,7 +80,8 @@ export const allHeldBack = (sorted: Sorted): RequestRefused | undefined => {
 export const notServing = new RequestRefused(
   503,
   "starting",
-  "This node does not know the push jobs yet. Nothing of this body was stored: send it again.",
+  "This node has no configuration yet (no push job is in force) and never guesses. Nothing of this body was stored: " +
+    "send it again.",
   1,
 );
 

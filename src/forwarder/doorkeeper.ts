@@ -1,4 +1,5 @@
 import type { Backlogs } from "../actors/ports/backlogs.ts";
+import type { KillSwitchesView } from "../actors/ports/kill-switches.ts";
 import type { NodeAdmission } from "../actors/ports/node-admission.ts";
 import type { RecordSpans } from "../actors/ports/outbox.ts";
 import type { Pair } from "../domain/partition.ts";
@@ -23,14 +24,16 @@ interface Partition {
 }
 
 /**
- * Holds back whose records would cost others theirs: customers over their quota, partitions about to lose what nobody
- * has read, customers above their fair share of a log that turns over too fast, and newcomers in a surge. Most of the
- * time it has nothing to say, and then it costs nothing per record.
+ * Holds back whose records an operator has switched off, and whose would cost others theirs: customers over their
+ * quota, partitions about to lose what nobody has read, customers above their fair share of a log that turns over too
+ * fast, and newcomers in a surge. Most of the time it has nothing to say, and then it costs nothing per record.
  */
 export class Doorkeeper {
   private readonly backlogs: Backlogs["Service"];
   private readonly admission: NodeAdmission["Service"];
+  private readonly switches: KillSwitchesView;
   private readonly now: () => number;
+  private readonly isGuarded: () => boolean;
   private readonly partitions: ReadonlyArray<Partition>;
   private lookedMillis = Number.NEGATIVE_INFINITY;
   private hasCause = false;
@@ -41,10 +44,15 @@ export class Doorkeeper {
     admission: NodeAdmission["Service"],
     limits: PressureLimits,
     now: () => number,
+    switches: KillSwitchesView,
+    /** False only in a drill: then all are let in, whatever it costs, but for whom an operator has switched off. */
+    isGuarded: () => boolean = () => true,
   ) {
     this.backlogs = backlogs;
     this.admission = admission;
     this.now = now;
+    this.isGuarded = isGuarded;
+    this.switches = switches;
     this.partitions = Array.from({ length: backlogs.partitions }, () => ({
       pressure: new PartitionPressure(limits),
       shares: new FairShares(now()),
@@ -55,7 +63,9 @@ export class Doorkeeper {
   verdicts(): Verdicts | undefined {
     this.look();
     const state = this.admission.state();
-    if (!this.hasCause && state !== "surging" && state !== "closed") return undefined;
+    const { stopsIntake } = this.switches.current();
+    const isPressed = this.isGuarded() && (this.hasCause || state === "surging" || state === "closed");
+    if (!stopsIntake && !isPressed) return undefined;
     const known = new Map<Pair, HeldBackReason | undefined>();
     let last: Pair | undefined;
     let lastReason: HeldBackReason | undefined;
@@ -95,6 +105,9 @@ export class Doorkeeper {
   }
 
   private judge(pair: Pair): HeldBackReason | undefined {
+    // First: what is refused for it must not use up a newcomer's share.
+    if (this.switches.current().refusing(pair.customer, pair.dataset) !== undefined) return "switched-off";
+    if (!this.isGuarded()) return undefined;
     const { pressure, shares } = this.partitions[pair.partition]!;
     if (pressure.isRefused(pair.key)) return "over-quota";
     if (!this.admission.mayPublish(pair)) return "newcomer";

@@ -1,7 +1,9 @@
 import { Cause, Clock, Effect, Exit, FiberSet, Result, type Scope } from "effect";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Backlogs } from "../actors/ports/backlogs.ts";
-import { emptyJobSet, Jobs } from "../actors/ports/jobs.ts";
+import { DrillFaults } from "../actors/ports/drill-faults.ts";
+import { Jobs } from "../actors/ports/jobs.ts";
+import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { NodeAdmission } from "../actors/ports/node-admission.ts";
 import { type AckTimeout, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
 import type { Dataset } from "../domain/dataset.ts";
@@ -67,7 +69,9 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   const door = new Door();
   const node = yield* NodeAdmission;
   const indexes = new PairIndexes(node.see);
-  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now);
+  const drill = yield* DrillFaults;
+  const isGuarded = () => drill.isGuardOn("admission");
+  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now, yield* KillSwitches, isGuarded);
   const parts: Parts = { ...options, outbox, jobs, indexes, keeper, run, now, admission, door, metrics };
   const close = Effect.callback<void>((resume) => admission.close(() => resume(Effect.void))).pipe(
     // What is not acknowledged then was not promised to anybody.
@@ -121,7 +125,7 @@ class Exchange {
       const { admission, jobs, limits } = this.parts;
       const asked = readHeaders(this.request, this.dataset, this.known, limits.requestBodyBytesMax);
       if (asked instanceof RequestRefused) return this.refuse(asked);
-      if (jobs.served() === emptyJobSet) return this.refuse(notServing);
+      if (jobs.served().number === 0) return this.refuse(notServing);
       const place = admission.enter(asked.announcedBytes);
       if (place instanceof RequestRefused) return this.refuse(place);
       this.place = place;

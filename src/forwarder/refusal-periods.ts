@@ -56,6 +56,7 @@ export class RefusalPeriods {
       newcomer: newOther("newcomer"),
       "over-share": newOther("over-share"),
       "log-full": newOther("log-full"),
+      "switched-off": newOther("switched-off"),
     };
   }
 

@@ -1,9 +1,10 @@
 /**
  * Why a good record was held back: sent again later, it may get in. `over-quota`: its customer's backlog of this
  * dataset. `newcomer`: there is a surge, and its customer is new. `over-share`: its customer sends more than its share
- * of a log that turns over too fast. `log-full`: what nobody has read yet fills the partition's log.
+ * of a log that turns over too fast. `log-full`: what nobody has read yet fills the partition's log. `switched-off`: a
+ * kill switch is on.
  */
-export const heldBackReasons = ["over-quota", "newcomer", "over-share", "log-full"] as const;
+export const heldBackReasons = ["over-quota", "newcomer", "over-share", "log-full", "switched-off"] as const;
 export type HeldBackReason = (typeof heldBackReasons)[number];
 
 /** Why a record was refused alone. Closed set: a metric label. */
@@ -61,4 +62,5 @@ export const heldBackDetails: Readonly<Record<HeldBackReason, string>> = {
   newcomer: "the node takes no more of new customers for now: send it again later",
   "over-share": "the customer sends more than its share of the log can keep: send it again later",
   "log-full": "the log is full of records that were not read yet: send it again later",
+  "switched-off": "a kill switch of the operator is on for it: keep it, and send it again later",
 };

@@ -2,6 +2,7 @@ import { Clock, Effect } from "effect";
 import { Owner } from "../actors/owner.ts";
 import { Backlogs } from "../actors/ports/backlogs.ts";
 import { Jobs } from "../actors/ports/jobs.ts";
+import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { Outbox } from "../actors/ports/outbox.ts";
 import { Replays } from "../actors/replay/replays.ts";
 import type { Limits } from "../domain/limits.ts";
@@ -35,6 +36,7 @@ export const makeLimitUses = Effect.fnUntraced(function* ({ limits, requestBytes
   const outbox = yield* Outbox;
   const backlogs = yield* Backlogs;
   const replays = yield* Replays;
+  const switches = yield* KillSwitches;
   const clock = yield* Clock.Clock;
   let walked = { atMillis: Number.NEGATIVE_INFINITY, found: walk(owner) };
   const buffers = (): Walked => {
@@ -67,6 +69,7 @@ export const makeLimitUses = Effect.fnUntraced(function* ({ limits, requestBytes
     backlogAgeSecondsMax: () => (buffers().residents === 0 ? 0 : secondsSince(finite(buffers().oldestMillis))),
     retryMillisMax: () => buffers().backoffMillis,
     quarantineCrashesMax: () => buffers().crashes,
+    killSwitchesMax: () => switches.current().all.length,
     replaysMax: () => replays.list().filter(({ state }) => state === "running").length,
     logBytesMax: () => highest(({ logBytes }) => logBytes),
     logMaxAgeSeconds: () => highest(({ oldestMillis }) => secondsSince(oldestMillis)),

@@ -14,18 +14,20 @@ import { AlertReadings } from "../observability/alert-readings.ts";
 import { layerBacklogs } from "../streams/backlog-reports.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
 import { layerDeadLetters } from "../streams/dead-letters.ts";
-import { layerJobs } from "../streams/job-store.ts";
+import { layerKillSwitches } from "../streams/kill-switches.ts";
 import { layerLog } from "../streams/log.ts";
 import { layerOutbox } from "../streams/outbox.ts";
 import { reconcileTopology } from "../streams/topology.ts";
 import { WriteHints } from "../streams/write-hints.ts";
 import { readNode } from "./read-node.ts";
+import { layerServedJobs } from "./served-jobs.ts";
 
 export interface NodeLayerOptions {
   readonly nodeName: string;
   readonly partitions: number;
   readonly roles: ReadonlyArray<Role>;
   readonly replicas: number;
+  readonly dataDirectory: string;
   readonly allowPrivateDestinations: boolean;
   readonly limits: Limits;
 }
@@ -72,19 +74,20 @@ export const layerNode = (options: NodeLayerOptions) => {
   const deadLetters = layerDeadLetters({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const letters = DeadLetterWriter.layer(limits).pipe(Layer.provide(deadLetters));
   const hosts = DestinationHosts.layer(limits);
+  const switches = layerKillSwitches({ ...options, killSwitchesMax: limits.killSwitchesMax });
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Owner.layer(shared).pipe(
-    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, hosts, letters]))),
+    Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, hosts, letters, switches]))),
     Layer.provide(checkpoints),
   );
-  const placed = layerPlacedDestinations("replay").pipe(Layer.provide([destinations, hosts]));
+  const placed = layerPlacedDestinations("replay").pipe(Layer.provide([destinations, hosts, switches]));
   const replays = Replays.layer(shared).pipe(Layer.provideMerge(owner), Layer.provideMerge(placed));
   const admission = Layer.unwrap(Effect.map(readNode, (node) => layerNodeAdmission({ ...limits, ...node(limits) })));
-  return Layer.mergeAll(replays, layerOutbox(shared), deadLetters, hosts).pipe(
+  return Layer.mergeAll(replays, layerOutbox(shared), deadLetters, hosts, switches).pipe(
     Layer.provideMerge(admission),
     Layer.provideMerge(backlogs),
     Layer.provideMerge(AlertReadings.layer),
-    Layer.provideMerge(layerJobs({ partitions, replicas: options.replicas, jobsMax: limits.jobsMax })),
+    Layer.provideMerge(layerServedJobs(options)),
     Layer.provideMerge(topology),
   );
 };

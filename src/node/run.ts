@@ -2,8 +2,10 @@ import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import { Console, Effect, Layer, Option, Schema, type Scope } from "effect";
 import { Owner } from "../actors/owner.ts";
+import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import type { Limits } from "../domain/limits.ts";
 import { residentBuffersDefault } from "../domain/residency-default.ts";
+import { DrillAdmin } from "../api/drill-port.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
@@ -13,7 +15,9 @@ import { AlertsView } from "../api/alerts-port.ts";
 import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { AuditTrail } from "../api/audit-port.ts";
+import { ConfigControl } from "../api/config-port.ts";
 import { ReceiptsView } from "../api/receipts-port.ts";
+import { SwitchesAdmin } from "../api/switches-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { startControlThread } from "../control-thread/control-thread.ts";
@@ -34,7 +38,9 @@ import { packageVersion } from "../cli/package-version.ts";
 import { startAlerts } from "./start-alerts.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
 import { makeBuffersView } from "./buffers-view.ts";
+import { makeConfigControl } from "./config-control.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
+import { makeNodeDrill, type NodeDrill } from "./drill-faults.ts";
 import { makeInspectableBuffers } from "./inspectable-buffers.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
@@ -43,6 +49,11 @@ import { makeNodeView } from "./node-view.ts";
 import { auditTrailOf } from "./audit-trail.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
+import { watchSwitchCounts } from "./switch-counts-view.ts";
+import { makeSwitchesAdmin } from "./switches-admin.ts";
+import { reportConfig } from "./report-config.ts";
+import { RolloutSignals } from "./rollout-signals.ts";
+import { runControl } from "./run-control.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -58,6 +69,8 @@ export interface NodeOptions {
   /** The same, of the control address. */
   readonly controlListen: string | undefined;
   readonly jobsFile: string | undefined;
+  /** Started for drills; undefined: as the settings say. */
+  readonly drill?: boolean | undefined;
 }
 
 const startError = (error: { readonly message: string }) => new NodeStartError({ message: error.message });
@@ -79,8 +92,13 @@ export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartErro
       const servers = embedded?.url ?? settings.nats.servers;
       const nats = Nats.layer({ servers, name: settings.nodeName, token: settings.nats.token });
       const layer = layerNode({ ...settings, replicas: settings.nats.replicas }).pipe(Layer.provideMerge(nats));
-      const context = yield* Layer.build(layer).pipe(Effect.mapError((error) => startError(describe(error, servers))));
-      return yield* operate(settings, options, embedded).pipe(Effect.provideContext(context));
+      const drill = yield* makeNodeDrill(settings.drill);
+      return yield* Effect.gen(function* () {
+        const context = yield* Layer.build(layer).pipe(
+          Effect.mapError((error) => startError(describe(error, servers))),
+        );
+        return yield* operate(settings, options, embedded, drill).pipe(Effect.provideContext(context));
+      }).pipe(Effect.provideService(DrillFaults, drill.switches));
     }),
   );
 
@@ -93,12 +111,20 @@ const withResidency = (limits: Limits): Limits => {
   return { ...limits, residentBuffersMax: residentBuffersDefault(memory, heap) };
 };
 
-const sourcesOf = ({ configFile, controlListen, dataDirectory, listen, mode }: NodeOptions): SettingsSources => ({
+const sourcesOf = ({
+  configFile,
+  controlListen,
+  dataDirectory,
+  drill,
+  listen,
+  mode,
+}: NodeOptions): SettingsSources => ({
   ...(mode === "dev" ? { profile: "development" } : {}),
   ...(configFile === undefined ? {} : { configFile }),
   overrides: {
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
     ...(listen === undefined ? {} : { listen: addressOf(listen) }),
+    ...(drill === undefined ? {} : { drill }),
     ...(controlListen === undefined ? {} : { controlListen: addressOf(controlListen) }),
   },
 });
@@ -130,6 +156,7 @@ const operate = Effect.fnUntraced(function* (
   settings: Settings,
   options: NodeOptions,
   embedded: EmbeddedServer | undefined,
+  drill: NodeDrill,
 ) {
   const owner = yield* Owner;
   const owns = settings.roles.includes("owner");
@@ -158,6 +185,7 @@ const operate = Effect.fnUntraced(function* (
   const admin = yield* makeJobsAdmin(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
+  const switches = yield* makeSwitchesAdmin(settings);
   const buffers = yield* makeBuffersView;
   const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
@@ -166,6 +194,8 @@ const operate = Effect.fnUntraced(function* (
     replicas: settings.nats.replicas,
     nodeName: settings.nodeName,
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
+  yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
+  if (settings.roles.includes("control")) yield* runControl({ ...settings, datasets: catalogue.all });
   yield* applyJobs(options, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
@@ -179,16 +209,19 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(JobsAdmin, admin),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
+    Effect.provideService(SwitchesAdmin, switches),
     Effect.provideService(BuffersView, buffers),
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
     Effect.provideService(AuditTrail, auditTrailOf(auditLog)),
+    Effect.provideService(ConfigControl, yield* makeConfigControl),
     Effect.provideService(LimitsView, limits),
     Effect.provideService(AlertsView, alerts),
+    Effect.provideService(DrillAdmin, yield* drill.admin((name) => name in settings.limits)),
     Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),
     Effect.mapError(startError),
   );
-  const control = yield* startControl(settings, api);
+  const control = yield* startControl(settings, api, drill);
   // The last finalizer is the first to run: while everything below it still works, the control address included.
   yield* Effect.addFinalizer(() =>
     shutDown(api, Effect.andThen(ingest.close, refusalReceipts.finish), owner.drain, draining),
@@ -197,15 +230,25 @@ const operate = Effect.fnUntraced(function* (
   return yield* Effect.never;
 });
 
-const startControl = (settings: Settings, api: Served) =>
-  startControlThread({
-    ...settings.controlListen,
-    orAnyPort: settings.controlListen.derived,
-    token: settings.token,
-    dataUrl: api.url,
-    limits: settings.limits,
-    answer: api.answer,
-  }).pipe(Effect.mapError(startError));
+const startControl = (settings: Settings, api: Served, drill: NodeDrill) =>
+  Effect.flatMap(watchSwitchCounts, (switches) =>
+    startControlThread({
+      switches,
+      ...settings.controlListen,
+      orAnyPort: settings.controlListen.derived,
+      token: settings.token,
+      dataUrl: api.url,
+      limits: settings.limits,
+      answer: api.answer,
+      health: () => {
+        const state = drill.now();
+        return state === undefined ? {} : { drill: true, ...state };
+      },
+    }),
+  ).pipe(
+    Effect.tap(({ healthChanged }) => Effect.sync(() => drill.onChange(healthChanged))),
+    Effect.mapError(startError),
+  );
 
 /** The control address still answers while the node drains: it must not call the node ready. */
 const unreadyWhen = (draining: { readonly now: boolean }, view: NodeView["Service"]): NodeView["Service"] => ({

@@ -11,6 +11,11 @@ export class LastKnownGoodError extends Schema.TaggedError<LastKnownGoodError>()
   message: Schema.String,
 }) {}
 
+export interface KeptSnapshot extends Snapshot {
+  /** The manifest as it was stored. */
+  readonly encoded: Uint8Array;
+}
+
 /**
  * The newest snapshot that this node served, on its own disk: enough to serve without control plane, KV and network.
  * A directory with one file per segment, named by its hash, and `manifest`, which is replaced last: whoever dies in
@@ -18,7 +23,7 @@ export class LastKnownGoodError extends Schema.TaggedError<LastKnownGoodError>()
  */
 export interface LastKnownGood {
   /** Undefined: there is none. One that is damaged is none, and is said so. */
-  readonly load: Effect.Effect<Snapshot | undefined, LastKnownGoodError>;
+  readonly load: Effect.Effect<KeptSnapshot | undefined, LastKnownGoodError>;
   /** Durable when it completes. Files that this snapshot does not name are deleted afterwards. */
   readonly save: (snapshot: Snapshot, encodedManifest: Uint8Array) => Effect.Effect<void, LastKnownGoodError>;
 }
@@ -49,7 +54,7 @@ export const lastKnownGoodIn = (directory: string): LastKnownGood => {
       blobs.set(mark.hash, stored);
     }
     const blob = (hash: string) => blobs.get(hash);
-    return { manifest: manifest.success, hash: manifestHash(encoded), blob } satisfies Snapshot;
+    return { manifest: manifest.success, hash: manifestHash(encoded), blob, encoded } satisfies KeptSnapshot;
   });
 
   const save = Effect.fnUntraced(function* ({ blob, manifest }: Snapshot, encodedManifest: Uint8Array) {

@@ -53,8 +53,15 @@ export interface ServingFacts {
 /** Segments whose bytes this node has yet to read, and the jobs in them: what is to be put or taken out. */
 export interface Adoption {
   readonly put: ReadonlyArray<SnapshotEntry>;
-  /** Ids that are served no more. */
-  readonly removed: ReadonlyArray<string>;
+  readonly removed: ReadonlyArray<RemovedEntry>;
+}
+
+/** A job that is served no more. */
+export interface RemovedEntry {
+  readonly id: string;
+  readonly revision: number;
+  /** What its last settings were and when it was removed (`removal.ts`); empty where nothing tells. */
+  readonly data: Uint8Array;
 }
 
 /**
@@ -69,8 +76,9 @@ export const admit = Effect.fn("serving.admit")(function* (
 ): Effect.fn.Return<Adoption, ConfigRefused> {
   yield* checkManifest(next.manifest, facts);
   const put: Array<SnapshotEntry> = [];
-  const removed: Array<string> = [];
+  const removed: Array<RemovedEntry> = [];
   const isRollback = next.manifest.rollbackOf !== undefined;
+  const isSameStore = facts.current === undefined || facts.current.manifest.cell === next.manifest.cell;
   const before = facts.current?.manifest.totals;
   const counted = { jobs: before?.jobs ?? 0, enabled: before?.enabled ?? 0 };
   let stopped = 0;
@@ -87,17 +95,18 @@ export const admit = Effect.fn("serving.admit")(function* (
     for (const entry of wanted) {
       const was = served.get(entry.id);
       served.delete(entry.id);
-      yield* checkSuccession(was, entry, next.manifest);
+      // Revisions of two stores cannot be compared.
+      if (isSameStore) yield* checkSuccession(was, entry, next.manifest);
       if (was?.state === "enabled" && entry.state !== "enabled") stopped += 1;
-      if (entry.state === "removed") removed.push(entry.id);
-      else if (was?.revision !== entry.revision) put.push(entry);
+      if (entry.state === "removed") removed.push(entry);
+      else if (was?.revision !== entry.revision || was.state !== entry.state || !isSameStore) put.push(entry);
     }
     for (const left of served.values()) {
       if (left.state === "removed") continue;
       if (!isRollback)
         return yield* refuse("absentWithoutOrder", next.manifest, `the job ${left.id} is gone and nothing says why`);
       if (left.state === "enabled") stopped += 1;
-      removed.push(left.id);
+      removed.push({ id: left.id, revision: left.revision, data: noData });
     }
   }
   const { enabled, jobs } = next.manifest.totals;
@@ -123,8 +132,11 @@ const refuse = (rule: ConfigRefused["rule"], { number }: Manifest, message: stri
 
 const checkManifest = Effect.fnUntraced(function* (manifest: Manifest, facts: ServingFacts) {
   const { cell, current, limits, nowMillis } = facts;
-  if (cell !== undefined && manifest.cell !== cell)
+  // Accepted, it is the one that a node brought along whose store of jobs was lost.
+  if (cell !== undefined && manifest.cell !== cell && !facts.isAccepted)
     return yield* refuse("otherCell", manifest, `it is of the cluster ${manifest.cell}, this node is of ${cell}`);
+  if (current !== undefined && current.manifest.cell !== manifest.cell && !facts.isAccepted)
+    return yield* refuse("otherCell", manifest, "the job store was replaced, and nobody has accepted that");
   if (current !== undefined && manifest.number <= current.manifest.number)
     return yield* refuse("backInTime", manifest, `snapshot ${current.manifest.number} is served already`);
   if (manifest.createdMillis > nowMillis + limits.clockSkewMillisMax)
@@ -184,3 +196,5 @@ const checkShrinking = (stopped: number, manifest: Manifest, { current, isAccept
     ? Effect.void
     : refuse("shrunk", manifest, `${stopped} of ${enabled} enabled jobs would be served no more`);
 };
+
+const noData = new Uint8Array();

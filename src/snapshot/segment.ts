@@ -17,7 +17,7 @@ export interface SnapshotEntry {
   readonly revision: number;
   readonly customer: string;
   readonly dataset: string;
-  /** The job as the store has it, JSON with sorted keys; empty of a removed one. */
+  /** The job as the store has it, JSON with sorted keys; of a removed one what `removal.ts` says. */
   readonly data: Uint8Array;
 }
 

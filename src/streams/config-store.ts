@@ -9,7 +9,16 @@ import { Effect, Schema } from "effect";
 import { type ConfigPointer, ConfigPointer as PointerSchema } from "../domain/config-pointer.ts";
 import { StreamRefused, StreamSilent, storeAtomically, apiCodes } from "./atomic-batch.ts";
 import { attempt, Nats, type NatsError } from "./nats.ts";
-import { blobSubject, configStream, configSubjects, configStateSubject, manifestSubject } from "./subjects.ts";
+import {
+  blobSubject,
+  firstPartsOfBlobs,
+  manifestSubjects,
+  partsOfBlob,
+  configStream,
+  configSubjects,
+  configStateSubject,
+  manifestSubject,
+} from "./subjects.ts";
 
 /** What the store of configurations cannot do, or does not say. `conflict`: somebody else wrote first. */
 export class ConfigStoreError extends Schema.TaggedError<ConfigStoreError>()("ConfigStoreError", {
@@ -35,6 +44,14 @@ export interface ConfigStore {
   /** Fails with `conflict` when another manifest has this number. */
   readonly putManifest: (number: number, encoded: Uint8Array) => Effect.Effect<void, ConfigStoreError>;
   readonly getManifest: (number: number) => Effect.Effect<Uint8Array | undefined, ConfigStoreError>;
+  /** Numbers of the manifests, and hashes of the blobs, that are stored. */
+  readonly contents: Effect.Effect<
+    { readonly manifests: ReadonlyArray<number>; readonly blobs: ReadonlyArray<string> },
+    ConfigStoreError
+  >;
+  /** For what nobody will go back to. */
+  readonly removeManifest: (number: number) => Effect.Effect<void, ConfigStoreError>;
+  readonly removeBlob: (hash: string) => Effect.Effect<void, ConfigStoreError>;
   /** What nodes are to serve; undefined before there ever was anything. */
   readonly pointer: Effect.Effect<Versioned<ConfigPointer> | undefined, ConfigStoreError>;
   /** @returns the new revision */
@@ -46,12 +63,16 @@ export interface ConfigStore {
 
 /** Well below what a server takes in one message by default. */
 const partBytes = 524_288;
-const answerMillisMax = 5_000;
-/** Room for a few dozen snapshots of a million jobs. */
-const storeBytesMax = 1_073_741_824;
+const answerMillisMax = 2_000;
+
+export interface ConfigStoreOptions {
+  readonly replicas: number;
+  /** Of all snapshots together: room for a few dozen of a million jobs. */
+  readonly configBytesMax: number;
+}
 
 /** Creates the stream if it is absent. */
-export const openConfigStore = Effect.fn("ConfigStore.open")(function* (replicas: number) {
+export const openConfigStore = Effect.fn("ConfigStore.open")(function* (options: ConfigStoreOptions) {
   const { control } = yield* Nats;
   const manager = yield* attempt("manage", () =>
     jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
@@ -65,11 +86,17 @@ export const openConfigStore = Effect.fn("ConfigStore.open")(function* (replicas
       // Full, it refuses a new snapshot; what is in force is never discarded for it.
       discard: DiscardPolicy.New,
       max_msgs_per_subject: 1,
-      max_bytes: storeBytesMax,
-      num_replicas: replicas,
+      max_bytes: options.configBytesMax,
+      num_replicas: options.replicas,
       allow_direct: true,
       description: "Spillway's configuration snapshots.",
     }),
+  ).pipe(
+    // Made by another version or with another size: what is there is what counts.
+    Effect.catchIf(
+      ({ detail }) => detail.includes("already in use"),
+      () => Effect.void,
+    ),
   );
   return makeConfigStore(manager, (subject, data, lastSequence) =>
     storeAtomically(control, [{ subject, data }], {
@@ -107,6 +134,12 @@ const makeConfigStore = (manager: JetStreamManager, write: Write): ConfigStore =
         Effect.fail(new ConfigStoreError({ reason: "conflict", message: `${subject} was changed by somebody else` })),
       ),
       Effect.mapError((error) => (error._tag === "ConfigStoreError" ? error : unavailable(error))),
+    );
+
+  const purge = (filter: string) =>
+    attempt("manage", () => manager.streams.purge(configStream, { filter })).pipe(
+      Effect.mapError(unavailable),
+      Effect.asVoid,
     );
 
   const readJson = Effect.fnUntraced(function* (subject: string) {
@@ -155,6 +188,24 @@ const makeConfigStore = (manager: JetStreamManager, write: Write): ConfigStore =
       return yield* new ConfigStoreError({ reason: "conflict", message });
     }),
     getManifest: (number) => Effect.map(read(manifestSubject(number)), (message) => message?.data),
+    contents: Effect.gen(function* () {
+      const manifests: Array<number> = [];
+      const blobs: Array<string> = [];
+      const filters = [manifestSubjects, firstPartsOfBlobs];
+      for (const subjects_filter of filters) {
+        const { state } = yield* attempt("manage", () => manager.streams.info(configStream, { subjects_filter })).pipe(
+          Effect.mapError(unavailable),
+        );
+        for (const subject of Object.keys(state.subjects ?? {})) {
+          const [, kind, name = ""] = subject.split(".");
+          if (kind === "manifest") manifests.push(Number(name));
+          else blobs.push(name);
+        }
+      }
+      return { manifests, blobs };
+    }),
+    removeManifest: (number) => purge(manifestSubject(number)),
+    removeBlob: (hash) => purge(partsOfBlob(hash)),
     pointer: Effect.gen(function* () {
       const found = yield* readJson(configStateSubject("pointer"));
       if (found === undefined) return undefined;

@@ -1,8 +1,8 @@
 import { Clock, Effect, Option, Queue } from "effect";
 import { directGet, type StoredMessage } from "./direct-get.ts";
 import { type BucketState, type JobBucket, jobIdOf, jobsStream, jobSubjects } from "./job-bucket.ts";
-import { decodeStoredJob } from "./job-codec.ts";
-import { JobTable } from "./job-table.ts";
+import { decodeStoredJob, encodeJob } from "./job-codec.ts";
+import type { StoredJobs } from "./stored-jobs.ts";
 
 const sliceMessagesMax = 4_000;
 const sliceBytesMax = 4_194_304;
@@ -16,24 +16,30 @@ const describeMillis = 5_000;
 /** The bucket as read so far, in sequence, from the store itself. */
 export interface JobFeed {
   /** Every job's newest good revision. Changes under its reader. */
-  readonly entries: JobTable;
+  readonly entries: StoredJobs;
   /** Everything up to this sequence is in `entries`. */
   readonly position: () => number;
   /** There is something new: look at once. Cheap, never waits. */
   readonly nudge: () => void;
+  /** Everything after this sequence is to be read again: what is served went back. */
+  readonly rewind: (position: number) => void;
 }
 
 export interface JobFeedOptions {
-  readonly partitions: number;
+  readonly entries: StoredJobs;
+  /** Everything up to this sequence is in `entries` already. */
+  readonly from: number;
   readonly jobsMax: number;
-  /** Told after each slice that changed an entry, and after the position moved. */
-  readonly onSlice: () => void;
+  /** Told when the bucket is another one than it was, with the time at which it was made. */
+  readonly onReplaced: (created: string) => void;
+  /** Told after each slice. */
+  readonly onSlice?: () => void;
 }
 
 interface State {
   readonly bucket: JobBucket;
   readonly options: JobFeedOptions;
-  readonly entries: JobTable;
+  readonly entries: StoredJobs;
   readonly hints: Queue.Queue<void>;
   position: number;
   described: BucketState;
@@ -54,9 +60,9 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
   const state: State = {
     bucket,
     options,
-    entries: new JobTable(options.partitions),
+    entries: options.entries,
     hints,
-    position: 0,
+    position: options.from,
     described: yield* bucket.describe,
     describedMillis: yield* steadyMillis,
     waitMillis: waitMillisMax,
@@ -70,10 +76,15 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     Effect.sync(() => bucket.connection.subscribe(jobSubjects, { callback: nudge })),
     (subscription) => Effect.sync(() => subscription.unsubscribe()),
   );
+  yield* beginAgainIfReplaced(state);
   while ((yield* readSlice(state)) > 0);
   state.entries.trim();
   yield* Effect.forkScoped(Effect.forever(follow(state)));
-  const feed: JobFeed = { entries: state.entries, position: () => state.position, nudge };
+  const rewind = (position: number) => {
+    state.position = Math.min(state.position, position);
+    nudge();
+  };
+  const feed: JobFeed = { entries: state.entries, position: () => state.position, nudge, rewind };
   return feed;
 });
 
@@ -122,15 +133,17 @@ const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State) {
     lastSequence: now.lastSequence,
   });
   state.described = now;
+  state.options.onReplaced(now.created);
   state.position = 0;
   state.waitMillis = waitMillisMin;
 });
 
 /** @returns how many messages it read */
 const readSlice = Effect.fnUntraced(function* (state: State) {
+  const begun = state.position;
   const messages = yield* directGet(state.bucket.connection, {
     stream: jobsStream,
-    sequence: state.position + 1,
+    sequence: begun + 1,
     messagesMax: sliceMessagesMax,
     bytesMax: sliceBytesMax,
     timeoutMillis: sliceMillisMax,
@@ -143,8 +156,9 @@ const readSlice = Effect.fnUntraced(function* (state: State) {
     // Not asked of an effect for each: there may be a million to read before the node can start.
     if (!applyPlain(state, id, message)) yield* apply(state, id, message);
   }
-  state.position = last.sequence;
-  state.options.onSlice();
+  // Unless it was to go back meanwhile.
+  if (state.position === begun) state.position = last.sequence;
+  state.options.onSlice?.();
   return messages.length;
 });
 
@@ -159,7 +173,7 @@ const applyPlain = ({ entries, options }: State, id: string, { data, sequence }:
 const apply = Effect.fnUntraced(function* (state: State, id: string, { data, sequence }: StoredMessage) {
   const { bucket, entries, options } = state;
   if (data.length === 0 && (yield* bucket.isRemoval(id, sequence))) {
-    entries.delete(id);
+    entries.delete(id, sequence);
     return;
   }
   if (decodeStoredJob(id, data) === undefined) return yield* keepLastGood(state, id, sequence);
@@ -173,5 +187,5 @@ const keepLastGood = Effect.fnUntraced(function* ({ bucket, entries }: State, id
     revision: sequence,
     ...(good === undefined ? { keeps: "none" } : { keeps: good.revision }),
   });
-  if (good !== undefined && good.revision !== entries.get(id)?.revision) entries.put(good);
+  if (good !== undefined && good.revision !== entries.get(id)?.revision) entries.put(good, encodeJob(good.job));
 });

@@ -1,23 +1,15 @@
-import { Context, Effect, Layer } from "effect";
+import { Context, Effect } from "effect";
 import { type JobAbsence, Jobs } from "../actors/ports/jobs.ts";
 import type { IdPage } from "../domain/id-page.ts";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
-import { type JobBucket, openJobBucket } from "./job-bucket.ts";
-import { type JobFeed, makeJobFeed } from "./job-feed.ts";
-import { type JobServing, makeJobServing } from "./job-serving.ts";
+import type { JobBucket } from "./job-bucket.ts";
+import type { JobServing } from "./job-serving.ts";
 import { type JobConflict, JobStoreError } from "./job-store-error.ts";
-import { makeJobView } from "./job-view.ts";
 import { type JobWriter, putJob, removeJob, type WrittenJob } from "./job-writes.ts";
-import type { Nats, NatsError } from "./nats.ts";
-import type { TopologyMismatch } from "./topology.ts";
-
-export interface JobStoreOptions {
-  readonly partitions: number;
-  readonly replicas: number;
-  readonly jobsMax: number;
-}
+import type { StoredJobs } from "./stored-jobs.ts";
 
 const servedMillisMax = 2_000;
+const servedPollMillis = 5;
 
 /** The push jobs as people and scripts change them. What this node wrote, it reads back at once. */
 export class JobStore extends Context.Service<
@@ -40,52 +32,31 @@ export class JobStore extends Context.Service<
   }
 >()("spillway/streams/JobStore") {}
 
-/** The KV bucket `jobs`, for those who change jobs (`JobStore`) and for those who act on them (`Jobs`). */
-export const layerJobs = (
-  options: JobStoreOptions,
-): Layer.Layer<JobStore | Jobs, NatsError | TopologyMismatch | JobStoreError, Nats> =>
-  Layer.effectContext(
-    Effect.gen(function* () {
-      const bucket = yield* openJobBucket(options.replicas);
-      let notify: (() => void) | undefined;
-      const feed = yield* makeJobFeed(bucket, {
-        partitions: options.partitions,
-        jobsMax: options.jobsMax,
-        onSlice: () => notify?.(),
-      }).pipe(
-        Effect.catchTag("DirectGetFailed", ({ detail }) =>
-          Effect.fail(new JobStoreError({ reason: "unavailable", message: `Push jobs cannot be read: ${detail}.` })),
+/** What `Jobs` answers from. */
+export interface JobsSource {
+  readonly bucket: JobBucket;
+  readonly stored: StoredJobs;
+  readonly serving: JobServing;
+}
+
+export const makeJobs = ({ bucket, serving, stored }: JobsSource): Jobs["Service"] =>
+  Jobs.of({
+    served: serving.served,
+    onChange: serving.onChange,
+    atRevision: (id, revision) => {
+      const known = [serving.served().byId.get(id), stored.get(id)].find((job) => job?.revision === revision);
+      if (known !== undefined) return Effect.succeed(known);
+      return bucket.atRevision(id, revision).pipe(
+        Effect.catch(({ detail }) =>
+          // Without an answer the caller goes on as it would with a history that is too short.
+          Effect.logWarning("An earlier revision of a push job cannot be read.", { job: id, revision, detail }).pipe(
+            Effect.as(undefined),
+          ),
         ),
       );
-      const serving = yield* startServing(feed);
-      notify = serving.changed;
-      // What the feed read between the first set and the line above.
-      serving.changed();
-      yield* Effect.logInfo("Push jobs are loaded.", { jobs: feed.entries.size, number: serving.served().number });
-
-      const jobs = Jobs.of({
-        served: serving.served,
-        onChange: serving.onChange,
-        atRevision: (id, revision) => {
-          const stored = feed.entries.get(id);
-          if (stored?.revision === revision) return Effect.succeed(stored);
-          return bucket.atRevision(id, revision).pipe(
-            Effect.catch(({ detail }) =>
-              // Without an answer the caller goes on as it would with a history that is too short.
-              Effect.logWarning("An earlier revision of a push job cannot be read.", {
-                job: id,
-                revision,
-                detail,
-              }).pipe(Effect.as(undefined)),
-            ),
-          );
-        },
-        absence: (id) => absenceOf(bucket, id),
-      });
-      const store = makeStore({ bucket, view: makeJobView(feed), jobsMax: options.jobsMax }, serving);
-      return Context.make(JobStore, store).pipe(Context.add(Jobs, jobs));
-    }),
-  );
+    },
+    absence: (id) => absenceOf(bucket, id),
+  });
 
 const absenceOf = (bucket: JobBucket, id: string): Effect.Effect<JobAbsence> =>
   bucket.read(id).pipe(
@@ -97,20 +68,12 @@ const absenceOf = (bucket: JobBucket, id: string): Effect.Effect<JobAbsence> =>
     ),
   );
 
-const startServing = (feed: JobFeed) => {
-  let number = 0;
-  const next = () => {
-    const position = feed.position();
-    // A store that was replaced counts from 1 again; the number of a set never falls.
-    number = Math.max(number + (feed.entries.hasChanged() ? 1 : 0), position);
-    return { set: feed.entries.set(number), position };
-  };
-  return makeJobServing(next(), next);
-};
-
-const makeStore = (writer: JobWriter, serving: JobServing): JobStore["Service"] => {
+/** @param isServed whether this node serves (owners and forwarder) at least this revision */
+export const makeJobStore = (writer: JobWriter, isServed: (revision: number) => boolean): JobStore["Service"] => {
   const awaitServed = Effect.fn("JobStore.awaitServed")(function* (revision: number) {
-    yield* serving.awaitPosition(revision).pipe(
+    yield* Effect.sync(() => isServed(revision)).pipe(
+      Effect.tap((isSo) => (isSo ? Effect.void : Effect.sleep(servedPollMillis))),
+      Effect.repeat({ until: (isSo) => isSo }),
       Effect.timeoutOrElse({
         duration: servedMillisMax,
         orElse: () =>

@@ -6,6 +6,12 @@ import type { StoredJob } from "../domain/push-job.ts";
 import { decodeStoredJob, encodeJob } from "./job-codec.ts";
 import { LookupMap } from "./lookup-map.ts";
 
+/** A job as the table holds it; `data` is the JSON that the store has. */
+export interface PackedJob extends JobBrief {
+  readonly id: string;
+  readonly data: Uint8Array;
+}
+
 /** 2^14 segments: of a million jobs, some 60 are in each, and a change to one job copies those. */
 const segmentBits = 14;
 /** Pairs that a set has found are remembered, so many at most. */
@@ -20,6 +26,10 @@ export class JobTable {
   private readonly jobs = new KeyedBytes(segmentBits);
   private readonly byPair = new KeyedBytes(segmentBits);
   private readonly order = new IdOrder(() => this.jobs.keys());
+  /** Removed, and still there as disabled for those that have a set: see `retire`. */
+  private readonly retired = new Set<string>();
+  /** Pairs that forwarders let in although none of their jobs is enabled. */
+  private readonly retained = new Set<string>();
   private enabledPairs = 0;
   private readonly pairs = new Map<string, Pair>();
   private last: TableSet | undefined;
@@ -31,20 +41,37 @@ export class JobTable {
   }
 
   get size(): number {
-    return this.jobs.size;
+    return this.jobs.size - this.retired.size;
   }
 
   has(id: string): boolean {
-    return this.jobs.has(id);
+    return this.jobs.has(id) && !this.retired.has(id);
   }
 
   get(id: string): StoredJob | undefined {
-    return storedIn(this.jobs, id);
+    return this.retired.has(id) ? undefined : storedIn(this.jobs, id);
+  }
+
+  brief(id: string): JobBrief | undefined {
+    const value = this.valueOf(id);
+    return value === undefined ? undefined : briefIn(value);
+  }
+
+  packedOf(id: string): PackedJob | undefined {
+    const value = this.valueOf(id);
+    return value === undefined ? undefined : { id, ...briefIn(value), data: value.subarray(headBytes + value[9]!) };
+  }
+
+  /** In no particular order. The table must not change meanwhile. */
+  *packed(): Generator<PackedJob> {
+    for (const [id, value] of this.jobs.entries()) {
+      if (!this.retired.has(id)) yield { id, ...briefIn(value), data: value.subarray(headBytes + value[9]!) };
+    }
   }
 
   /** In order. The table must not change meanwhile. */
   *idsAfter(after: string | undefined): Generator<string> {
-    for (const id of this.order.after(after)) if (this.jobs.has(id)) yield id;
+    for (const id of this.order.after(after)) if (this.has(id)) yield id;
   }
 
   /** @param data the job as it is stored, when that is at hand */
@@ -54,11 +81,38 @@ export class JobTable {
     const before = this.jobs.get(id);
     const briefBefore = before === undefined ? undefined : briefIn(before);
     this.jobs.set(id, packed(stored, key, data));
+    this.retired.delete(id);
     if (before === undefined) this.order.added(id);
     this.jobsChanged = true;
     if (briefBefore !== undefined && briefBefore.pairKey === key && briefBefore.enabled === enabled) return;
     if (briefBefore !== undefined) this.changePair(briefBefore.pairKey, id, undefined);
     this.changePair(key, id, enabled);
+  }
+
+  /**
+   * Removed, as far as anybody who asks the table is concerned. In its sets the job stays, disabled, so that its owner
+   * keeps its place in the log: until `delete`, or until it is put again.
+   */
+  retire({ job, revision }: StoredJob): void {
+    this.put({ job: { ...job, enabled: false }, revision });
+    this.retired.add(job.id);
+  }
+
+  isRetired(id: string): boolean {
+    return this.retired.has(id);
+  }
+
+  /** Forwarders go on to let records of this pair in, or, when `isRetained` is false, only while a job is enabled. */
+  retain(key: string, isRetained: boolean): void {
+    if (this.retained.has(key) === isRetained) return;
+    if (isRetained) this.retained.add(key);
+    else this.retained.delete(key);
+    this.jobsChanged = true;
+    this.pairsChanged = true;
+  }
+
+  private valueOf(id: string): Buffer | undefined {
+    return this.retired.has(id) ? undefined : this.jobs.get(id);
   }
 
   /** Whether there was one. */
@@ -67,6 +121,7 @@ export class JobTable {
     if (before === undefined) return false;
     const { pairKey: key } = briefIn(before);
     this.jobs.delete(id);
+    this.retired.delete(id);
     this.jobsChanged = true;
     this.changePair(key, id, undefined);
     return true;
@@ -114,11 +169,12 @@ export class JobTable {
 
   private pairsOf(byPair: KeyedBytes): ReadonlyMap<string, Pair> {
     const seen = new Map<string, Pair>();
+    const retained = new Set([...this.retained].filter((key) => !isEnabledIn(byPair, key)));
     const find = (key: string): Pair | undefined => {
       const known = seen.get(key);
       if (known !== undefined) return known;
       const value = byPair.get(key);
-      if (value === undefined || !membersIn(value).some(({ enabled }) => enabled)) return undefined;
+      if (value === undefined || (!retained.has(key) && !isEnabledIn(byPair, key))) return undefined;
       const pair = this.pairOf(key);
       if (seen.size >= pairsSeenMax) seen.clear();
       seen.set(key, pair);
@@ -130,7 +186,7 @@ export class JobTable {
         if (pair !== undefined) yield [key, pair];
       }
     }
-    return new LookupMap(this.enabledPairs, find, all);
+    return new LookupMap(this.enabledPairs + retained.size, find, all);
   }
 
   /** One object for a pair, whichever set is asked: the forwarder groups records by it. */
@@ -260,6 +316,11 @@ const membersIn = (value: Buffer): Array<Member> => {
     at = to;
   }
   return members;
+};
+
+const isEnabledIn = (byPair: KeyedBytes, key: string): boolean => {
+  const value = byPair.get(key);
+  return value !== undefined && membersIn(value).some(({ enabled }) => enabled);
 };
 
 const packedMembers = (members: ReadonlyArray<Member>): Buffer =>

@@ -73,12 +73,26 @@ export const auditSubject = "audit.entry";
 export const configStream = "CONFIG";
 export const configSubjects = "config.>";
 export const blobSubject = (hash: string, part: number): string => `config.blob.${hash}.${part}`;
+export const partsOfBlob = (hash: string): string => `config.blob.${hash}.*`;
+export const firstPartsOfBlobs = "config.blob.*.0";
+export const manifestSubjects = "config.manifest.*";
 export const manifestSubject = (number: number): string => `config.manifest.${number}`;
 /** `pointer`: which snapshot nodes are to serve. */
 export const configStateSubject = (name: string): string => `config.state.${name}`;
 
+/** Core NATS, not stored: what a node serves; questions to the control process that leads. */
+export const configNodeSubject = (node: string): string =>
+  `spillway.config.node.${node.replaceAll(/[^A-Za-z0-9_-]/g, "_")}`;
+export const configNodeSubjects = "spillway.config.node.*";
+export const configControlSubject = "spillway.config.control";
+
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
+
+/** The KV bucket of kill switches; a key is a switch's id. */
+export const switchesBucket = "switches";
+/** Core NATS, not stored: what a switch would hold; every owner answers for its partitions. */
+export const switchEffectSubject = "spillway.switches.effect";
 
 /** The KV bucket of what drills have exercised; a key is the name of a limit. */
 export const drillsBucket = "drills";

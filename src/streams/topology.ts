@@ -39,11 +39,13 @@ export const fileStoreBytes = (options: {
   readonly logBytesMax: number;
   readonly deadLetterBytesMax: number;
   readonly auditBytesMax: number;
+  readonly configBytesMax: number;
 }): number =>
   Math.ceil(
     (options.partitions * (options.logBytesMax + controlBytesPerPartition) +
       options.deadLetterBytesMax +
       options.auditBytesMax +
+      options.configBytesMax +
       controlBytesFixed) /
       (1 - reservedShare),
   );

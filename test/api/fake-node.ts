@@ -16,6 +16,7 @@ import {
 import type { AlertsReport } from "../../src/api/alert-reports.ts";
 import { AlertsView } from "../../src/api/alerts-port.ts";
 import type { HostReport } from "../../src/api/host-reports.ts";
+import { DrillAdmin } from "../../src/api/drill-port.ts";
 import { HostsView } from "../../src/api/hosts-port.ts";
 import { LimitsView } from "../../src/api/limits-port.ts";
 import type { BooksReport, LimitReport } from "../../src/api/reports.ts";
@@ -26,10 +27,13 @@ import { idPageOf } from "../../src/domain/id-page.ts";
 import { batchDefaults, type PushJob } from "../../src/domain/push-job.ts";
 
 import { FakeBuffers } from "./fake-buffers.ts";
+import { FakeDrill } from "./fake-drill.ts";
 import { FakeDeadLetters } from "./fake-dead-letters.ts";
 import { FakeAudit } from "./fake-audit.ts";
+import { FakeConfig } from "./fake-config.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
+import { FakeSwitches } from "./fake-switches.ts";
 
 /** A scripted node behind the real server. */
 export class FakeNode {
@@ -42,6 +46,9 @@ export class FakeNode {
   readonly buffers = new FakeBuffers();
   readonly receipts = new FakeReceipts();
   readonly audit = new FakeAudit();
+  readonly config = new FakeConfig();
+  readonly drill = new FakeDrill();
+  readonly switches = new FakeSwitches();
   revision = 0;
   down = false;
   ready = true;
@@ -170,6 +177,9 @@ export class FakeNode {
       Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
       this.audit.layer,
+      this.config.layer,
+      Layer.succeed(DrillAdmin, this.drill.admin),
+      this.switches.layer,
     );
   }
 }

@@ -3,6 +3,7 @@ import { createServer, request, type IncomingHttpHeaders, type RequestListener, 
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { readFileSync } from "node:fs";
 import { Backlogs, type PartitionReport } from "../../src/actors/ports/backlogs.ts";
+import { KillSwitches, type KillSwitchesView, noKillSwitches } from "../../src/actors/ports/kill-switches.ts";
 import { NodeAdmission } from "../../src/actors/ports/node-admission.ts";
 import { ReportBook } from "../../src/streams/report-book.ts";
 import { Jobs, type JobSet } from "../../src/actors/ports/jobs.ts";
@@ -122,6 +123,7 @@ export const openDoor = Effect.fnUntraced(function* (
     readonly admission?: NodeAdmission["Service"];
     /** Instead of the scripted one. */
     readonly outbox?: Outbox["Service"];
+    readonly switches?: KillSwitchesView;
   } = {},
 ): Effect.fn.Return<World, never, Scope.Scope> {
   const outbox = new ScriptedOutbox();
@@ -140,6 +142,7 @@ export const openDoor = Effect.fnUntraced(function* (
   );
   const ingest = yield* makeIngest({ limits: { ...defaultLimits, ...limits }, datasets: catalogue }).pipe(
     Effect.provide(ports),
+    Effect.provideService(KillSwitches, options.switches ?? noKillSwitches),
   );
   const port = yield* listen(ingest, options.checkContinue ?? true);
   return {

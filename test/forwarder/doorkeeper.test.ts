@@ -2,11 +2,13 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import * as fc from "fast-check";
 import type { PartitionReport } from "../../src/actors/ports/backlogs.ts";
+import { type KillSwitchesView, noKillSwitches } from "../../src/actors/ports/kill-switches.ts";
 import type { RecordSpans } from "../../src/actors/ports/outbox.ts";
 import { makePair, type Pair } from "../../src/domain/partition.ts";
 import { Doorkeeper } from "../../src/forwarder/doorkeeper.ts";
 import { fairLevel } from "../../src/forwarder/fair-shares.ts";
 import { ReportBook } from "../../src/streams/report-book.ts";
+import { aSwitch, ScriptedSwitches } from "../support/scripted-switches.ts";
 import { openAdmission } from "./door-world.ts";
 
 /** All in one partition: what one of them does, the others feel. */
@@ -38,14 +40,18 @@ class Door {
   appendedBytes = 0;
   readonly keeper: Doorkeeper;
 
-  constructor(over: { readonly logBytesMax?: number; readonly retentionSecondsMin?: number } = {}) {
+  constructor(
+    over: { readonly logBytesMax?: number; readonly retentionSecondsMin?: number } = {},
+    isGuarded: () => boolean = () => true,
+    switches: KillSwitchesView = noKillSwitches,
+  ) {
     const limits = { logBytesMax: 100 * megabyte, unscannedPercentMax: 70, retentionSecondsMin: 100, ...over };
     const backlogs = {
       partitions: 1,
       publish: () => Effect.void,
       latest: (partition: number) => this.book.latest(partition),
     };
-    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis);
+    this.keeper = new Doorkeeper(backlogs, openAdmission, limits, () => this.nowMillis, switches, isGuarded);
   }
 
   report(over: Partial<PartitionReport> = {}): void {
@@ -137,6 +143,25 @@ describe("the doorkeeper", () => {
     assert.isUndefined(door.verdict("acme"), "60 MB raw are 6 MB stored");
     assert.strictEqual(door.publish(["acme", 20 * megabyte]), 20 * megabyte);
     assert.strictEqual(door.verdict("acme"), "log-full");
+  });
+
+  it("lets everybody in while a drill has switched it off, and knows all the same what comes after", () => {
+    const drill = { isGuarded: false };
+    const door = new Door({}, () => drill.isGuarded);
+    door.report({ unscannedBytes: 70 * megabyte });
+    assert.isUndefined(door.keeper.verdicts());
+    drill.isGuarded = true;
+    assert.strictEqual(door.keeper.verdicts()?.of(pairOf("any")), "log-full");
+  });
+
+  it("keeps out whom an operator has switched off, also in a drill without guards", () => {
+    const switches = new ScriptedSwitches();
+    const door = new Door({}, () => false, switches);
+    door.report({ unscannedBytes: 70 * megabyte });
+    switches.throw(aSwitch("customer", "out", { stops: "intake" }));
+    const verdicts = door.keeper.verdicts();
+    assert.strictEqual(verdicts?.of(pairOf("out")), "switched-off");
+    assert.isUndefined(verdicts?.of(pairOf("in")));
   });
 
   it("never refuses because nothing is known", () => {

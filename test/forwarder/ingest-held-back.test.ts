@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import type { PartitionReport } from "../../src/actors/ports/backlogs.ts";
 import { makePair } from "../../src/domain/partition.ts";
+import { aSwitch, ScriptedSwitches } from "../support/scripted-switches.ts";
 import { openAdmission, openDoor, type World } from "./door-world.ts";
 
 const acme = { "spillway-customer": "acme" };
@@ -140,6 +141,50 @@ describe("newcomers in a surge", () => {
       assert.deepStrictEqual([answer.status, answer.json.error.code], [429, "newcomer"]);
       assert.strictEqual((yield* world.post("/v1/ingest/logs", record, globex)).status, 200);
       assert.deepStrictEqual([...seen], ["acme.logs", "globex.logs"]);
+    }).pipe(Effect.scoped),
+  );
+});
+
+describe("a kill switch at the door", () => {
+  it.live("refuses all of a body with 503 and Retry-After, at once, and lets it in again at once", () =>
+    Effect.gen(function* () {
+      const switches = new ScriptedSwitches();
+      const world = yield* openDoor({}, { switches });
+      assert.strictEqual((yield* world.post("/v1/ingest/logs", record, acme)).status, 200);
+      switches.throw(aSwitch("customer", "acme", { stops: "intake" }));
+      const answer = yield* world.post("/v1/ingest/logs", record + record, acme);
+      assert.deepStrictEqual([answer.status, answer.headers["retry-after"]], [503, "10"]);
+      assert.strictEqual(answer.json.error.code, "switched_off");
+      assert.match(answer.json.error.message, /kill switch .* Nothing of this body was stored/);
+      assert.strictEqual((yield* world.post("/v1/ingest/logs", record, globex)).status, 200);
+      const book = world.ingest.door().find(({ dataset }) => dataset === "logs");
+      assert.deepInclude(book, { accepted: 2, refused: 2, refusedByReason: { "switched-off": 2 } });
+      switches.throw();
+      assert.strictEqual((yield* world.post("/v1/ingest/logs", record, acme)).status, 200);
+      assert.strictEqual(world.outbox.stored("acme", "logs"), record + record);
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("refuses in a mixed body only whom it names", () =>
+    Effect.gen(function* () {
+      const switches = new ScriptedSwitches();
+      const world = yield* openDoor({}, { switches });
+      switches.throw(aSwitch("customer", "acme", { stops: "both" }));
+      const line = (customer: string, n: number) => `{"customer":"${customer}","n":${n}}`;
+      const body = [line("acme", 1), line("globex", 2), line("nobody", 3), line("acme", 4)];
+      const answer = yield* world.post("/v1/ingest/mixed", body.join("\n"));
+      assert.deepStrictEqual([answer.status, answer.headers["retry-after"]], [200, "10"]);
+      assert.deepInclude(answer.json, { accepted: 1, unconfigured: 1, refusedByReason: { "switched-off": 2 } });
+      assert.strictEqual(world.outbox.stored("acme", "mixed"), "");
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("of the delivery alone lets records in", () =>
+    Effect.gen(function* () {
+      const switches = new ScriptedSwitches();
+      const world = yield* openDoor({}, { switches });
+      switches.throw(aSwitch("everything", ""));
+      assert.strictEqual((yield* world.post("/v1/ingest/logs", record, acme)).status, 200);
     }).pipe(Effect.scoped),
   );
 });

@@ -257,7 +257,7 @@ describe("requests at the door", () => {
         [starting.status, starting.headers["retry-after"], starting.json.error.code],
         [503, "1", "starting"],
       );
-      jobs.set = { ...emptyJobSet };
+      jobs.set = { ...emptyJobSet, number: 1 };
       assert.strictEqual((yield* post("/v1/ingest/logs", record, acme)).json.unconfigured, 1);
     }).pipe(Effect.scoped),
   );

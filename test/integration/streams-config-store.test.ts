@@ -15,7 +15,7 @@ describeNats("the config store", (startNats) => {
     Effect.gen(function* () {
       const { url } = yield* startNats();
       yield* Effect.gen(function* () {
-        const store = yield* openConfigStore(1);
+        const store = yield* openConfigStore({ replicas: 1, configBytesMax: 268_435_456 });
         const large = randomBytes(1_300_000);
         assert.isUndefined(yield* store.getBlob(hashOf("a"), 2_000_000));
         for (let i = 0; i < 2; i++) yield* store.putBlob(hashOf("a"), large);
@@ -38,7 +38,7 @@ describeNats("the config store", (startNats) => {
     Effect.gen(function* () {
       const { url } = yield* startNats();
       yield* Effect.gen(function* () {
-        const store = yield* openConfigStore(1);
+        const store = yield* openConfigStore({ replicas: 1, configBytesMax: 268_435_456 });
         yield* store.putBlob(hashOf("c"), randomBytes(1_100_000));
         const { control } = yield* Nats;
         const purge = (part: number) =>
@@ -59,8 +59,8 @@ describeNats("the config store", (startNats) => {
     Effect.gen(function* () {
       const { url } = yield* startNats();
       yield* Effect.gen(function* () {
-        const store = yield* openConfigStore(1);
-        const other = yield* openConfigStore(1);
+        const store = yield* openConfigStore({ replicas: 1, configBytesMax: 268_435_456 });
+        const other = yield* openConfigStore({ replicas: 1, configBytesMax: 268_435_456 });
         assert.isUndefined(yield* store.pointer);
         const revision = yield* store.point(pointer, 0);
         assert.strictEqual((yield* other.point({ ...pointer, number: 2 }, 0).pipe(Effect.flip)).reason, "conflict");

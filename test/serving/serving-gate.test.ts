@@ -70,7 +70,10 @@ describe("the serving gate", () => {
       ];
       const adoption = yield* ask(yield* next(changes));
       assert.deepStrictEqual(ids(adoption.put), ["job-1", "job-3", "new"]);
-      assert.deepStrictEqual(adoption.removed, ["job-2"]);
+      assert.deepStrictEqual(
+        adoption.removed.map(({ id, revision }) => [id, revision]),
+        [["job-2", 3]],
+      );
     }),
   );
 
@@ -125,7 +128,7 @@ describe("the serving gate", () => {
       assert.include(["absentWithoutOrder", "backInTime"], yield* ruleOf(back, { current: bad }));
       const rollback = withManifest(back, { rollbackOf: 1 });
       const adoption = yield* ask(rollback, { current: bad });
-      assert.deepStrictEqual([ids(adoption.put), adoption.removed], [["job-1"], ["bad"]]);
+      assert.deepStrictEqual([ids(adoption.put), adoption.removed.map(({ id }) => id)], [["job-1"], ["bad"]]);
     }),
   );
 });

@@ -1,12 +1,22 @@
 import { jetstream } from "@nats-io/jetstream";
 import { assert } from "@effect/vitest";
 import { Effect, Layer } from "effect";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inject } from "vitest";
 import type { Jobs } from "../../src/actors/ports/jobs.ts";
 import { PushJob } from "../../src/domain/push-job.ts";
-import { type JobStore, layerJobs } from "../../src/streams/job-store.ts";
+import type { GeneratorFaults } from "../../src/control/rollout/control-options.ts";
+import type { Limits } from "../../src/domain/limits.ts";
+import { reportConfig } from "../../src/node/report-config.ts";
+import { RolloutSignals } from "../../src/node/rollout-signals.ts";
+import { runControl } from "../../src/node/run-control.ts";
+import { layerServedJobs } from "../../src/node/served-jobs.ts";
+import type { JobStore } from "../../src/streams/job-store.ts";
 import { attempt, Nats } from "../../src/streams/nats.ts";
 import { startNats } from "./nats-server.ts";
+import { limits } from "./world.ts";
 
 /** A push job to a file. */
 export const job = (id: string, changes: object = {}): PushJob =>
@@ -20,11 +30,47 @@ export const job = (id: string, changes: object = {}): PushJob =>
     ...changes,
   } as never);
 
-/** The job store of one node. */
-export const node = (url: string, jobsMax = 20_000) =>
-  layerJobs({ partitions: 8, replicas: 1, jobsMax }).pipe(
-    Layer.provideMerge(Nats.layer({ servers: url, name: "test" })),
-  );
+export interface ConfigNodeOptions {
+  readonly name?: string;
+  readonly limits?: Partial<Limits>;
+  readonly faults?: GeneratorFaults;
+  /** Where the last known good is kept; by default a directory of its own. */
+  readonly dataDirectory?: string;
+  /** Whether it may lead. */
+  readonly controls?: boolean;
+}
+
+/** As in development: everything goes to everybody at once. */
+const atOnce = { rolloutCanaryPercent: 100, rolloutWatchMillis: 0, addedPercentMax: 100, removalGraceSeconds: 0 };
+
+/** What a node does with push jobs: it stores, rolls out and serves them. */
+export const configNode = (url: string, over: ConfigNodeOptions = {}) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const dataDirectory = over.dataDirectory ?? (yield* temporaryDirectory);
+      const nodeName = over.name ?? "test";
+      const options = {
+        partitions: 8,
+        replicas: 1,
+        nodeName,
+        dataDirectory,
+        allowPrivateDestinations: true,
+        datasets: [],
+        limits: { ...limits, ...atOnce, ...over.limits },
+        ...(over.faults === undefined ? {} : { faults: over.faults }),
+      };
+      const reports = reportConfig(nodeName, new RolloutSignals(() => new Map()));
+      const works = over.controls === false ? reports : Effect.andThen(reports, runControl(options));
+      return Layer.effectDiscard(works).pipe(Layer.provideMerge(layerServedJobs(options)));
+    }),
+  ).pipe(Layer.provideMerge(Nats.layer({ servers: url, name: over.name ?? "test" })));
+
+export const node = (url: string, jobsMax = 20_000) => configNode(url, { limits: { jobsMax } });
+
+export const temporaryDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "spillway-test-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
+);
 
 /** A nats-server of its own for as long as the scope lives. */
 export const server = Effect.acquireRelease(

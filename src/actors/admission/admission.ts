@@ -2,6 +2,7 @@ import { Clock, Effect, Layer, Metric } from "effect";
 import { createActor } from "xstate";
 import { admissionStateGauge, admissionTransitionsTo } from "../../observability/admission-metrics.ts";
 import { Backlogs } from "../ports/backlogs.ts";
+import { DrillFaults } from "../ports/drill-faults.ts";
 import { Jobs } from "../ports/jobs.ts";
 import { admissionStates, NodeAdmission } from "../ports/node-admission.ts";
 import type { RecordSpans } from "../ports/outbox.ts";
@@ -38,6 +39,7 @@ export const layerNodeAdmission = (options: NodeAdmissionOptions): Layer.Layer<N
 export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmissionOptions) {
   const clock = yield* Clock.Clock;
   const jobs = yield* Jobs;
+  const drill = yield* DrillFaults;
   const now = () => clock.currentTimeMillisUnsafe();
   const actor = yield* startActor(options);
   const state = () => actor.getSnapshot().value;
@@ -88,6 +90,7 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
   return NodeAdmission.of({
     state,
     mayCreate: () => {
+      if (!drill.isGuardOn("bufferLimit")) return true;
       if (tokens.at(now()) < 1) return false;
       tokens.spend(1);
       return true;
@@ -99,6 +102,7 @@ export const makeNodeAdmission = Effect.fnUntraced(function* (options: NodeAdmis
     },
     mayPublish: ({ key }) => {
       const nowMillis = now();
+      if (!drill.isGuardOn("admission")) return true;
       if (!isSurge() || !newcomers.isNewcomer(key, nowMillis)) return true;
       if (state() === "surging" && newcomers.haveShare(nowMillis)) return true;
       demand.add(key, nowMillis);

@@ -3,6 +3,7 @@ import { createActor } from "xstate";
 import { bufferCrashesTotal, buffersQuarantinedTotal } from "../../observability/delivery-metrics.ts";
 import type { DestinationHosts } from "../destination-host/destination-hosts.ts";
 import type { Destinations } from "../ports/destinations.ts";
+import { KillSwitches } from "../ports/kill-switches.ts";
 import { clockFrom } from "../runtime/effect-clock.ts";
 import type { Buffer } from "./buffer.ts";
 import { crashText } from "./crash-text.ts";
@@ -12,6 +13,7 @@ import type { DeadLetterWriter } from "./dead-letter-writer.ts";
 import type { BufferInput } from "./machine.ts";
 import { cancelPush, closeDestination, makeStartPush, type Running } from "./push.ts";
 import { withShell } from "./shell.ts";
+import { resumeHeld } from "./resume-held.ts";
 import { quarantinedSnapshot, restoreSnapshot } from "./snapshot.ts";
 
 export interface BufferActorsOptions extends CrashPolicy, Omit<BufferInput, "job"> {}
@@ -158,6 +160,7 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
       incarnation,
       open: undefined,
       push: undefined,
+      heldAt: "unknown",
       letter: undefined,
       crashes: [],
       lastEvent: "start",
@@ -166,6 +169,11 @@ const makeBufferActors = Effect.fnUntraced(function* (options: BufferActorsOptio
     launch(each, saved, revised, false);
   };
 
+  const switches = yield* KillSwitches;
+  yield* Effect.acquireRelease(
+    Effect.sync(() => switches.onChange(() => void runFork(Effect.forkIn(resumeHeld(running, switches), scope)))),
+    (stopListening) => Effect.sync(stopListening),
+  );
   yield* Effect.addFinalizer(() =>
     Effect.forEach([...running.values()], ({ buffer }) => stop(buffer), { discard: true }),
   );

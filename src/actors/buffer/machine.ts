@@ -6,6 +6,7 @@ import type { OverloadPolicy } from "../../domain/push-job.ts";
 import { beginBisection, type Bisection, halve, passDead, passDelivered } from "../../domain/bisection.ts";
 import {
   delayAfter,
+  isHeld,
   isNotTried,
   isConfigurationLike,
   isDataLike,
@@ -142,9 +143,11 @@ export const bufferMachine = setup({
     /** The same question about the answer that has just come in. */
     mayRecutAfter: ({ context }, { answer }: Answered) =>
       context.revised &&
-      (!mayHaveLanded(context, answer) || context.failuresSinceRevised + 1 >= context.oldRevisionAttemptsMax),
-    /** The destination was not asked at all. While a newer revision waits, that counts like an attempt. */
-    isNotTried: ({ context }, { answer }: Answered) => !context.revised && isNotTried(answer.outcome),
+      (!mayHaveLanded(context, answer) ||
+        context.failuresSinceRevised + (isHeld(answer.outcome) ? 0 : 1) >= context.oldRevisionAttemptsMax),
+    /** The destination was not asked at all. While a newer revision waits, that counts like an attempt, unless held. */
+    isNotTried: ({ context }, { answer }: Answered) =>
+      isHeld(answer.outcome) || (!context.revised && isNotTried(answer.outcome)),
     isOneRecordRefused: ({ context }, { answer }: Answered) =>
       isDataLike(answer.outcome) && (context.bisection?.size ?? context.batch?.records ?? 0) <= 1,
     isDataRefused: (_, { answer }: Answered) => isDataLike(answer.outcome),

@@ -37,5 +37,8 @@ export const logPush = (
     durationMillis: answer.durationMillis,
     nextDelayMillis,
   };
-  return outcome._tag === "Delivered" ? Effect.logInfo("Batch pushed.", line) : Effect.logWarning("Push failed.", line);
+  if (outcome._tag === "Delivered") return Effect.logInfo("Batch pushed.", line);
+  // A switch may hold a million jobs, each of which looks again and again: that it is on is said once, elsewhere.
+  if (outcome._tag === "Deferred" && outcome.reason === "switched-off") return Effect.logDebug("Push held.", line);
+  return Effect.logWarning("Push failed.", line);
 };

@@ -4,7 +4,9 @@ import { batchId } from "../../domain/batch.ts";
 import type { Tally } from "../../domain/books.ts";
 import { deferred, delivered, type PushOutcome } from "../../domain/push-outcome.ts";
 import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
+import { KillSwitches } from "../ports/kill-switches.ts";
 import { DestinationHosts } from "../destination-host/destination-hosts.ts";
+import { switchedOff } from "../destination-host/switched-off.ts";
 import type { PushTicket } from "../destination-host/ticket.ts";
 import type { Buffer as JobBuffer } from "./buffer.ts";
 import type { BufferEvent } from "./machine.ts";
@@ -23,6 +25,11 @@ export interface Running {
     | undefined;
   /** The attempt that has no answer yet. */
   push: Push | undefined;
+  /**
+   * The host that it would push to but for a kill switch; undefined: none holds it. `unknown` until it has tried: it
+   * may wait since an earlier process for one that held it there.
+   */
+  heldAt: { readonly host: string } | "unknown" | undefined;
   /** The dead letter that is being stored. */
   letter: Fiber.Fiber<void> | undefined;
   /** When its actor crashed, epoch millis, the last few. */
@@ -60,6 +67,7 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
 > {
   const destinations = yield* Destinations;
   const hosts = yield* DestinationHosts;
+  const switches = yield* KillSwitches;
   const clock = yield* Clock.Clock;
   const random = yield* Random.Random;
   const runFork = Effect.runForkWith(yield* Effect.context());
@@ -69,8 +77,20 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
     push.answer({ outcome, nowMillis: clock.currentTimeMillisUnsafe(), jitter, durationMillis: 0, ...noBody });
   };
 
+  const jitter = () => random.nextDoubleUnsafe();
+
+  /** Whether a kill switch stops this push: then it was answered. */
+  const isHeld = (push: Push, host: string): boolean => {
+    const outcome = switchedOff(switches, push.each.buffer.effective.job, host, jitter);
+    push.each.heldAt = outcome === undefined ? undefined : { host };
+    if (outcome !== undefined) refused(push, outcome);
+    return outcome !== undefined;
+  };
+
   const begin = (push: Push, destination: OpenDestination, ticket: PushTicket): void => {
     if (push.given) return hosts.leave(ticket, undefined);
+    // It may have been switched off while it waited for its place.
+    if (isHeld(push, destination.host)) return hosts.leave(ticket, undefined);
     const { buffer } = push.each;
     if (!isHead(push, buffer.window.head())) {
       // Memory was short while it waited, and its batch was given up: it comes again when that has been read again.
@@ -108,6 +128,7 @@ export const makeStartPush = Effect.fnUntraced(function* (): Effect.fn.Return<
     const { host } = destination;
     const { attempt: number, batch, job } = push.input;
     push.stopWaiting = nothingToStop;
+    if (isHeld(push, host)) return;
     const ticket = hosts.enter({
       job,
       host,

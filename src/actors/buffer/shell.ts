@@ -1,5 +1,6 @@
 import { type Context, Effect } from "effect";
 import type { DeadLetterInput, PushInput } from "../../domain/push-attempt.ts";
+import { deliveryPulse } from "../../observability/delivery-pulse.ts";
 import { buffersSuspendedTotal } from "../../observability/delivery-metrics.ts";
 import { cancelDeadLetter } from "./dead-letter.ts";
 import { bufferMachine } from "./machine.ts";
@@ -35,6 +36,8 @@ export const withShell = (
         const { buffer } = of(job);
         buffer.finished(report.answer);
         measurePush(buffer, report, context);
+        const { outcome, written } = report.answer;
+        deliveryPulse.note(buffer.newest.job.customer, outcome._tag === "Delivered", written.records);
         runFork(logPush(buffer, report));
       },
       reportSettled: ({ context: { job } }, { batch, bisection }) =>

@@ -29,6 +29,7 @@ export const evidenceOf = (outcome: PushOutcome): Evidence => {
     case "storage-full":
     case "circuit-open":
     case "host-paused":
+    case "switched-off":
       return "nothing";
   }
 };

@@ -1,7 +1,9 @@
-import { Effect, Layer } from "effect";
+import { Effect, Layer, Random } from "effect";
 import { deferred, type PushOutcome } from "../../domain/push-outcome.ts";
 import { Destinations, type OpenDestination, type PushRequest } from "../ports/destinations.ts";
+import { KillSwitches } from "../ports/kill-switches.ts";
 import { DestinationHosts } from "./destination-hosts.ts";
+import { switchedOff } from "./switched-off.ts";
 import type { PushTicket } from "./ticket.ts";
 
 /**
@@ -18,11 +20,17 @@ export const layerPlacedDestinations = (
     Effect.gen(function* () {
       const destinations = yield* Destinations;
       const hosts = yield* DestinationHosts;
+      const switches = yield* KillSwitches;
+      const random = yield* Random.Random;
+      const jitter = () => random.nextDoubleUnsafe();
       return Destinations.of({
         open: (job) =>
           Effect.map(destinations.open(job), (destination): OpenDestination => ({
             ...destination,
-            push: (request) => placed(hosts, `${lane}/${job.id}`, destination, request),
+            push: (request) =>
+              placed(hosts, `${lane}/${job.id}`, destination, request, () =>
+                switchedOff(switches, job, destination.host, jitter),
+              ),
           })),
       });
     }),
@@ -33,11 +41,14 @@ const placed = (
   job: string,
   { host, push }: OpenDestination,
   request: PushRequest,
+  held: () => PushOutcome | undefined,
 ): Effect.Effect<PushOutcome> =>
   Effect.suspend(() => {
-    let held: PushTicket | undefined;
+    let place: PushTicket | undefined;
     let waiting: PushTicket | undefined;
     let outcome: PushOutcome | undefined;
+    const before = held();
+    if (before !== undefined) return Effect.succeed(before);
     const entered = Effect.callback<PushOutcome | undefined>((resume) => {
       waiting = hosts.enter({
         job,
@@ -46,8 +57,9 @@ const placed = (
         bytes: request.batch.bytes,
         attempt: request.attempt,
         begin: (ticket) => {
-          held = ticket;
-          resume(Effect.succeed(undefined));
+          place = ticket;
+          // It may have been switched off while it waited.
+          resume(Effect.succeed(held()));
         },
         refuse: (reason, retryAfterMillis) =>
           resume(Effect.succeed(deferred(reason, "not tried", { retryAfterMillis, ambiguous: false }))),
@@ -62,7 +74,7 @@ const placed = (
       // Interrupted while it waits, it must not hold a place that nobody uses; nor for ever when it had one.
       Effect.ensuring(
         Effect.sync(() => {
-          if (held !== undefined) hosts.leave(held, outcome);
+          if (place !== undefined) hosts.leave(place, outcome);
           else if (waiting !== undefined) hosts.cancel(waiting);
         }),
       ),

@@ -50,9 +50,13 @@ export const pushAgain = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<PushOutcome, E> {
   for (let attempt = 1; ; attempt++) {
     const outcome = yield* pushOnce(yield* destination, batch, attempt);
-    if (outcome._tag !== "Deferred" || attempt >= policy.attemptsMax) return outcome;
+    if (outcome._tag !== "Deferred") return outcome;
+    // Nothing was tried: a replay waits for as long as a person's switch is on, or until somebody cancels it.
+    const isHeld = outcome.reason === "switched-off";
+    if (!isHeld && attempt >= policy.attemptsMax) return outcome;
     const delayMillis = retryDelayMillis(policy, attempt, yield* Random.next, outcome.retryAfterMillis);
     onSetback({ attempt, outcome, nextAttemptMillis: (yield* Clock.currentTimeMillis) + delayMillis });
     yield* Effect.sleep(delayMillis);
+    if (isHeld) attempt -= 1;
   }
 });

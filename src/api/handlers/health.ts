@@ -1,8 +1,11 @@
 import { Effect } from "effect";
 import { HttpApiBuilder } from "effect/http-api";
 import { PrometheusMetrics } from "effect/observability";
+import { KillSwitches } from "../../actors/ports/kill-switches.ts";
+import { switchKinds } from "../../domain/kill-switch.ts";
 import { recordBooks } from "../../observability/books-metrics.ts";
 import { SpillwayApi } from "../contract.ts";
+import { DrillAdmin } from "../drill-port.ts";
 import { NotReady } from "../failures.ts";
 import { NodeView } from "../ports.ts";
 
@@ -11,6 +14,8 @@ export const HealthHandlers = HttpApiBuilder.group(
   "health",
   Effect.fn(function* (handlers) {
     const view = yield* NodeView;
+    const drill = yield* DrillAdmin;
+    const switches = yield* KillSwitches;
     // Scrapers that come in a crowd must not make the node sum its books for each of them.
     const gauges = yield* Effect.cachedWithTTL(
       view.booksInMemory.pipe(Effect.flatMap(recordBooks), Effect.ignore),
@@ -18,7 +23,18 @@ export const HealthHandlers = HttpApiBuilder.group(
     );
 
     return handlers.handleAll({
-      healthz: () => Effect.succeed({ status: "ok" as const }),
+      // Whoever asks may be anybody: how many there are, not whom they stop.
+      healthz: () =>
+        Effect.map(drill.state, (state) => {
+          const current = switches.current();
+          const counts = switchKinds.map((kind) => [kind, current.countOf(kind)] as const);
+          const killSwitches = Object.fromEntries(counts.filter(([, count]) => count > 0));
+          return {
+            status: "ok" as const,
+            ...(current.all.length === 0 ? {} : { killSwitches }),
+            ...(state === undefined ? {} : { drill: true as const, ...state }),
+          };
+        }),
       readyz: Effect.fnUntraced(function* () {
         const checks = yield* view.readiness;
         const failing = checks.filter((check) => !check.ready);

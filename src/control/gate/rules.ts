@@ -11,7 +11,7 @@ export interface GateLimits {
   readonly removedPercentMax: number;
   /** The same of the jobs of one dataset. */
   readonly removedDatasetPercentMax: number;
-  /** Of the enabled jobs, the share that one snapshot may add. */
+  /** Of the jobs that there is still room for, the share that one snapshot may add. */
   readonly addedPercentMax: number;
   readonly redirectedPercentMax: number;
 }
@@ -42,7 +42,9 @@ const never = (rule: string, message: string, remedy: string, jobs: ReadonlyArra
 
 /** What no person can accept, for it is damage or it is not explained; and an empty snapshot, which one can. */
 export const contentRules = (content: Content): ReadonlyArray<GateRefusal> =>
-  [ofThisCell, inOrder, decodes, isWhole, isExplained, isServable, isNotEmpty].flatMap((rule) => rule(content) ?? []);
+  [ofThisCell, ofTheSameStore, inOrder, decodes, isWhole, isExplained, isServable, isNotEmpty].flatMap(
+    (rule) => rule(content) ?? [],
+  );
 
 const ofThisCell = ({ cell, next }: Content): GateRefusal | undefined =>
   next.cell === cell
@@ -76,10 +78,25 @@ const decodes = ({ damaged }: Content): GateRefusal | undefined =>
         "Generate it again.",
       );
 
+/** Revisions of two stores cannot be compared: whoever knows why there is another one has to say so. */
+const ofTheSameStore = ({ next, previous }: Content): GateRefusal | undefined =>
+  isOtherStore(previous, next)
+    ? {
+        rule: "storeReplaced",
+        message: `The job store was replaced: it was made at ${next.cell}, what is in force comes from that of ${previous!.manifest.cell}.`,
+        remedy: `If that is meant: look at the plan, and accept exactly this snapshot. ${nothingIsLost}`,
+        jobs: [],
+        acceptable: true,
+      }
+    : undefined;
+
+const isOtherStore = (previous: Snapshot | undefined, next: Manifest): boolean =>
+  previous !== undefined && previous.manifest.cell !== next.cell;
+
 /** Its content is what it claims, and what it claims to bring back. */
-const isWhole = ({ next, rollbackOf, tally }: Content): GateRefusal | undefined => {
+const isWhole = ({ next, previous, rollbackOf, tally }: Content): GateRefusal | undefined => {
   const forged = tally.counts.get("forged") ?? 0;
-  if (forged > 0)
+  if (forged > 0 && !isOtherStore(previous, next))
     return never(
       "revisionReused",
       `${forged} jobs have another content at the same revision.`,
@@ -87,6 +104,7 @@ const isWhole = ({ next, rollbackOf, tally }: Content): GateRefusal | undefined 
       tally.examples.get("forged"),
     );
   if (next.rollbackOf === undefined) {
+    if (isOtherStore(previous, next)) return undefined;
     const regressed = tally.counts.get("regressed") ?? 0;
     return regressed === 0
       ? undefined
@@ -202,7 +220,16 @@ export const thresholdRules = (facts: Thresholds): ReadonlyArray<GateRefusal> =>
     );
   }
   const added = jobs.added + jobs.enabled + jobs.restored;
-  over("added", "would be added", added, inForce, limits.addedPercentMax, examples("added", "enabled", "restored"));
+  // Measured against what there is still room for: a young cluster may double in a day.
+  const room = Math.max(0, limits.jobsMax - (previous?.manifest.totals.jobs ?? 0));
+  over(
+    "added",
+    "that there is room for would be added",
+    added,
+    room,
+    limits.addedPercentMax,
+    examples("added", "enabled", "restored"),
+  );
   over(
     "redirected",
     "would be delivered somewhere else",

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import { TestClock } from "effect/testing";
 import { makeNodeAdmission, type NodeAdmissionOptions } from "../../../src/actors/admission/admission.ts";
+import { DrillFaults } from "../../../src/actors/ports/drill-faults.ts";
 import { Backlogs } from "../../../src/actors/ports/backlogs.ts";
 import { Jobs, type JobSet } from "../../../src/actors/ports/jobs.ts";
 import type { RecordSpans } from "../../../src/actors/ports/outbox.ts";
@@ -107,6 +108,27 @@ describe("the node's admission", () => {
       reads.memoryBytes = 990;
       yield* TestClock.adjust(2_000);
       assert.deepStrictEqual([admission.state(), created()], ["closed", 0]);
+    }).pipe(Effect.scoped, Effect.provide(quiet)),
+  );
+
+  it.effect("lets every buffer and every newcomer in while a drill has switched its guards off", () =>
+    Effect.gen(function* () {
+      const off = new Set<string>(["bufferLimit", "admission"]);
+      const drill = { isArmed: () => false, isGuardOn: (name: string) => !off.has(name) };
+      const limited = { newBuffersPerSecondMax: 1, newBuffersBurstMax: 1 };
+      const { admission, reads } = yield* Effect.provideService(node(limited), DrillFaults, drill);
+      assert.deepStrictEqual(
+        Array.from({ length: 50 }, () => admission.mayCreate()).filter((may) => !may),
+        [],
+      );
+      reads.memoryBytes = 999;
+      yield* TestClock.adjust("1 second");
+      assert.strictEqual(admission.state(), "closed");
+      admission.see(pairOf("new"));
+      assert.isTrue(admission.mayPublish(pairOf("new")));
+      off.clear();
+      assert.isFalse(admission.mayPublish(pairOf("new")));
+      assert.isFalse(admission.mayCreate());
     }).pipe(Effect.scoped, Effect.provide(quiet)),
   );
 

@@ -3,10 +3,12 @@ import { Clock, Deferred, Effect, Fiber, Layer } from "effect";
 import { TestClock } from "effect/testing";
 import { DestinationHosts } from "../../../src/actors/destination-host/destination-hosts.ts";
 import { layerPlacedDestinations } from "../../../src/actors/destination-host/placed-destinations.ts";
+import { KillSwitches, type KillSwitchesView, noKillSwitches } from "../../../src/actors/ports/kill-switches.ts";
 import { Destinations, type PushRequest } from "../../../src/actors/ports/destinations.ts";
 import { deferred, delivered, type PushOutcome } from "../../../src/domain/push-outcome.ts";
 import { jobTo } from "../../destinations/push-jobs.ts";
 import { hostLimits } from "../../support/host-limits.ts";
+import { aSwitch, ScriptedSwitches } from "../../support/scripted-switches.ts";
 import { makeWallClock } from "../../support/wall-clock.ts";
 
 const request: PushRequest = {
@@ -18,8 +20,13 @@ const request: PushRequest = {
   bodyBytes: 0,
 };
 
-const over = (push: () => Effect.Effect<PushOutcome>, pushesInFlightMax: number) =>
+const over = (
+  push: () => Effect.Effect<PushOutcome>,
+  pushesInFlightMax: number,
+  switches: KillSwitchesView = noKillSwitches,
+) =>
   layerPlacedDestinations("replay").pipe(
+    Layer.provide(Layer.succeed(KillSwitches, switches)),
     Layer.provide(
       Layer.succeed(Destinations, { open: () => Effect.succeed({ push, locate: () => "test", host: "test:1" }) }),
     ),
@@ -60,6 +67,34 @@ describe("a push beside the live delivery", () => {
         yield* turns;
         assert.strictEqual(yield* inFlight, 0);
       }).pipe(Effect.scoped, Effect.provide(over(push, 1)));
+    }),
+  );
+
+  it.effect("does not begin while a kill switch is on, whether it was on before or came while it waited", () =>
+    Effect.gen(function* () {
+      const switches = new ScriptedSwitches();
+      const answer = yield* Deferred.make<PushOutcome>();
+      let begun = 0;
+      const push = () =>
+        Effect.andThen(
+          Effect.sync(() => void (begun += 1)),
+          Deferred.await(answer),
+        );
+      const reasonOf = (outcome: PushOutcome) => (outcome._tag === "Deferred" ? outcome.reason : outcome._tag);
+      yield* Effect.gen(function* () {
+        const destination = yield* open;
+        const [first, second] = yield* Effect.forEach([1, 2], () => Effect.forkChild(destination.push(request)));
+        yield* turns;
+        switches.throw(aSwitch("destination", "test:1"));
+        assert.strictEqual(reasonOf(yield* destination.push(request)), "switched-off");
+        yield* Deferred.succeed(answer, delivered(200));
+        assert.strictEqual(reasonOf(yield* Fiber.join(first!)), "Delivered");
+        assert.strictEqual(reasonOf(yield* Fiber.join(second!)), "switched-off");
+        assert.strictEqual(begun, 1);
+        assert.strictEqual(yield* inFlight, 0);
+        switches.throw();
+        assert.strictEqual(reasonOf(yield* destination.push(request)), "Delivered");
+      }).pipe(Effect.scoped, Effect.provide(over(push, 1, switches)));
     }),
   );
 

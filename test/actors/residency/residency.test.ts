@@ -101,6 +101,25 @@ const world = Effect.fnUntraced(function* (
 });
 
 describe("residency", () => {
+  it("has a place for everybody while a drill has switched its bound off, and for nobody more afterwards", () => {
+    const drill = { isBounded: false };
+    const residency = new Residency({
+      residentBuffersMax: 2,
+      hibernateAfterMillis: 5_000,
+      mayCreate: () => true,
+      isBounded: () => drill.isBounded,
+    });
+    for (let i = 0; i < 40; i++) {
+      assert.isTrue(residency.mayEnter(true));
+      residency.enter({} as Buffer, true);
+    }
+    assert.isFalse(residency.isFull());
+    drill.isBounded = true;
+    assert.isTrue(residency.isFull());
+    assert.isFalse(residency.mayEnter(true));
+    assert.isFalse(residency.mayEnter(false));
+  });
+
   it.effect("hibernates what has been quiescent for long enough, and a chunk wakes it where it was", () =>
     Effect.gen(function* () {
       const { come, reap, residency, saveAll, settle, state } = yield* world(["a", "b"], 10);

@@ -124,7 +124,10 @@ describe("the gate", () => {
       assert.deepStrictEqual(rulesOf(yield* fresh.gate(redirected)), ["redirected"]);
       const third = yield* inForce(200);
       const added = yield* third.ordered(range(101).map((i) => entry(`new-${i}`, `new-${i}`)));
-      assert.deepStrictEqual(rulesOf(yield* third.gate(added)), ["added"]);
+      // A tenth of the room that there is: (1,210 - 200) / 10.
+      const room = { ...gateLimits, jobsMax: 1_210, addedPercentMax: 10 };
+      assert.deepStrictEqual(rulesOf(yield* third.gate(added, { limits: { ...room, jobsMax: 1_209 } })), ["added"]);
+      assert.deepStrictEqual(rulesOf(yield* third.gate(added, { limits: room })), []);
       const tight = { ...gateLimits, jobsMax: 250 };
       assert.include(rulesOf(yield* third.gate(added, { limits: tight, accepted: added.hash })), "headroom");
       const dns = new Snapshots();

@@ -7,6 +7,7 @@ import { Backlogs, type PartitionReport } from "../../../src/actors/ports/backlo
 import { Checkpoints } from "../../../src/actors/ports/checkpoints.ts";
 import { Jobs, type JobSet } from "../../../src/actors/ports/jobs.ts";
 import { Log } from "../../../src/actors/ports/log.ts";
+import { noKillSwitches } from "../../../src/actors/ports/kill-switches.ts";
 import { NodeAdmission } from "../../../src/actors/ports/node-admission.ts";
 import { Outbox } from "../../../src/actors/ports/outbox.ts";
 import type { Residency } from "../../../src/actors/residency/residency.ts";
@@ -171,7 +172,8 @@ export class NodeWorld {
     function* (this: NodeWorld) {
       const clock = yield* Clock.Clock;
       const admission = yield* NodeAdmission;
-      const keeper = new Doorkeeper(yield* Backlogs, admission, this.limits, () => clock.currentTimeMillisUnsafe());
+      const now = () => clock.currentTimeMillisUnsafe();
+      const keeper = new Doorkeeper(yield* Backlogs, admission, this.limits, now, noKillSwitches);
       const indexes = new PairIndexes(admission.see);
       const jobs = yield* Jobs;
       return makeDoor({ keeper, outbox: yield* Outbox, pairs: () => indexes.of(jobs.served(), dataset) });

@@ -1,0 +1,61 @@
+import { Effect } from "effect";
+import { HttpServerRequest } from "effect/http";
+import { HttpApiBuilder } from "effect/http-api";
+import type { ConfigStatus } from "../../domain/config-report.ts";
+import { accountIn } from "../audited.ts";
+import { configHistoryMax } from "../config-contract.ts";
+import { type ConfigConflict, ConfigControl, type SnapshotNotFound } from "../config-port.ts";
+import { SpillwayApi } from "../contract.ts";
+import { Conflict, NotFound } from "../failures.ts";
+import type { ApiUnavailable } from "../ports.ts";
+import { unavailable } from "./node.ts";
+
+export const ConfigHandlers = HttpApiBuilder.group(
+  SpillwayApi,
+  "config",
+  Effect.fn(function* (handlers) {
+    const control = yield* ConfigControl;
+    return handlers.handleAll({
+      configStatus: () => control.status.pipe(Effect.catchTags({ ApiUnavailable: unavailable })),
+      configPlan: () => control.plan.pipe(Effect.catchTags({ ApiUnavailable: unavailable })),
+      configHistory: ({ query }) =>
+        control.history(query.limit ?? configHistoryMax).pipe(
+          Effect.map((rollouts) => ({ rollouts })),
+          Effect.catchTags({ ApiUnavailable: unavailable }),
+        ),
+      configDiff: ({ query }) =>
+        control
+          .diff(query.from, query.to)
+          .pipe(Effect.catchTags({ ApiUnavailable: unavailable, SnapshotNotFound: notFound })),
+      applyConfig: ({ payload }) => asked((author) => control.apply({ ...author, accept: payload.accept ?? null })),
+      rollBackConfig: ({ payload }) =>
+        asked((author) => control.rollback({ ...author, to: payload.to ?? null, accept: payload.accept ?? null })),
+      freezeConfig: () => asked(control.freeze),
+      unfreezeConfig: () => asked(control.unfreeze),
+      haltConfig: () => asked(control.halt),
+      resumeConfig: () => asked(control.resume),
+    });
+  }),
+);
+
+type Author = ReturnType<typeof accountIn>;
+type Refusals = ApiUnavailable | ConfigConflict | SnapshotNotFound;
+
+/** Who asks and why is noted with what it does. */
+const asked = (change: (author: Author) => Effect.Effect<ConfigStatus, Refusals>) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => change(accountIn(request))).pipe(
+    Effect.catchTags({ ApiUnavailable: unavailable, ConfigConflict: conflict, SnapshotNotFound: notFound }),
+  );
+
+const conflict = ({ message }: ConfigConflict) =>
+  Effect.fail(new Conflict({ error: { code: "config_conflict", message } }));
+
+const notFound = ({ number }: SnapshotNotFound) =>
+  Effect.fail(
+    new NotFound({
+      error: {
+        code: "snapshot_not_found",
+        message: `There is no snapshot ${number} (any more). \`spillway config history\` lists those that were in force.`,
+      },
+    }),
+  );

@@ -1,0 +1,131 @@
+import { Console, Effect, Option, Redacted, Schema } from "effect";
+import { Argument, Command, Flag } from "effect/cli";
+import type { DrillOptions, DrillRun } from "../../drill/run-drill.ts";
+import { type CommandFailure, failed, misused } from "../command-failure.ts";
+import { connectionTo, jsonFlag } from "../connection.ts";
+import { guardsOffOf } from "./guard-flags.ts";
+
+const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }));
+
+const customersDefault = 20;
+
+export const run = Command.make(
+  "run",
+  {
+    name: Argument.String("name").pipe(Argument.withDescription("Which drill: see spillway drill list")),
+    guards: Flag.Literals("guards", ["on", "off", "each"]).pipe(
+      Flag.withDescription(
+        "on (default): with every protection, and the bars must hold. off: without those that the drill is about. " +
+          "each: first with all, then without one after the other, then without any",
+      ),
+      Flag.withDefault("on" as const),
+    ),
+    guard: Flag.String("guard").pipe(
+      Flag.withDescription("NAME=off or NAME=on, over --guards; may be given more than once"),
+      Flag.between(0, 20),
+    ),
+    customers: Flag.Int("customers").pipe(
+      Flag.withDescription(`Customers with a push job (default ${customersDefault})`),
+      Flag.withSchema(between(2, 10_000)),
+      Flag.withDefault(customersDefault),
+    ),
+    target: Flag.String("target").pipe(
+      Flag.withDescription(
+        "Data address of a running node that was started with --drill (default: a cluster of its own)",
+      ),
+      Flag.optional,
+    ),
+    sinkHost: Flag.String("sink-host").pipe(
+      Flag.withDescription("Address of this machine at which the target reaches the drill's destinations"),
+      Flag.withDefault("127.0.0.1"),
+    ),
+    secondsPerPhase: Flag.Int("seconds-per-phase").pipe(
+      Flag.withDescription("Length of every phase (default: as the drill says)"),
+      Flag.withSchema(between(1, 3_600)),
+      Flag.optional,
+    ),
+    report: Flag.String("report").pipe(
+      Flag.withDescription("Write report.html and report.json into this directory"),
+      Flag.optional,
+    ),
+    json: jsonFlag,
+  },
+  Effect.fn(function* (flags) {
+    const modules = yield* Effect.promise(() => loadDrills());
+    const drill = modules.drillNamed(flags.name);
+    if (drill === undefined) {
+      const known = modules.drills.map(({ name }) => name).join(", ");
+      return yield* misused(`there is no drill "${flags.name}"; there are ${known}`);
+    }
+    const shown = drill.guards.map(({ name }) => name);
+    const guardsOff = guardsOffOf(flags.guards === "off" ? "off" : "on", flags.guard, shown);
+    if (typeof guardsOff === "string") return yield* misused(guardsOff);
+    if (flags.guards === "each" && flags.guard.length > 0)
+      return yield* misused("give --guards each or --guard, not both");
+    const target = Option.getOrUndefined(flags.target);
+    const connection = target === undefined ? undefined : yield* targetOf(target);
+    if (connection !== undefined && drill.embeddedOnly !== undefined) {
+      return yield* misused(`${drill.name} cannot run against a target: ${drill.embeddedOnly}`);
+    }
+    const options: DrillOptions = {
+      customers: flags.customers,
+      target: connection?.url,
+      token: connection?.token === undefined ? undefined : Redacted.value(connection.token),
+      guardsOff,
+      secondsPerPhase: Option.getOrUndefined(flags.secondsPerPhase),
+      sinkHost: flags.sinkHost,
+      say: (line) => Console.error(line),
+    };
+    const series = flags.guards === "each" ? modules.seriesOf(drill) : [guardsOff];
+    const runs: Array<DrillRun> = [];
+    for (const off of series) runs.push(yield* modules.runDrill(drill, { ...options, guardsOff: off }).pipe(asFailure));
+    if (Option.isSome(flags.report)) {
+      const file = yield* modules.writeReport(flags.report.value, drill, runs).pipe(asFailure);
+      yield* Console.error(`report: ${file}`);
+    }
+    yield* Console.error(modules.summaryOf(drill, runs));
+    if (flags.json) yield* Console.log(JSON.stringify(modules.lastLineOf(runs)));
+    // Without a guard something is meant to break: that shows what it is good for.
+    if (runs.some(({ bars, figures }) => figures.guardsOff.length === 0 && bars.some(({ holds }) => !holds))) {
+      return yield* failed("");
+    }
+  }),
+).pipe(
+  Command.withDescription(
+    "Run a drill and judge it. Progress and the verdict go to stderr; with --json, the last line of stdout is the " +
+      "figures. Exit code 1 when a bar is missed with every guard on, or the drill could not be carried out; 2 when it " +
+      "was asked wrongly. Ctrl-C ends everything that it started.",
+  ),
+  Command.withShortDescription("Run a drill"),
+  Command.withExamples([
+    { command: "spillway drill run slow-destinations --report /tmp/drill", description: "On a cluster of its own" },
+    {
+      command: "spillway drill run disk-full --guards each --report /tmp/drill",
+      description: "What is the guard for?",
+    },
+    {
+      command: "spillway drill run hot-customer --target http://127.0.0.1:8080",
+      description: "On a node that runs with --drill",
+    },
+  ]),
+);
+
+/** Loaded here and not before, so that the small commands start fast. */
+const loadDrills = async () => {
+  const [{ drillNamed, drills }, { runDrill }, { seriesOf }, { writeReport }, { lastLineOf, summaryOf }] =
+    await Promise.all([
+      import("../../drill/catalogue.ts"),
+      import("../../drill/run-drill.ts"),
+      import("../../drill/guard-series.ts"),
+      import("../../drill/report/write-report.ts"),
+      import("../../drill/report/summary.ts"),
+    ]);
+  return { drillNamed, drills, runDrill, seriesOf, writeReport, lastLineOf, summaryOf };
+};
+
+const targetOf = (url: string) =>
+  connectionTo(url).pipe(Effect.mapError(({ message }) => misused(message.replace("--url", "--target"))));
+
+const asFailure = <A, R>(
+  work: Effect.Effect<A, { readonly message: string }, R>,
+): Effect.Effect<A, CommandFailure, R> => Effect.mapError(work, ({ message }) => failed(message));

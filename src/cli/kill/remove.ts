@@ -1,0 +1,24 @@
+import { Console, Effect } from "effect";
+import { Command } from "effect/cli";
+import { nameOfSwitch, switchIdOf } from "../../domain/kill-switch.ts";
+import { jsonFlag } from "../connection.ts";
+import { aboutOf, kindArgument, lineFlags, openLine, targetArgument } from "./switch-line.ts";
+
+export const remove = Command.make(
+  "remove",
+  { kind: kindArgument, target: targetArgument, ...lineFlags, json: jsonFlag },
+  Effect.fn(function* (flags) {
+    const about = yield* aboutOf(flags.kind, flags.target);
+    const line = yield* openLine(flags);
+    const removed = yield* line.remove(switchIdOf(about));
+    yield* Console.log(
+      flags.json
+        ? JSON.stringify({ switch: removed })
+        : `${nameOfSwitch(removed)} goes on, on every node within seconds`,
+    );
+  }, Effect.scoped),
+).pipe(
+  Command.withDescription("Take a kill switch away: what waited is delivered, what was refused is taken again."),
+  Command.withShortDescription("Let something go on"),
+  Command.withExamples([{ command: "spillway kill remove customer c-17", description: "Let a customer go on" }]),
+);

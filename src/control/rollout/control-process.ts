@@ -1,0 +1,162 @@
+import { Effect, Queue, Semaphore } from "effect";
+import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
+import { answerCommand } from "./commands.ts";
+import type { ControlOptions } from "./control-options.ts";
+import { tell } from "./deeds.ts";
+import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk, steadyMillis } from "./desk.ts";
+import { lead } from "./leadership.ts";
+import { proposeIfDue } from "./next-rollout.ts";
+import { NodeReports } from "./node-reports.ts";
+import { pruneIfDue } from "./prune.ts";
+import { reading } from "./readings.ts";
+
+/** Without anything new it is looked so often. */
+const pollMillis = 100;
+const failureMillis = 500;
+/** How often the machine is told how late it is, or how it goes. */
+const tickMillis = 1_000;
+
+export interface ControlProcess {
+  /** Something may be to be done. Cheap, never waits. */
+  readonly nudge: () => void;
+}
+
+/**
+ * Brings what the job store has into force, as long as this node leads: one rollout after the other, each of them
+ * through the gate. Dies and begins anew whenever anything fails: all that it must know is stored.
+ */
+export const runControlProcess = Effect.fnUntraced(function* (options: ControlOptions) {
+  const nudges = yield* Queue.sliding<void>(1);
+  const nudge = () => void Queue.offerUnsafe(nudges, undefined);
+  const reports = new NodeReports();
+  yield* receiveNodeReports((report, millis) => {
+    reports.accept(report, millis);
+    nudge();
+  });
+  const leadOnce = Effect.scoped(
+    Effect.gen(function* () {
+      const leadership = yield* Effect.acquireRelease(lead(options.store, options.node), ({ release }) => release);
+      const desk = yield* openDesk(options, reports);
+      yield* resume(desk);
+      yield* Effect.logInfo("This node leads the configuration.", { rollout: desk.machine.value });
+      const oneAtATime = yield* Semaphore.make(1);
+      // A failure of an answer is a failure of the desk: both work with the same state.
+      const failures = yield* Queue.sliding<DeskFailure>(1);
+      yield* answerControl((command) =>
+        oneAtATime
+          .withPermits(1)(answerCommand(desk, command))
+          .pipe(
+            Effect.catch((failure) => {
+              Queue.offerUnsafe(failures, failure);
+              return Effect.succeed({ unavailable: textOf(failure) });
+            }),
+            Effect.tap(() => Effect.sync(nudge)),
+          ),
+      );
+      let toldMillis = 0;
+      for (;;) {
+        yield* leadership.renew;
+        toldMillis = yield* oneAtATime.withPermits(1)(step(desk, toldMillis));
+        const failed = yield* Queue.size(failures);
+        if (failed > 0) return yield* Effect.fail(yield* Queue.take(failures));
+        yield* Queue.take(nudges).pipe(Effect.timeoutOption(pollMillis));
+      }
+    }),
+  );
+  let told = "";
+  yield* Effect.forkScoped(
+    Effect.forever(
+      leadOnce.pipe(
+        Effect.catch((failure) => {
+          const text = textOf(failure);
+          const isNews = text !== told;
+          told = text;
+          return isNews ? Effect.logWarning("The control process begins anew.", { why: text }) : Effect.void;
+        }),
+        Effect.catchCause((cause) => Effect.logError("The control process has crashed and begins anew.", cause)),
+        Effect.andThen(Effect.sleep(failureMillis)),
+      ),
+    ),
+  );
+  const control: ControlProcess = { nudge };
+  return control;
+});
+
+const textOf = (failure: unknown): string =>
+  typeof failure === "string" ? failure : ((failure as { readonly message?: string }).message ?? String(failure));
+
+/** Whatever was under way when the control process ended goes on. */
+const resume = Effect.fnUntraced(function* (desk: Desk) {
+  if (desk.state.published === null) yield* tellOfWhatIsServed(desk);
+  if (desk.machine.value !== "idle") yield* tell(desk, { type: "control.resumed", ...(yield* nowAt) });
+});
+
+/** The store was lost and made anew, and this node has what was in force before: others may need it. */
+const tellOfWhatIsServed = Effect.fnUntraced(function* (desk: Desk) {
+  const { current, encodedCurrent, store } = desk.options;
+  const [served, encoded] = [current(), encodedCurrent()];
+  if (served === undefined || encoded === undefined) return;
+  const { hash, manifest } = served;
+  for (const mark of [...manifest.segments, manifest.catalogue]) {
+    const stored = served.blob(mark.hash);
+    if (stored !== undefined) yield* store.putBlob(mark.hash, stored);
+  }
+  yield* store.putManifest(manifest.number, encoded);
+  yield* store.point({ number: manifest.number, hash, accepted: true }, 0);
+  desk.state = { ...desk.state, published: { number: manifest.number, hash }, highest: manifest.number };
+  yield* saveDesk(desk);
+  yield* Effect.logWarning("The store of configurations was empty: what this node serves is told again.", {
+    number: manifest.number,
+  });
+});
+
+/** @returns when the machine was last told how late it is */
+const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
+  const steady = yield* steadyMillis;
+  const isDue = steady - toldMillis >= tickMillis;
+  switch (desk.machine.value) {
+    case "idle":
+      yield* proposeIfDue(desk);
+      yield* pruneIfDue(desk);
+      return toldMillis;
+    case "promoting":
+      yield* watchAdoption(desk, steady, isDue);
+      break;
+    case "watching":
+      yield* watchSignals(desk, steady, isDue);
+      break;
+    default:
+      yield* refusedBy(desk, steady);
+  }
+  return isDue ? steady : toldMillis;
+});
+
+const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
+  const number = desk.state.published?.number;
+  const refusing = desk.reports.live(steady).find(({ refused }) => refused?.number === number);
+  if (refusing?.refused == null) return false;
+  const reason = `${refusing.node} refuses it (${refusing.refused.rule}): ${refusing.refused.message}`;
+  yield* tell(desk, { type: "node.refused", reason, ...(yield* nowAt) });
+  return true;
+});
+
+const watchAdoption = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
+  if (yield* refusedBy(desk, steady)) return;
+  const live = desk.reports.live(steady);
+  const { published } = desk.state;
+  const isAdopted = live.length > 0 && live.every(({ serves }) => serves?.hash === published?.hash);
+  if (isAdopted) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
+  else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
+});
+
+const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
+  if (yield* refusedBy(desk, steady)) return;
+  const isWatched = desk.machine.context.watchMillis > 0;
+  if (isWatched && !isDue) return;
+  const read = reading(desk.reports.live(steady), desk.state.published?.number ?? 0);
+  const at = yield* nowAt;
+  // Nothing is to be watched: nobody needs to have said anything.
+  if (!isWatched) yield* tell(desk, { type: "signals.read", breached: null, ...at });
+  else if (read === undefined) yield* tell(desk, { type: "time.passed", ...at });
+  else yield* tell(desk, { type: "signals.read", breached: read.breached, ...at });
+});

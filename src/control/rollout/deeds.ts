@@ -1,0 +1,167 @@
+import { Effect } from "effect";
+import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout/machine.ts";
+import type { RolloutRecord } from "../../domain/config-report.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import { judge } from "../gate/gate.ts";
+import { noteInHistory } from "./control-state.ts";
+import {
+  advance,
+  contentOf,
+  type Deed,
+  type Desk,
+  type DeskFailure,
+  nowAt,
+  publishedContent,
+  saveDesk,
+} from "./desk.ts";
+import { type Proposal, proposeRollback } from "./proposal.ts";
+import { segmentsOf, stageOf } from "./stage.ts";
+
+const writesMax = 64;
+
+/** Tells the machine, and does what follows from it, and what follows from that. Each deed may happen twice. */
+export const tell = (desk: Desk, event: RolloutEvent): Effect.Effect<void, DeskFailure> =>
+  Effect.flatMap(advance(desk, event), (deeds) =>
+    Effect.forEach(deeds, (deed) => perform(desk, deed), { discard: true }),
+  );
+
+const perform = (desk: Desk, { params, type }: Deed): Effect.Effect<void, DeskFailure> => {
+  switch (type) {
+    case "judge":
+      return judgeTarget(desk, params as SnapshotRef);
+    case "publish":
+      return publish(desk, params as { readonly target: SnapshotRef; readonly percent: number });
+    case "restoreBase":
+      return restoreBase(desk, params as SnapshotRef | null);
+    default:
+      return reportEnd(desk, params as RolloutEnd);
+  }
+};
+
+/** What the gate says of a proposal now. */
+export const verdictOn = Effect.fnUntraced(function* (desk: Desk, proposal: Proposal, accepted: string | null) {
+  const { options } = desk;
+  return yield* judge(proposal.snapshot, {
+    cell: options.cell(),
+    limits: options.limits,
+    previous: yield* publishedContent(desk),
+    rollbackOf: proposal.rollbackOf,
+    inStore: options.inStore,
+    trafficOf: options.trafficOf,
+    problemOf: options.problemOf,
+    accepted: accepted ?? undefined,
+  });
+});
+
+const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef) {
+  const { proposal } = desk;
+  if (proposal === undefined || proposal.snapshot.hash !== target.hash) {
+    const reason = "the control process was started anew: it is generated again";
+    return yield* tell(desk, { type: "gate.refused", reason, ...(yield* nowAt) });
+  }
+  const verdict = yield* verdictOn(desk, proposal, desk.accept);
+  proposal.verdict = verdict;
+  if (!verdict.passed && desk.options.faults.isGateOn()) {
+    desk.refused = proposal;
+    const reason = verdict.refusals.map(({ message }) => message).join(" ");
+    return yield* tell(desk, { type: "gate.refused", reason, ...(yield* nowAt) });
+  }
+  desk.refused = undefined;
+  desk.state = { ...desk.state, accepted: verdict.accepted.length > 0 || !verdict.passed };
+  const { store } = desk.options;
+  yield* Effect.forEach(proposal.blobs, ([hash, stored]) => store.putBlob(hash, stored), {
+    concurrency: writesMax,
+    discard: true,
+  });
+  yield* store.putManifest(target.number, proposal.encoded);
+  yield* tell(desk, { type: "gate.passed", small: verdict.small, ...(yield* nowAt) });
+});
+
+const publish = Effect.fnUntraced(function* (
+  desk: Desk,
+  { percent, target }: { readonly target: SnapshotRef; readonly percent: number },
+) {
+  const { base, small, step, steps } = desk.machine.context;
+  const content = yield* contentOf(desk, target);
+  const isDirect = base === null || small || steps.length === 1;
+  if (isDirect) return yield* point(desk, content);
+  const from = yield* contentOf(desk, base);
+  // Numbers rise from step to step; the proposal's own is below all of them.
+  const numbers = { number: target.number + 1 + step, previous: base.number, percent };
+  const { encoded, snapshot } = yield* stageOf(from, content, numbers);
+  yield* desk.options.store.putManifest(snapshot.manifest.number, encoded);
+  // The last step is watched no more: everybody has it.
+  yield* point(desk, snapshot, { segments: percent < 100 ? segmentsOf(percent) : undefined });
+});
+
+/** Tells all nodes. */
+const point = Effect.fnUntraced(function* (
+  desk: Desk,
+  snapshot: Snapshot,
+  {
+    accepted = desk.state.accepted,
+    segments,
+  }: { readonly accepted?: boolean; readonly segments?: number | undefined } = {},
+) {
+  const { store } = desk.options;
+  const ref = { number: snapshot.manifest.number, hash: snapshot.hash };
+  const pointer = yield* store.pointer;
+  if (pointer?.value.hash !== ref.hash)
+    yield* store.point(
+      { ...ref, accepted, ...(segments === undefined ? {} : { watch: { segments } }) },
+      pointer?.revision ?? 0,
+    );
+  desk.at.set(ref.hash, snapshot);
+  desk.state = { ...desk.state, published: ref };
+  yield* saveDesk(desk);
+});
+
+/** The content that was in force, as a new snapshot: it was judged once, and is judged again. */
+const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef | null) {
+  const { published } = desk.state;
+  if (base === null || published === null || published.hash === base.hash) {
+    const to = base ?? published ?? desk.machine.context.target!;
+    return yield* tell(desk, { type: "base.restored", base: to, ...(yield* nowAt) });
+  }
+  const { reason, steps, target } = desk.machine.context;
+  const [content, inForce] = [yield* contentOf(desk, base), yield* contentOf(desk, published)];
+  const number = target!.number + steps.length + 1;
+  const isBack = inForce.manifest.rollbackOf === base.number && inForce.manifest.number === number;
+  if (!isBack) {
+    const asked = { who: "spillway", why: reason };
+    const proposal = yield* proposeRollback(content, inForce, number, asked, content.manifest.createdMillis);
+    const verdict = yield* verdictOn(desk, proposal, proposal.snapshot.hash);
+    if (!verdict.passed && desk.options.faults.isGateOn())
+      return yield* Effect.fail(`the way back is refused: ${verdict.refusals.map(({ message }) => message).join(" ")}`);
+    yield* desk.options.store.putManifest(number, proposal.encoded);
+    yield* point(desk, proposal.snapshot, { accepted: true });
+  }
+  const { nowMillis } = yield* nowAt;
+  // Stored together with the end of the rollout: else the same changes would be on their way again at once.
+  desk.state = { ...desk.state, frozen: { who: "spillway", why: reason, atMillis: nowMillis } };
+  yield* tell(desk, { type: "base.restored", base: desk.state.published!, nowMillis });
+});
+
+const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
+  const { limits, store } = desk.options;
+  const proposal = desk.proposal?.snapshot.hash === end.target.hash ? desk.proposal : undefined;
+  const record: RolloutRecord = {
+    result: end.result,
+    number: end.target.number,
+    hash: end.target.hash,
+    inForce: desk.state.published?.number ?? 0,
+    atMillis: end.atMillis,
+    reason: end.result === "complete" ? "" : end.reason,
+    author: proposal?.author ?? "",
+    why: proposal?.why ?? "",
+    rollbackOf: proposal?.snapshot.manifest.rollbackOf ?? null,
+    verdict: proposal?.verdict === undefined ? null : proposal.verdict,
+  };
+  yield* noteInHistory(store, record, desk.state.records, limits.rolloutHistoryMax);
+  desk.state = { ...desk.state, last: record, records: desk.state.records + 1, accepted: false };
+  desk.accept = null;
+  desk.at.clear();
+  if (end.result !== "refused") desk.proposal = undefined;
+  yield* saveDesk(desk);
+  yield* desk.options.ended(record);
+});

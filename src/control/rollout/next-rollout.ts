@@ -1,0 +1,67 @@
+import { Clock, Effect, Result } from "effect";
+import { encodeBlob } from "../../snapshot/segment.ts";
+import { tell } from "./deeds.ts";
+import { type Desk, publishedContent, steadyMillis } from "./desk.ts";
+import { type Proposal, proposeChanges } from "./proposal.ts";
+
+/** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
+const quietMillis = 150;
+const waveMillisMax = 2_000;
+
+/** While many changes come one after the other, each would be a snapshot of its own, all but the last for nothing. */
+const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
+  const { limits, position, stored } = desk.options;
+  if (stored.pending <= limits.smallChangeJobsMax) {
+    desk.wave = undefined;
+    return false;
+  }
+  const { wave } = desk;
+  if (wave === undefined || wave.position !== position()) {
+    desk.wave = { position: position(), sinceMillis: wave?.sinceMillis ?? nowMillis, lastMillis: nowMillis };
+  }
+  const { lastMillis, sinceMillis } = desk.wave!;
+  const isOver = nowMillis - lastMillis >= quietMillis || nowMillis - sinceMillis >= waveMillisMax;
+  if (isOver) desk.wave = undefined;
+  return !isOver;
+};
+
+/** Generates what is to be in force next, unless nothing is, or it is what the gate has just refused. */
+export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
+  if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
+  const proposal = yield* nextProposal(desk);
+  if (proposal === undefined) return;
+  if (desk.refused?.key === proposal.key && desk.accept !== proposal.snapshot.hash) return;
+  yield* rollOut(desk, proposal);
+});
+
+/** Undefined: what is stored is in force. The same as long as nothing has changed. */
+export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
+  const { options, state } = desk;
+  // What is pending is counted against what this node serves.
+  if (options.current()?.hash !== state.published?.hash) return undefined;
+  const base = yield* publishedContent(desk);
+  const catalogue = encodeBlob(options.catalogue()).hash;
+  const isNew = base !== undefined && base.manifest.catalogue.hash !== catalogue;
+  // A cluster that has no job yet needs no configuration either.
+  if (base === undefined && options.stored.size === 0) return undefined;
+  if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
+  const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
+  if (desk.proposal?.key === key) return desk.proposal;
+  const made = yield* Effect.result(proposeChanges(options, base, state.highest + 1, key));
+  if (Result.isFailure(made)) return yield* Effect.fail(`no configuration can be generated: ${made.failure}`);
+  desk.proposal = made.success;
+  return made.success;
+});
+
+/** One at a time: the machine is idle. */
+export const rollOut = Effect.fnUntraced(function* (desk: Desk, proposal: Proposal) {
+  const { context } = desk.machine;
+  desk.proposal = proposal;
+  const { hash, manifest } = proposal.snapshot;
+  // Numbers of the steps and of a way back come after its own.
+  const highest = Math.max(desk.state.highest, manifest.number + context.steps.length + 1);
+  desk.state = { ...desk.state, highest, accepted: false };
+  desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
+  const nowMillis = yield* Clock.currentTimeMillis;
+  yield* tell(desk, { type: "snapshot.proposed", target: { number: manifest.number, hash }, nowMillis });
+});

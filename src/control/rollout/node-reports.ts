@@ -1,0 +1,42 @@
+import type { NodeConfig } from "../../domain/config-report.ts";
+import type { NodeReport } from "../../streams/config-messages.ts";
+
+/** A node that says nothing for so long is not waited for. */
+const silentMillisMax = 5_000;
+/** And is forgotten after so long. */
+const forgottenMillis = 600_000;
+const nodesMax = 10_000;
+
+/** What each node of the cluster said last of the configuration that it serves. Times are a steady clock's. */
+export class NodeReports {
+  private readonly byNode = new Map<string, { readonly report: NodeReport; readonly atMillis: number }>();
+
+  accept(report: NodeReport, nowMillis: number): void {
+    if (!this.byNode.has(report.node) && this.byNode.size >= nodesMax) return;
+    this.byNode.set(report.node, { report, atMillis: nowMillis });
+  }
+
+  /** Those that are alive. */
+  live(nowMillis: number): ReadonlyArray<NodeReport> {
+    const all: Array<NodeReport> = [];
+    for (const { atMillis, report } of this.byNode.values()) {
+      if (nowMillis - atMillis <= silentMillisMax) all.push(report);
+    }
+    return all;
+  }
+
+  list(nowMillis: number): ReadonlyArray<NodeConfig> {
+    const all: Array<NodeConfig> = [];
+    for (const [node, { atMillis, report }] of this.byNode) {
+      if (nowMillis - atMillis > forgottenMillis) this.byNode.delete(node);
+      else
+        all.push({
+          node,
+          serves: report.serves,
+          refused: report.refused,
+          silentMillis: Math.max(0, Math.round(nowMillis - atMillis)),
+        });
+    }
+    return all.toSorted((a, b) => (a.node < b.node ? -1 : 1));
+  }
+}

@@ -1,0 +1,91 @@
+import { Clock, Effect } from "effect";
+import type { GateVerdict } from "../../domain/blast-radius.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import { generate } from "../generate/generate.ts";
+import type { ControlOptions } from "./control-options.ts";
+import { bringBack } from "./stage.ts";
+import { waitingChanges } from "./waiting-changes.ts";
+
+/** A snapshot that may be rolled out, and what of it is stored nowhere yet. */
+export interface Proposal {
+  readonly snapshot: Snapshot;
+  readonly encoded: Uint8Array;
+  readonly blobs: ReadonlyMap<string, Uint8Array>;
+  /** The snapshot whose content it brings back. */
+  readonly rollbackOf: Snapshot | undefined;
+  readonly author: string;
+  readonly why: string;
+  /** What it was made from: with the same, the same would be made. */
+  readonly key: string;
+  /** The gate's word, once it was asked. */
+  verdict: GateVerdict | undefined;
+}
+
+/** A removed job's entry is kept for so many changes of the store: every node has seen it long before. */
+const forgetAfter = 1_000_000;
+
+/** Of what the store has and is not in force. A failure's text is for people. */
+export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
+  options: ControlOptions,
+  base: Snapshot | undefined,
+  number: number,
+  key: string,
+) {
+  const nowMillis = yield* Clock.currentTimeMillis;
+  const { entries, position } = waitingChanges(options.stored, options.position(), { ...options.limits, nowMillis });
+  const generated = yield* generate({
+    previous: base,
+    cell: options.cell(),
+    number,
+    position: Math.max(position, 0),
+    changed: options.faults.changed(entries),
+    mayForget: ({ revision }) => revision < position - forgetAfter,
+    catalogue: options.catalogue(),
+    author: options.node,
+    reason: "the job store was changed",
+    nowMillis,
+  });
+  const { blobs, encoded, hash, manifest } = options.faults.generated(generated);
+  const snapshot: Snapshot = { manifest, hash, blob: (name) => blobs.get(name) ?? base?.blob(name) };
+  const proposal: Proposal = {
+    snapshot,
+    encoded,
+    blobs,
+    rollbackOf: undefined,
+    author: "",
+    why: "",
+    key,
+    verdict: undefined,
+  };
+  return proposal;
+});
+
+/** The content of an earlier snapshot. */
+export const proposeRollback = Effect.fnUntraced(function* (
+  content: Snapshot,
+  base: Snapshot,
+  number: number,
+  asked: { readonly who: string; readonly why: string },
+  createdMillis?: number,
+) {
+  const nowMillis = createdMillis ?? (yield* Clock.currentTimeMillis);
+  const { encoded, snapshot } = bringBack(content, {
+    number,
+    previous: base.manifest.number,
+    createdMillis: nowMillis,
+    author: asked.who,
+    reason: asked.why,
+  });
+  // Its segments are stored: they were served.
+  const proposal: Proposal = {
+    snapshot,
+    encoded,
+    blobs: new Map(),
+    rollbackOf: content,
+    author: asked.who,
+    why: asked.why,
+    key: `rollback ${content.hash}`,
+    verdict: undefined,
+  };
+  return proposal;
+});

@@ -1,0 +1,65 @@
+import { Effect, Result } from "effect";
+import { segmentCount } from "../../domain/segment-of.ts";
+import { encodeManifest, type Manifest, manifestHash } from "../../snapshot/manifest.ts";
+import { entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
+import { Totals } from "../generate/totals.ts";
+
+/** A snapshot made of others' segments: nothing of it is stored but its manifest. */
+export interface Staged {
+  readonly snapshot: Snapshot;
+  readonly encoded: Uint8Array;
+}
+
+/** Customers are spread over the segments by a hash: the first `percent` of the segments are a share of them. */
+export const segmentsOf = (percent: number): number => Math.ceil((segmentCount * percent) / 100);
+
+/**
+ * The snapshot that serves the first `percent` of the customers the target, and everybody else the base. The same input
+ * makes the same bytes, so that a control process that died in between makes it again.
+ *
+ * @returns a failure with a text when a segment cannot be read
+ */
+export const stageOf = Effect.fn("control.stageOf")(function* (
+  base: Snapshot,
+  target: Snapshot,
+  { number, percent, previous }: { readonly number: number; readonly percent: number; readonly previous: number },
+): Effect.fn.Return<Staged, string> {
+  const upTo = segmentsOf(percent);
+  const isAll = upTo >= segmentCount;
+  const totals = new Totals(base.manifest);
+  for (let segment = 0; segment < upTo; segment++) {
+    if (base.manifest.segments[segment]!.hash === target.manifest.segments[segment]!.hash) continue;
+    yield* Effect.yieldNow;
+    const before = entriesOf(base, segment);
+    const after = entriesOf(target, segment);
+    if (Result.isFailure(before)) return yield* Effect.fail(`segment ${segment}: ${before.failure.message}`);
+    if (Result.isFailure(after)) return yield* Effect.fail(`segment ${segment}: ${after.failure.message}`);
+    totals.replace(before.success, after.success);
+  }
+  const manifest: Manifest = {
+    ...target.manifest,
+    number,
+    previous,
+    // Only when all of it is in force.
+    position: isAll ? target.manifest.position : Math.min(base.manifest.position, target.manifest.position),
+    segments: target.manifest.segments.map((mark, segment) =>
+      segment < upTo ? mark : base.manifest.segments[segment]!,
+    ),
+    ...totals.get(),
+  };
+  return stagedOf(manifest, (hash) => target.blob(hash) ?? base.blob(hash));
+});
+
+/** The content of an earlier snapshot as a new one. */
+export const bringBack = (
+  content: Snapshot,
+  rest: Pick<Manifest, "author" | "createdMillis" | "number" | "previous" | "reason">,
+): Staged => {
+  const manifest: Manifest = { ...content.manifest, ...rest, rollbackOf: content.manifest.number };
+  return stagedOf(manifest, content.blob);
+};
+
+const stagedOf = (manifest: Manifest, blob: Snapshot["blob"]): Staged => {
+  const encoded = encodeManifest(manifest);
+  return { encoded, snapshot: { manifest, hash: manifestHash(encoded), blob } };
+};

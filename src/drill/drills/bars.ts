@@ -1,0 +1,52 @@
+import type { Limits } from "../../domain/limits.ts";
+import type { Bar } from "../drill.ts";
+
+/** What every drill must hold, whatever it does. */
+export const always: ReadonlyArray<Bar> = [
+  {
+    figure: "steadyLost",
+    relation: "atMost",
+    bound: 0,
+    about: "customers that are not part of the fault lose nothing",
+  },
+  { figure: "acknowledgedLost", relation: "atMost", bound: 0, about: "what was acknowledged is delivered" },
+  { figure: "unexplained", relation: "atMost", bound: 0, about: "the books balance" },
+  { figure: "misdelivered", relation: "atMost", bound: 0, about: "nobody gets another's records" },
+  { figure: "restarts", relation: "atMost", bound: 0, about: "nobody has to restart anything" },
+];
+
+export const nothingLost: Bar = {
+  figure: "configuredLost",
+  relation: "atMost",
+  bound: 0,
+  about: "no record of a customer with a push job is lost",
+};
+
+export const lagStays: Bar = {
+  figure: "p99LagRatio",
+  relation: "atMost",
+  bound: 1.5,
+  about: "customers that are not part of the fault get their records as soon as before it",
+};
+
+export const recoversWithin = (seconds: number): Bar => ({
+  figure: "recoverSeconds",
+  relation: "atMost",
+  bound: seconds,
+  about: "after the end of the fault, what was offered before it comes soon",
+});
+
+export const detectsWithin = (seconds: number): Bar => ({
+  figure: "detectSeconds",
+  relation: "atMost",
+  bound: seconds,
+  about: "the system itself says that something is wrong",
+});
+
+/** A drill does not wait for minutes until somebody tries again. */
+export const briskRetries: Partial<Limits> = {
+  retryBaseMillis: 200,
+  retryMillisMax: 2_000,
+  circuitOpenMillisFirst: 500,
+  circuitOpenMillisMax: 2_000,
+};

@@ -1,0 +1,8 @@
+import type { GuardName } from "../domain/drill-state.ts";
+import type { Drill } from "./drill.ts";
+
+/** With all guards, without one after the other, without any: what each is good for, and all of them together. */
+export const seriesOf = ({ guards }: Drill): ReadonlyArray<ReadonlyArray<GuardName>> => {
+  const names = guards.map(({ name }) => name);
+  return [[], ...names.map((name) => [name]), ...(names.length > 1 ? [names] : [])];
+};

@@ -1,0 +1,179 @@
+import type { GuardName } from "../../domain/drill-state.ts";
+import type { Drill } from "../drill.ts";
+import type { Offered, OfferCounts, PhaseLag, Reckoning } from "../traffic/messages.ts";
+import type { Sample } from "./sample.ts";
+
+/** What a run has shown, in numbers. `configured` customers have a push job; `steady` ones are not hurt directly. */
+export interface Figures {
+  readonly drill: string;
+  readonly world: "embedded" | "target";
+  readonly guardsOff: ReadonlyArray<GuardName>;
+  readonly customers: number;
+  readonly seconds: number;
+  /** Records that producers offered, whatever became of them. */
+  readonly configuredOffered: number;
+  /** Of those, unique ones that a destination answered 200. */
+  readonly configuredDelivered: number;
+  /** Offered and never delivered: what a customer would miss, for whatever reason. */
+  readonly configuredLost: number;
+  readonly configuredLostPercent: number;
+  /** The same of the steady customers. */
+  readonly steadyLost: number;
+  /** Acknowledged as stored and never delivered; dead letters, which are kept, not counted. */
+  readonly acknowledgedLost: number;
+  /** Given up by producers after 5 s of repeating, and never delivered either. */
+  readonly lostAtDoor: number;
+  /** Answered 200 and dropped, for the node knew of no push job. */
+  readonly droppedAsUnconfigured: number;
+  /** Requests answered 429 or 503, each time. */
+  readonly requestsRefused: number;
+  readonly deadLettered: number;
+  /** Acknowledged, given up later, and told to their customers with receipts: expired or shed, by the books. */
+  readonly lostWithReceipt: number;
+  /** Difference between the two sides of the books, summed over jobs, at the end; null: no node told. */
+  readonly unexplained: number | null;
+  readonly duplicates: number;
+  readonly misdelivered: number;
+  /** Steady customers' worst p99 lag of a phase from the fault on, over the baseline's; null: nothing came. */
+  readonly p99LagRatio: number | null;
+  readonly p99LagMillisBaseline: number | null;
+  readonly p99LagMillisWorst: number | null;
+  readonly buffersMax: number;
+  /** Per node; 0: not known. */
+  readonly buffersLimit: number;
+  /** By how many more than `buffersLimit` one node ever had. */
+  readonly buffersOverLimit: number;
+  /** From the end of the fault until the last record offered before it was delivered; null: some never were. */
+  readonly recoverSeconds: number | null;
+  /** From the beginning of the fault until the system said so; null: it never did. */
+  readonly detectSeconds: number | null;
+  /** What it said. */
+  readonly detectedBy: string | null;
+  /** Node processes that ended by themselves. */
+  readonly restarts: number;
+  readonly alerts: ReadonlyArray<string>;
+}
+
+/** Everything that a run leaves to be counted. */
+export interface RunRecord {
+  readonly drill: Drill;
+  readonly world: "embedded" | "target";
+  readonly guardsOff: ReadonlyArray<GuardName>;
+  readonly steady: ReadonlyArray<string>;
+  readonly offered: ReadonlyArray<Offered>;
+  readonly offerCounts: OfferCounts;
+  readonly offeredAt: ReadonlyMap<number, number>;
+  readonly reckoning: Reckoning;
+  readonly samples: ReadonlyArray<Sample>;
+  /** Seconds since the start, with the phase that begins there. */
+  readonly phaseStarts: ReadonlyArray<{ readonly name: string; readonly seconds: number }>;
+  readonly startedMillis: number;
+  readonly seconds: number;
+  /** By the books at the end, of the drill's customers. */
+  readonly booked: { readonly deadLettered: number; readonly givenUp: number };
+  readonly buffersLimit: number;
+  readonly ended: ReadonlyArray<string>;
+}
+
+/** Pure: the same record gives the same figures. */
+export const figuresOf = (run: RunRecord): Figures => {
+  const { offerCounts, reckoning, samples } = run;
+  const offered = sum(run.offered.map(({ records }) => records));
+  const delivered = sum(reckoning.arrived.map((arrived) => arrived.delivered));
+  const unsure = run.offered.map(({ notAcknowledged }) =>
+    sum(notAcknowledged.map(([first, last]) => last - first + 1)),
+  );
+  const arrivedUnsure = sum(reckoning.arrived.map((arrived) => arrived.deliveredNotAcknowledged));
+  const acknowledged = offered - sum(unsure);
+  const steady = new Set(run.steady);
+  const isSteady = ({ customer }: { readonly customer: string }) => steady.has(customer);
+  const lags = lagsOf(run);
+  return {
+    drill: run.drill.name,
+    world: run.world,
+    guardsOff: run.guardsOff,
+    customers: run.offered.length,
+    seconds: run.seconds,
+    configuredOffered: offered,
+    configuredDelivered: delivered,
+    configuredLost: offered - delivered,
+    configuredLostPercent: offered === 0 ? 0 : rounded((100 * (offered - delivered)) / offered),
+    steadyLost:
+      sum(run.offered.filter(isSteady).map(({ records }) => records)) -
+      sum(reckoning.arrived.filter(isSteady).map((arrived) => arrived.delivered)),
+    acknowledgedLost: Math.max(0, acknowledged - (delivered - arrivedUnsure) - run.booked.deadLettered),
+    lostAtDoor: sum(unsure) - arrivedUnsure,
+    droppedAsUnconfigured: offerCounts.unconfigured,
+    requestsRefused: offerCounts.requestsRefused,
+    deadLettered: run.booked.deadLettered,
+    lostWithReceipt: run.booked.givenUp,
+    unexplained: samples.findLast(({ metrics }) => metrics.size > 0)?.unexplained ?? null,
+    duplicates: reckoning.counts.duplicates,
+    misdelivered: reckoning.counts.misdelivered,
+    ...lags,
+    buffersMax: samples.reduce((most, { buffers }) => Math.max(most, buffers ?? 0), 0),
+    buffersLimit: run.buffersLimit,
+    buffersOverLimit: buffersOverLimit(run),
+    recoverSeconds: recoverSeconds(run, offered - delivered),
+    ...detection(run),
+    restarts: run.ended.length,
+    alerts: [...new Set(samples.flatMap(({ alerts }) => alerts))].toSorted(),
+  };
+};
+
+const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, each) => total + each, 0);
+
+const rounded = (value: number, digits = 2): number => Math.round(value * 10 ** digits) / 10 ** digits;
+
+const buffersOverLimit = ({ buffersLimit, samples }: RunRecord): number =>
+  samples.reduce((most, { uses }) => Math.max(most, (uses.get("residentBuffersMax") ?? 0) - buffersLimit), 0);
+
+const kindOf = ({ phases }: Drill, name: string) => phases.find((phase) => phase.name === name)?.kind;
+
+const lagsOf = ({ drill, reckoning }: RunRecord) => {
+  const p99Of = (kinds: ReadonlyArray<string>): number | null => {
+    const found = reckoning.lags.flatMap(({ p99Millis, phase }) =>
+      p99Millis !== null && kinds.includes(kindOf(drill, phase) ?? "") ? [p99Millis] : [],
+    );
+    return found.length === 0 ? null : Math.round(Math.max(...found));
+  };
+  const baseline = p99Of(["baseline"]);
+  const worst = p99Of(["fault", "recovery"]);
+  const isMeasured = baseline !== null && baseline > 0 && worst !== null;
+  return {
+    p99LagRatio: isMeasured ? rounded(worst / baseline) : null,
+    p99LagMillisBaseline: baseline,
+    p99LagMillisWorst: worst,
+  };
+};
+
+const startOf = ({ drill, phaseStarts }: RunRecord, kind: "fault" | "recovery"): number | undefined =>
+  phaseStarts.find(({ name }) => kindOf(drill, name) === kind)?.seconds;
+
+/**
+ * What was offered before the end of the fault and never came is a loss, and does not delay recovery for ever: the last
+ * one that came counts. Null when nothing at all came.
+ */
+const recoverSeconds = (run: RunRecord, lost: number): number | null => {
+  const endOfFault = startOf(run, "recovery");
+  if (endOfFault === undefined) return null;
+  const before = run.reckoning.lags.filter(({ phase }) => kindOf(run.drill, phase) !== "recovery");
+  const arrivals = before.flatMap(({ lastArrivalMillis }: PhaseLag) => lastArrivalMillis ?? []);
+  if (arrivals.length === 0) return lost === 0 ? 0 : null;
+  return rounded(Math.max(0, (Math.max(...arrivals) - run.startedMillis) / 1_000 - endOfFault));
+};
+
+const detection = (run: RunRecord): Pick<Figures, "detectSeconds" | "detectedBy"> => {
+  const begin = startOf(run, "fault");
+  if (begin === undefined) return { detectSeconds: null, detectedBy: null };
+  const before = run.samples.filter(({ seconds }) => seconds < begin);
+  const known = new Set(before.flatMap(({ alerts }) => alerts));
+  const baseline = before.at(-1);
+  for (const sample of run.samples) {
+    if (sample.seconds < begin) continue;
+    const alert = sample.alerts.find((name) => !known.has(name));
+    const what = alert === undefined ? run.drill.noticed(sample, baseline) : `alert ${alert}`;
+    if (what !== undefined) return { detectSeconds: rounded(sample.seconds - begin), detectedBy: what };
+  }
+  return { detectSeconds: null, detectedBy: null };
+};

@@ -1,0 +1,158 @@
+import type { Drill } from "../drill.ts";
+import { barText } from "../record/verdict.ts";
+import type { DrillRun } from "../run-drill.ts";
+import { chart, type Point } from "./chart.ts";
+import { guardRows } from "./guard-rows.ts";
+import { escaped, shown, table } from "./html-text.ts";
+import { reportStyle } from "./report-style.ts";
+import { lossOf, spansOf, type TimelineEntry, timelineOf } from "./timeline.ts";
+
+/** One self-contained page: no script, and nothing that is fetched. @param madeAt when, for people */
+export const reportPage = (drill: Drill, runs: ReadonlyArray<DrillRun>, madeAt: string): string => {
+  const isGood = runs.every(({ bars, figures }) => figures.guardsOff.length > 0 || bars.every(({ holds }) => holds));
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Drill ${escaped(drill.name)}: ${isGood ? "passed" : "failed"}</title>
+<style>${reportStyle}</style>
+</head>
+<body>
+<header>
+<h1>${escaped(drill.name)} <span class="verdict ${isGood ? "good" : "bad"}" data-verdict>${isGood ? "passed" : "failed"}</span></h1>
+<p>${escaped(drill.summary)}. ${escaped(madeAt)}.</p>
+</header>
+<main>
+${guardsSection(drill, runs)}
+${runs.map((run) => runSection(drill, run)).join("\n")}
+</main>
+</body>
+</html>
+`;
+};
+
+const guardsSection = (drill: Drill, runs: ReadonlyArray<DrillRun>): string => {
+  const rows = guardRows(drill, runs);
+  if (rows.length === 0) return "";
+  const cells = rows.map(({ guard, off, on, stops }) => [guard, stops, on, off].map(escaped));
+  return `<section><h2>What each protection is good for</h2>
+${table("guards", ["protection", "stops", "on", "off"], cells)}
+</section>`;
+};
+
+const runSection = (drill: Drill, run: DrillRun): string => {
+  const { guardsOff } = run.figures;
+  const title = guardsOff.length === 0 ? "With every protection" : `Without ${guardsOff.join(", ")}`;
+  return `<section data-run="${escaped(guardsOff.join(" ") || "all on")}">
+<h2>${escaped(title)}</h2>
+${barsTable(run)}
+${charts(run)}
+${phasesTable(drill, run)}
+${alertsTable(run)}
+${limitsTable(drill, run)}
+${figuresTable(run)}
+${run.problems.length === 0 ? "" : `<h3>Beside</h3><ul>${run.problems.map((text) => `<li>${escaped(text)}</li>`).join("")}</ul>`}
+</section>`;
+};
+
+const barsTable = ({ bars }: DrillRun): string =>
+  table(
+    "bars",
+    ["", "bar", "which means"],
+    bars.map((bar) => [
+      `<span class="verdict ${bar.holds ? "good" : "bad"}">${bar.holds ? "holds" : "missed"}</span>`,
+      escaped(barText(bar)),
+      escaped(bar.about),
+    ]),
+  );
+
+const charts = ({ figures, record }: DrillRun): string => {
+  const timeline = timelineOf(record);
+  const points = (of: (entry: TimelineEntry) => number | null): ReadonlyArray<Point> =>
+    timeline.map((entry) => [entry.seconds, of(entry)]);
+  // A node that does not answer says nothing of its buffers, which is not that it has none.
+  const told = (of: (entry: TimelineEntry) => number | null): ReadonlyArray<Point> =>
+    points((entry) => (entry.silent.length === 0 ? of(entry) : null));
+  const shared = { spans: spansOf(record), seconds: record.seconds };
+  const bound = figures.buffersLimit > 0 ? { name: "residentBuffersMax", value: figures.buffersLimit } : undefined;
+  return [
+    chart({
+      ...shared,
+      title: "Records a second",
+      series: [
+        { name: "offered", colour: "a", points: points(({ offeredPerSecond }) => offeredPerSecond) },
+        { name: "delivered", colour: "b", points: points(({ deliveredPerSecond }) => deliveredPerSecond) },
+        { name: "requests refused", colour: "c", points: points((entry) => entry.refusedRequestsPerSecond) },
+      ],
+    }),
+    chart({
+      ...shared,
+      title: "Records lost, by the second in which they were offered",
+      series: [{ name: "lost", colour: "c", points: lossOf(record) }],
+    }),
+    chart({
+      ...shared,
+      title: "Buffers in memory",
+      series: [{ name: "buffers", colour: "d", points: told(({ buffers }) => buffers) }],
+      bound,
+    }),
+    chart({
+      ...shared,
+      title: "Records stored and not delivered",
+      series: [{ name: "pending", colour: "a", points: told(({ pending }) => pending) }],
+    }),
+  ].join("\n");
+};
+
+const phasesTable = (drill: Drill, { record }: DrillRun): string => {
+  const spans = spansOf(record);
+  const rows = record.reckoning.lags.map(({ p50Millis, p99Millis, phase, records }) => {
+    const span = spans.find(({ name }) => name === phase);
+    const about = drill.phases.find(({ name }) => name === phase)?.about ?? "";
+    return [
+      escaped(phase),
+      span === undefined ? "–" : `${shown(span.from)} – ${shown(span.to)} s`,
+      escaped(about),
+      shown(records),
+      shown(p50Millis === null ? null : Math.round(p50Millis)),
+      shown(p99Millis === null ? null : Math.round(p99Millis)),
+    ];
+  });
+  const titles = ["phase", "when", "what happens", "steady records delivered", "p50 lag, ms", "p99 lag, ms"];
+  return `<h3>Phases</h3>${table("phases", titles, rows)}`;
+};
+
+const alertsTable = ({ figures, record }: DrillRun): string => {
+  const noticed =
+    figures.detectSeconds === null
+      ? "Nothing showed that the system had noticed."
+      : `Noticed ${shown(figures.detectSeconds)} s after the beginning of the fault: ${figures.detectedBy}.`;
+  const rows = figures.alerts.map((name) => {
+    const firing = record.samples.filter(({ alerts }) => alerts.includes(name));
+    return [escaped(name), `${shown(firing[0]?.seconds)} s`, `${shown(firing.at(-1)?.seconds)} s`];
+  });
+  const list =
+    rows.length === 0 ? "<p>No alert fired.</p>" : table("alerts", ["alert", "first seen", "last seen"], rows);
+  return `<h3>Alerts</h3><p data-noticed>${escaped(noticed)}</p>${list}`;
+};
+
+const limitsTable = (drill: Drill, { exercised }: DrillRun): string => {
+  if (drill.exercises.length === 0) return "";
+  const rows = drill.exercises.map(({ limit, seen }) => [
+    escaped(limit),
+    exercised.includes(limit) ? "reached" : "not reached",
+    escaped(seen),
+  ]);
+  return `<h3>Limits that it exercises</h3>${table("limits", ["limit", "this time", "shown by"], rows)}`;
+};
+
+const figuresTable = ({ figures }: DrillRun): string => {
+  const rows = Object.entries(figures).map(([name, value]) => [
+    escaped(name),
+    typeof value === "number" || value === null
+      ? shown(value)
+      : escaped(Array.isArray(value) ? value.join(", ") : value),
+  ]);
+  return `<details><summary>Every figure</summary>${table("figures", ["figure", "value"], rows)}</details>`;
+};

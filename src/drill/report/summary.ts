@@ -1,0 +1,37 @@
+import type { Drill } from "../drill.ts";
+import type { Figures } from "../record/figures.ts";
+import { barText } from "../record/verdict.ts";
+import type { DrillRun } from "../run-drill.ts";
+
+/** For people: what each run showed. */
+export const summaryOf = (drill: Drill, runs: ReadonlyArray<DrillRun>): string =>
+  runs.map((run) => [titleOf(drill, run), ...linesOf(run)].join("\n")).join("\n\n");
+
+const titleOf = (drill: Drill, { figures: { customers, guardsOff, seconds, world } }: DrillRun): string =>
+  `${drill.name}, ${customers} customers, ${seconds.toFixed(0)} s, ${world}, ` +
+  (guardsOff.length === 0 ? "every guard on" : `without ${guardsOff.join(", ")}`);
+
+const linesOf = ({ bars, exercised, figures, problems }: DrillRun): ReadonlyArray<string> => [
+  ...bars.map((bar) => `  ${bar.holds ? "holds " : "MISSED"}  ${barText(bar)}  (${bar.about})`),
+  `  lost ${figures.configuredLost} of ${figures.configuredOffered} records (${figures.configuredLostPercent} %): ` +
+    `${figures.lostAtDoor} given up at the door, ${figures.droppedAsUnconfigured} dropped as unconfigured, ` +
+    `${figures.deadLettered} dead letters, ${figures.acknowledgedLost} acknowledged and gone ` +
+    `(${figures.lostWithReceipt} with a receipt)`,
+  `  noticed ${figures.detectSeconds === null ? "by nobody" : `after ${figures.detectSeconds} s: ${figures.detectedBy}`}`,
+  `  limits exercised: ${exercised.length === 0 ? "none" : exercised.join(", ")}`,
+  ...problems.map((problem) => `  ! ${problem}`),
+];
+
+/** The last line of `--json`: the figures of the last run, and those of all where there were several. */
+export const lastLineOf = (runs: ReadonlyArray<DrillRun>): object => {
+  const last = runs.at(-1);
+  if (last === undefined) return {};
+  return runs.length === 1 ? lineOf(last) : { ...lineOf(last), runs: runs.map(lineOf) };
+};
+
+const lineOf = ({ bars, exercised, figures, problems }: DrillRun): Figures & Record<string, unknown> => ({
+  ...figures,
+  barsMissed: bars.filter(({ holds }) => !holds).map(barText),
+  limitsExercised: exercised,
+  problems,
+});

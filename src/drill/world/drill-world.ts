@@ -1,0 +1,67 @@
+import { Effect } from "effect";
+import type { FaultName, GuardName } from "../../domain/drill-state.ts";
+import type { Limits } from "../../domain/limits.ts";
+import type { DrillFailure } from "../drill-failure.ts";
+import type { NodeClient } from "./node-client.ts";
+
+/** A process that a drill may hold up. */
+export interface Pausable {
+  readonly name: string;
+  readonly pid: () => number;
+  /** SIGSTOP: it neither works nor answers, and keeps its connections. */
+  readonly pause: Effect.Effect<void>;
+  readonly resume: Effect.Effect<void>;
+}
+
+/** A Spillway node of the world. */
+export interface DrillNode {
+  readonly name: string;
+  /** Where records go; undefined on a node that takes none. */
+  readonly dataUrl: string | undefined;
+  readonly client: NodeClient;
+  /** Undefined in a running cluster, whose processes are not ours. */
+  readonly process: Pausable | undefined;
+}
+
+/** Where a drill takes place. The first node is the one that is asked how things are. */
+export interface DrillWorld {
+  readonly kind: "embedded" | "target";
+  readonly nodes: ReadonlyArray<DrillNode>;
+  /** Undefined in a running cluster. */
+  readonly nats: Pausable | undefined;
+  /** Processes that ended without having been told to, with how. */
+  readonly ended: () => ReadonlyArray<string>;
+  /** Log files of the nodes; empty in a running cluster. */
+  readonly logs: ReadonlyArray<string>;
+}
+
+/** What a drill needs of a world that is made for it. */
+export interface WorldPlan {
+  readonly limits: Partial<Limits>;
+  readonly partitions: number;
+  /** One node each, with these roles. */
+  readonly nodes: ReadonlyArray<ReadonlyArray<"forwarder" | "owner" | "control">>;
+}
+
+/** A customer's push job, as the API and a jobs file take it. */
+export interface DrillJob {
+  readonly id: string;
+  readonly customer: string;
+  readonly dataset: string;
+  readonly destination: { readonly kind: "http"; readonly url: string };
+  readonly batch: { readonly maxIntervalSeconds: number };
+}
+
+const onEvery = (world: DrillWorld, ask: (client: NodeClient) => Effect.Effect<unknown, DrillFailure>) =>
+  Effect.forEach(world.nodes, ({ client }) => ask(client), { concurrency: 8, discard: true });
+
+/** On every node. It disarms itself after so many seconds, should nobody else. */
+export const armFault = (world: DrillWorld, name: FaultName, seconds: number) =>
+  onEvery(world, ({ ask }) => ask({ method: "POST", path: "/v1/drill/faults", json: { name, seconds } }));
+
+export const disarmFaults = (world: DrillWorld) =>
+  onEvery(world, ({ ask }) => ask({ method: "DELETE", path: "/v1/drill/faults" }));
+
+/** Off on every node, for so many seconds at most. */
+export const switchGuard = (world: DrillWorld, name: GuardName, on: boolean, seconds: number) =>
+  onEvery(world, ({ ask }) => ask({ method: "POST", path: "/v1/drill/guards", json: { name, on, seconds } }));

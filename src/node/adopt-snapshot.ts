@@ -1,0 +1,96 @@
+import { Clock, Effect } from "effect";
+import type { Adoption, RemovedEntry } from "../serving/serving-gate.ts";
+import type { Manifest } from "../snapshot/manifest.ts";
+import { decodeRemoval } from "../snapshot/removal.ts";
+import type { SnapshotEntry } from "../snapshot/segment.ts";
+import { decodeStoredJob } from "../streams/job-codec.ts";
+import type { Numbered } from "../streams/job-serving.ts";
+import type { JobTable } from "../streams/job-table.ts";
+import type { StoredJobs } from "../streams/stored-jobs.ts";
+import { RemovalGrace } from "./removal-grace.ts";
+
+/** Between two of so many jobs, others have their turn. */
+const sliceSize = 5_000;
+
+const nothing = () => {};
+
+export interface AdoptOptions {
+  /** Identity of the job store. */
+  readonly cell: () => string;
+  readonly removalGraceSeconds: number;
+}
+
+/** Brings what an adoption changes into the table of served jobs, and makes a set of it when it is whole. */
+export const adoptInto = (table: JobTable, stored: StoredJobs, { cell, removalGraceSeconds }: AdoptOptions) => {
+  const grace = new RemovalGrace(table, removalGraceSeconds * 1_000);
+  let served: Numbered = { set: table.set(0), position: 0 };
+  let onAdopted: () => void = nothing;
+  let onRewound: (position: number) => void = nothing;
+
+  const adopt = Effect.fn("node.adoptSnapshot")(function* ({ put, removed }: Adoption, manifest: Manifest) {
+    const nowMillis = yield* Clock.currentTimeMillis;
+    for (const [i, entry] of put.entries()) {
+      if (i % sliceSize === sliceSize - 1) yield* Effect.yieldNow;
+      putInto(table, entry, grace, nowMillis);
+    }
+    for (const entry of removed) remove(table, entry, grace, nowMillis);
+    if (put.length > sliceSize) table.trim();
+    stored.setOtherStore(manifest.cell !== cell());
+    stored.settle(touched(put, removed));
+    // Only now is it whole: whoever asked for a set meanwhile was given the one before.
+    served = { set: table.set(manifest.number), position: manifest.position };
+    if (manifest.rollbackOf !== undefined) onRewound(manifest.position);
+    onAdopted();
+  });
+
+  /** Lets go of what was removed long enough ago. To be called now and then. */
+  const endGrace = Effect.gen(function* () {
+    if (!grace.end(yield* Clock.currentTimeMillis)) return;
+    served = { set: table.set(served.set.number), position: served.position };
+    onAdopted();
+  });
+
+  return {
+    adopt,
+    endGrace,
+    inGrace: () => grace.size(),
+    served: () => served,
+    onAdopted: (notify: () => void) => {
+      onAdopted = notify;
+    },
+    /** What is served went back: everything after this position in the store differs from it again. */
+    onRewound: (notify: (position: number) => void) => {
+      onRewound = notify;
+    },
+  };
+};
+
+const putInto = (
+  table: JobTable,
+  { customer, data, dataset, id, revision, state }: SnapshotEntry,
+  grace: RemovalGrace,
+  nowMillis: number,
+): void => {
+  const job = decodeStoredJob(id, data);
+  // The gate has decoded it.
+  if (job === undefined) throw new Error(`the push job ${id} of a snapshot does not decode`);
+  const wasEnabled = table.brief(id)?.enabled === true;
+  table.put({ job, revision }, data);
+  grace.back(id);
+  if (state === "enabled") grace.used(`${customer}.${dataset}`);
+  else if (wasEnabled) grace.unused(`${customer}.${dataset}`, nowMillis);
+};
+
+const remove = (table: JobTable, entry: RemovedEntry, grace: RemovalGrace, nowMillis: number): void => {
+  const { data, id, revision } = entry;
+  const removal = decodeRemoval(data);
+  // Removed by going back to before it was added: nothing but this node tells of its settings.
+  const last = table.get(id)?.job ?? (removal === undefined ? undefined : decodeStoredJob(id, removal.last));
+  const isHeld = last !== undefined && grace.hold({ job: last, revision }, removal?.millis ?? nowMillis, nowMillis);
+  if (!isHeld) table.delete(id);
+};
+
+function* touched(put: Adoption["put"], removed: Adoption["removed"]): Generator<string> {
+  for (const { id } of put) yield id;
+  for (const { id } of removed) yield id;
+}

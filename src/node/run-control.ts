@@ -1,0 +1,78 @@
+import { Effect, Result } from "effect";
+import type { Limits } from "../domain/limits.ts";
+import { type ControlOptions, type GeneratorFaults, noFaults } from "../control/rollout/control-options.ts";
+import { type ControlProcess, runControlProcess } from "../control/rollout/control-process.ts";
+import { settingsProblems } from "../destinations/registry.ts";
+import type { Dataset } from "../domain/dataset.ts";
+import { rolloutEnded } from "../observability/config-metrics.ts";
+import { decodeManifest, manifestHash } from "../snapshot/manifest.ts";
+import { decodeStoredJob } from "../streams/job-codec.ts";
+import { fetchSnapshot } from "./follow-config.ts";
+import { NodeConfiguration } from "./served-jobs.ts";
+
+export interface RunControlOptions {
+  readonly nodeName: string;
+  readonly limits: Limits;
+  readonly allowPrivateDestinations: boolean;
+  readonly datasets: ReadonlyArray<Dataset>;
+  /** What a drill has armed. */
+  readonly faults?: GeneratorFaults;
+}
+
+/** The control process of this node: it works while no other node's leads. */
+export const runControl = Effect.fnUntraced(function* (options: RunControlOptions) {
+  const configuration = yield* NodeConfiguration;
+  const control = yield* runControlProcess(controlOptionsOf(configuration, options));
+  configuration.onNews(control.nudge);
+  return control satisfies ControlProcess;
+});
+
+const controlOptionsOf = (
+  { bucket, cell, feed, serving, store, stored }: NodeConfiguration["Service"],
+  { allowPrivateDestinations, datasets, faults = noFaults, limits, nodeName }: RunControlOptions,
+): ControlOptions => {
+  const catalogue = Buffer.from(JSON.stringify(datasets.toSorted((a, b) => (a.name < b.name ? -1 : 1))));
+  return {
+    node: nodeName,
+    limits,
+    store,
+    stored,
+    position: feed.position,
+    cell,
+    current: serving.current,
+    encodedCurrent: serving.encoded,
+    fetch: (ref) =>
+      fetchSnapshot(store, ref, serving.current(), limits).pipe(
+        Effect.map(({ snapshot }) => snapshot),
+        Effect.mapError(({ message }) => `snapshot ${ref.number}: ${message}`),
+      ),
+    hashOf: (number) =>
+      Effect.map(store.getManifest(number), (encoded) =>
+        encoded !== undefined && Result.isSuccess(decodeManifest(encoded)) ? manifestHash(encoded) : undefined,
+      ),
+    inStore: (id) =>
+      bucket.read(id).pipe(
+        Effect.map((entry) => {
+          if (entry === undefined) return undefined;
+          const { job, removed, revision } = entry;
+          // What does not decode orders nothing.
+          if (job === undefined && !removed) return undefined;
+          return { revision, state: removed ? "removed" : job?.enabled === true ? "enabled" : "disabled" } as const;
+        }),
+        Effect.mapError(({ detail }) => ({ _tag: "StoreSilent", detail }) as const),
+      ),
+    problemOf: ({ data, id }) => {
+      const job = decodeStoredJob(id, data);
+      if (job === undefined) return "it does not decode";
+      return settingsProblems(job.destination, { allowPrivateDestinations })[0];
+    },
+    trafficOf: () => undefined,
+    catalogue: () => catalogue,
+    faults,
+    ended: Effect.fnUntraced(function* ({ number, reason, result }) {
+      yield* rolloutEnded(result);
+      if (result === "complete") yield* Effect.logInfo("A configuration is in force everywhere.", { number });
+      else yield* Effect.logError("A configuration is not in force.", { number, result, reason });
+    }),
+  };
+};

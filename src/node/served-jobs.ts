@@ -1,0 +1,126 @@
+import { Context, Effect, Layer } from "effect";
+import { join } from "node:path";
+import { Jobs } from "../actors/ports/jobs.ts";
+import type { Limits } from "../domain/limits.ts";
+import { type ConfigServing, makeConfigServing } from "../serving/config-serving.ts";
+import { lastKnownGoodIn } from "../serving/last-known-good.ts";
+import { type ConfigStore, type ConfigStoreError, openConfigStore } from "../streams/config-store.ts";
+import { type JobBucket, openJobBucket } from "../streams/job-bucket.ts";
+import { decodeStoredJob } from "../streams/job-codec.ts";
+import { type JobFeed, makeJobFeed } from "../streams/job-feed.ts";
+import { makeJobServing } from "../streams/job-serving.ts";
+import { JobStore, makeJobs, makeJobStore } from "../streams/job-store.ts";
+import { JobStoreError } from "../streams/job-store-error.ts";
+import { JobTable } from "../streams/job-table.ts";
+import { makeJobView } from "../streams/job-view.ts";
+import type { Nats, NatsError } from "../streams/nats.ts";
+import { StoredJobs } from "../streams/stored-jobs.ts";
+import type { TopologyMismatch } from "../streams/topology.ts";
+import { adoptInto } from "./adopt-snapshot.ts";
+import { type ConfigFollower, followConfig } from "./follow-config.ts";
+
+export interface ServedJobsOptions {
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly nodeName: string;
+  /** The last known good configuration is kept below it. */
+  readonly dataDirectory: string;
+  readonly limits: Limits;
+}
+
+/** The configuration as this node stores, serves and follows it, for its control process and for reports. */
+export class NodeConfiguration extends Context.Service<
+  NodeConfiguration,
+  {
+    readonly bucket: JobBucket;
+    readonly store: ConfigStore;
+    readonly stored: StoredJobs;
+    readonly feed: JobFeed;
+    readonly serving: ConfigServing;
+    readonly follower: ConfigFollower;
+    /** Identity of the job store. */
+    readonly cell: () => string;
+    /** Whether forwarders and owners act on what was adopted last. */
+    readonly isInForce: () => boolean;
+    /** Calls when the store has something new. */
+    readonly onNews: (notify: () => void) => void;
+  }
+>()("spillway/node/NodeConfiguration") {}
+
+const nothing = () => {};
+
+/** How often what was removed is looked at, whether it is long enough ago. */
+const graceMillis = 1_000;
+
+type Failure = NatsError | TopologyMismatch | JobStoreError | ConfigStoreError;
+
+/**
+ * Push jobs for those who change them (`JobStore`) and for those who act on them (`Jobs`): the former see the store,
+ * the latter the snapshot that is in force on this node.
+ */
+export const layerServedJobs = (
+  options: ServedJobsOptions,
+): Layer.Layer<JobStore | Jobs | NodeConfiguration, Failure, Nats> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const { limits, partitions } = options;
+      const bucket = yield* openJobBucket(options.replicas);
+      const store = yield* openConfigStore({ ...limits, replicas: options.replicas });
+      let cell = (yield* bucket.describe).created;
+      const table = new JobTable(partitions);
+      const stored = new StoredJobs(table, partitions);
+      const adopted = adoptInto(table, stored, { ...limits, cell: () => cell });
+      const serving = yield* makeConfigServing(lastKnownGoodIn(join(options.dataDirectory, "configuration")), {
+        limits,
+        cell: () => cell,
+        isJob: ({ customer, data, dataset, id, state }) => {
+          const job = decodeStoredJob(id, data);
+          return job?.customer === customer && job.dataset === dataset && job.enabled === (state === "enabled");
+        },
+        adopt: adopted.adopt,
+      });
+      const known = serving.current()?.manifest;
+      let notify = nothing;
+      const onNews = (call: () => void) => {
+        notify = call;
+      };
+      const feed = yield* makeJobFeed(bucket, {
+        entries: stored,
+        // Of another store than the one that it was made from, nothing is known.
+        from: known?.cell === cell ? known.position : 0,
+        jobsMax: limits.jobsMax,
+        onReplaced: (created) => {
+          cell = created;
+          stored.setOtherStore(true);
+        },
+        onSlice: () => notify(),
+      }).pipe(
+        Effect.catchTag("DirectGetFailed", ({ detail }) =>
+          Effect.fail(new JobStoreError({ reason: "unavailable", message: `Push jobs cannot be read: ${detail}.` })),
+        ),
+      );
+      adopted.onRewound(feed.rewind);
+      const follower = yield* followConfig(store, serving, options);
+      // What is in force by now is the first that anybody gets to see.
+      const jobServing = yield* makeJobServing(adopted.served(), adopted.served);
+      adopted.onAdopted(jobServing.changed);
+      jobServing.changed();
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(graceMillis), adopted.endGrace)));
+      yield* Effect.logInfo("Push jobs are loaded.", {
+        jobs: stored.size,
+        pending: stored.pending,
+        serves: serving.current()?.manifest.number ?? "none",
+      });
+      const isInForce = () => jobServing.served() === adopted.served().set;
+      const isServed = (revision: number) =>
+        jobServing.servedPosition() >= revision || (stored.pending === 0 && feed.position() >= revision && isInForce());
+      const view = makeJobView({ entries: stored, position: feed.position, nudge: feed.nudge });
+      return Context.make(JobStore, makeJobStore({ bucket, view, jobsMax: limits.jobsMax }, isServed)).pipe(
+        Context.add(Jobs, makeJobs({ bucket, stored, serving: jobServing })),
+        Context.add(
+          NodeConfiguration,
+          NodeConfiguration.of({ bucket, store, stored, feed, serving, follower, cell: () => cell, isInForce, onNews }),
+        ),
+      );
+    }),
+  );

@@ -1,0 +1,96 @@
+import { Clock, Effect, Schema } from "effect";
+import { attempt, Nats, type NatsError } from "./nats.ts";
+import { configControlSubject, configNodeSubject, configNodeSubjects } from "./subjects.ts";
+
+const Count = Schema.Int;
+
+/** How it goes for the customers that a rollout has reached, since the last report and before the rollout. */
+export const NodeSignals = Schema.Struct({
+  /** Of the snapshot that was served meanwhile. */
+  number: Count,
+  deliveredPerSecond: Schema.Finite,
+  deliveredPerSecondBefore: Schema.Finite,
+  attempts: Count,
+  failures: Count,
+  attemptsBefore: Count,
+  failuresBefore: Count,
+  backlogBytes: Schema.Finite,
+  backlogBytesBefore: Schema.Finite,
+  buffers: Count,
+  buffersBefore: Count,
+});
+export type NodeSignals = typeof NodeSignals.Type;
+
+/** What a node says of its configuration, once a second and after each change. Core NATS, not stored. */
+export const NodeReport = Schema.Struct({
+  node: Schema.String,
+  serves: Schema.NullOr(Schema.Struct({ number: Count, hash: Schema.String })),
+  refused: Schema.NullOr(Schema.Struct({ number: Count, rule: Schema.String, message: Schema.String })),
+  signals: Schema.NullOr(NodeSignals),
+});
+export type NodeReport = typeof NodeReport.Type;
+
+const decodeReport = Schema.decodeUnknownOption(Schema.fromJsonString(NodeReport));
+const answerMillisMax = 5_000;
+
+/** Never waits and never fails: the next report says more. */
+export const sendNodeReport = Effect.fnUntraced(function* (report: NodeReport) {
+  const { connected, control } = yield* Nats;
+  yield* Effect.sync(() => {
+    if (connected()) control.publish(configNodeSubject(report.node), JSON.stringify(report));
+  }).pipe(Effect.catchDefect(() => Effect.void));
+});
+
+/** Calls `accept` with each report, and the steady time, for as long as the scope lives. */
+export const receiveNodeReports = Effect.fnUntraced(function* (accept: (report: NodeReport, millis: number) => void) {
+  const { control } = yield* Nats;
+  const clock = yield* Clock.Clock;
+  yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      control.subscribe(configNodeSubjects, {
+        callback: (error, message) => {
+          if (error !== null) return;
+          const report = decodeReport(message.string());
+          if (report._tag === "Some") accept(report.value, Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n));
+        },
+      }),
+    ),
+    (subscription) => Effect.sync(() => subscription.unsubscribe()),
+  );
+});
+
+/** Asks whoever leads; the answer is JSON. Fails when nobody does. */
+export const askControl = Effect.fnUntraced(function* (command: unknown): Effect.fn.Return<unknown, NatsError, Nats> {
+  const { control } = yield* Nats;
+  const answer = yield* attempt("read", () =>
+    control.request(configControlSubject, JSON.stringify(command), { timeout: answerMillisMax }),
+  );
+  return yield* attempt("read", async () => answer.json<unknown>());
+});
+
+/** Answers for as long as the scope lives. `answer` must not fail. */
+export const answerControl = Effect.fnUntraced(function* <R>(
+  answer: (command: unknown) => Effect.Effect<unknown, never, R>,
+) {
+  const { control } = yield* Nats;
+  const context = yield* Effect.context<R>();
+  yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      control.subscribe(configControlSubject, {
+        callback: (error, message) => {
+          if (error !== null) return;
+          let command: unknown;
+          try {
+            command = message.json();
+          } catch {
+            return;
+          }
+          Effect.runForkWith(context)(
+            Effect.map(answer(command), (value) => void message.respond(JSON.stringify(value))),
+          );
+        },
+      }),
+    ),
+    (subscription) => Effect.sync(() => subscription.unsubscribe()),
+  );
+});

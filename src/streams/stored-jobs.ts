@@ -1,0 +1,113 @@
+import { mergedIds } from "../domain/merged-ids.ts";
+import type { StoredJob } from "../domain/push-job.ts";
+import { JobTable, type PackedJob } from "./job-table.ts";
+
+/** A job that was removed from the store, and is in force, or about to be, all the same. */
+export interface PendingRemoval {
+  readonly id: string;
+  /** Of the removal. */
+  readonly revision: number;
+  readonly pairKey: string;
+  /** Its last settings, as they are served; empty when they are not. */
+  readonly last: Uint8Array;
+}
+
+/**
+ * The push jobs as the store has them: what is served, and in front of it what differs. So a million jobs are in memory
+ * once, and what differs is exactly what is to be rolled out.
+ */
+export class StoredJobs {
+  private readonly served: JobTable;
+  private readonly waiting: JobTable;
+  private readonly removed = new Map<string, Omit<PendingRemoval, "id" | "last">>();
+  /** What is served was made from another store: equal revisions say nothing. */
+  private isOtherStore = false;
+  private count: number;
+
+  constructor(served: JobTable, partitions: number) {
+    this.served = served;
+    this.waiting = new JobTable(partitions);
+    this.count = served.size;
+  }
+
+  /** Jobs in the store. */
+  get size(): number {
+    return this.count;
+  }
+
+  /** Jobs that are stored otherwise than they are served. */
+  get pending(): number {
+    return this.waiting.size + this.removed.size;
+  }
+
+  has(id: string): boolean {
+    return this.waiting.has(id) || (this.served.has(id) && !this.removed.has(id));
+  }
+
+  get(id: string): StoredJob | undefined {
+    return this.waiting.get(id) ?? (this.removed.has(id) ? undefined : this.served.get(id));
+  }
+
+  /** In order. Nothing must change meanwhile. */
+  *idsAfter(after: string | undefined): Generator<string> {
+    for (const [id] of mergedIds([this.served.idsAfter(after), this.waiting.idsAfter(after)]))
+      if (this.has(id)) yield id;
+  }
+
+  /** The store has this. */
+  put(stored: StoredJob, data: Uint8Array): void {
+    const { id } = stored.job;
+    if (!this.has(id)) this.count += 1;
+    this.removed.delete(id);
+    const served = this.served.packedOf(id);
+    const isServed = served?.revision === stored.revision && (!this.isOtherStore || isSame(served.data, data));
+    if (isServed) this.waiting.delete(id);
+    else this.waiting.put(stored, data);
+  }
+
+  /** The store has the removal of this job. Served or not yet: a snapshot that has it may be on its way. */
+  delete(id: string, revision: number): void {
+    const brief = this.waiting.brief(id) ?? this.served.brief(id);
+    if (this.has(id)) this.count -= 1;
+    this.waiting.delete(id);
+    if (brief !== undefined) this.removed.set(id, { revision, pairKey: brief.pairKey });
+  }
+
+  /** Whether what is served was made from another store than this one. */
+  setOtherStore(isOther: boolean): void {
+    this.isOtherStore = isOther;
+  }
+
+  /** What is served of these jobs is another than before. */
+  settle(ids: Iterable<string>): void {
+    let isEmpty = true;
+    for (const id of ids) {
+      isEmpty = false;
+      const revision = this.served.brief(id)?.revision;
+      if (revision === undefined) this.removed.delete(id);
+      else if (this.waiting.brief(id)?.revision === revision) this.waiting.delete(id);
+    }
+    if (isEmpty) return;
+    let count = this.served.size;
+    for (const id of this.removed.keys()) if (this.served.has(id)) count -= 1;
+    for (const { id } of this.waiting.packed()) if (!this.served.has(id)) count += 1;
+    this.count = count;
+  }
+
+  pendingPuts(): Iterable<PackedJob> {
+    return this.waiting.packed();
+  }
+
+  *pendingRemovals(): Generator<PendingRemoval> {
+    for (const [id, removal] of this.removed) {
+      yield { id, ...removal, last: this.served.packedOf(id)?.data ?? new Uint8Array() };
+    }
+  }
+
+  /** After many have come: gives back what was in reserve for more. */
+  trim(): void {
+    this.waiting.trim();
+  }
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;

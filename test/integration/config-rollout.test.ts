@@ -1,0 +1,362 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
+import { Jobs } from "../../src/actors/ports/jobs.ts";
+import { noFaults } from "../../src/control/rollout/control-options.ts";
+import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
+import { segmentOf } from "../../src/domain/segment-of.ts";
+import { NodeConfiguration } from "../../src/node/served-jobs.ts";
+import { askControl } from "../../src/streams/config-messages.ts";
+import { JobStore } from "../../src/streams/job-store.ts";
+import { encodeJob } from "../../src/streams/job-codec.ts";
+import { Nats } from "../../src/streams/nats.ts";
+import {
+  configNode,
+  type ConfigNodeOptions,
+  foreignPut,
+  job,
+  server,
+  temporaryDirectory,
+} from "../support/job-nodes.ts";
+
+type Everything = JobStore | Jobs | NodeConfiguration | Nats;
+
+/** A node that can be ended by itself. */
+const start = Effect.fnUntraced(function* (url: string, options: ConfigNodeOptions) {
+  const scope = yield* Scope.make();
+  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void));
+  const context = yield* Layer.buildWithScope(configNode(url, options), scope);
+  return {
+    end: Scope.close(scope, Exit.void),
+    jobs: Context.get(context, Jobs),
+    store: Context.get(context, JobStore),
+    configuration: Context.get(context, NodeConfiguration),
+    run: <A, E>(effect: Effect.Effect<A, E, Everything>) => Effect.provideContext(effect, context),
+  };
+});
+type Started = Effect.Success<ReturnType<typeof start>>;
+
+const ask = <A>(node: Started, command: ConfigCommand) =>
+  node.run(askControl(command)).pipe(
+    Effect.map((answer) => (answer as { readonly done: A }).done),
+    // Nobody leads for a moment when who led is gone.
+    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 100 }),
+  );
+const statusOf = (node: Started) => ask<ConfigStatus>(node, { op: "status" });
+const who = { who: "test", why: "a test" };
+
+/** Asks until it is so. */
+const statusUntil = Effect.fnUntraced(function* (
+  node: Started,
+  what: string,
+  isSo: (status: ConfigStatus) => boolean,
+  millis = 15_000,
+) {
+  const deadline = performance.now() + millis;
+  for (;;) {
+    const status = yield* statusOf(node);
+    if (status !== undefined && isSo(status)) return status;
+    if (performance.now() > deadline) assert.fail(`not in ${millis} ms: ${what}; ${JSON.stringify(status)}`);
+    yield* Effect.sleep(30);
+  }
+});
+
+const customers = (count: number, prefix = "c") => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+const jobOf = (customer: string, changes: object = {}) => job(`j-${customer}`, { customer, ...changes });
+
+const putAll = (node: Started, names: ReadonlyArray<string>, changes: object = {}) =>
+  node.run(
+    Effect.forEach(names, (customer) => foreignPut(`j-${customer}`, encodeJob(jobOf(customer, changes))), {
+      concurrency: 32,
+      discard: true,
+    }),
+  );
+
+const inForce = (node: Started, jobs: number) =>
+  statusUntil(
+    node,
+    `${jobs} jobs in force`,
+    ({ inForce: now, pending, rollout }) => now?.jobs === jobs && pending === 0 && rollout.state === "idle",
+  );
+
+/** A tenth, half, all; each step is watched for some seconds. */
+const inSteps = { rolloutCanaryPercent: 10, rolloutWatchMillis: 2_500, redirectedPercentMax: 100 };
+const elsewhere = { destination: { kind: "file", path: "/elsewhere" } };
+const pathOf = (node: Started, customer: string) =>
+  (node.jobs.served().byId.get(`j-${customer}`)?.job.destination as { readonly path?: string } | undefined)?.path;
+
+describe("a rollout", () => {
+  it.live(
+    "goes to a share of the customers first, then in steps to all, on every node, and its numbers rise",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, { name: "one", limits: inSteps });
+        const two = yield* start(url, { name: "two", limits: inSteps, controls: false });
+        yield* putAll(one, customers(60));
+        yield* inForce(one, 60);
+        const numbers: Array<number> = [];
+        yield* two.jobs.onChange(({ number }) => Effect.sync(() => void numbers.push(number)));
+        yield* putAll(one, customers(60), elsewhere);
+        const canary = yield* statusUntil(one, "a canary is watched", ({ rollout }) => rollout.state === "watching");
+        assert.strictEqual(canary.rollout.percent, 10);
+        for (const node of [one, two]) {
+          for (const customer of customers(60)) {
+            const isCanary = segmentOf(customer) < 103;
+            assert.strictEqual(pathOf(node, customer), isCanary ? "/elsewhere" : `/out/j-${customer}`, customer);
+          }
+        }
+        const done = yield* statusUntil(
+          one,
+          "all have it",
+          ({ last, rollout }) => rollout.state === "idle" && last?.number === canary.rollout.target?.number,
+          25_000,
+        );
+        assert.strictEqual(done.last?.result, "complete");
+        assert.deepStrictEqual(new Set(customers(60).map((name) => pathOf(two, name))), new Set(["/elsewhere"]));
+        assert.deepStrictEqual(
+          numbers,
+          numbers.toSorted((a, b) => a - b),
+        );
+        assert.strictEqual(new Set(numbers).size, numbers.length);
+        assert.deepStrictEqual(
+          done.nodes.map(({ node, serves }) => [node, serves?.hash]),
+          [
+            ["one", done.inForce?.hash],
+            ["two", done.inForce?.hash],
+          ],
+        );
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "is passed by small changes, each live within 2 s",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, { name: "one", limits: { ...inSteps, rolloutWatchMillis: 60_000 } });
+        const two = yield* start(url, { name: "two", limits: inSteps, controls: false });
+        yield* putAll(one, customers(30));
+        yield* inForce(one, 30);
+        for (const customer of customers(5)) {
+          const begun = performance.now();
+          yield* putAll(one, [customer], elsewhere);
+          while (pathOf(one, customer) !== "/elsewhere" || pathOf(two, customer) !== "/elsewhere") {
+            if (performance.now() - begun > 2_000) assert.fail(`${customer}: not live after 2 s`);
+            yield* Effect.sleep(10);
+          }
+        }
+        // Three customers at once have theirs one after the other: none of them is a wave.
+        yield* putAll(one, customers(8).slice(5), elsewhere);
+        yield* statusUntil(
+          one,
+          "all three are live",
+          () =>
+            customers(8)
+              .slice(5)
+              .every((name) => pathOf(two, name) === "/elsewhere"),
+          2_500,
+        );
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "goes back by itself when a node refuses it, freezes, and goes on when a person says so",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, {
+          name: "one",
+          limits: { ...inSteps, removedPercentMax: 100, removedDatasetPercentMax: 100 },
+        });
+        const strict = { ...inSteps, servedRemovedPercentMax: 1, smallChangeJobsMax: 1 };
+        const two = yield* start(url, { name: "two", limits: strict, controls: false });
+        yield* putAll(one, customers(60));
+        const before = yield* inForce(one, 60);
+        yield* putAll(one, customers(60).slice(0, 40), { enabled: false });
+        const back = yield* statusUntil(one, "it is rolled back", ({ last }) => last?.result === "rolledBack", 25_000);
+        assert.match(back.last!.reason, /two refuses it \(shrunk\)/);
+        assert.strictEqual(back.frozen?.who, "spillway");
+        assert.isAbove(back.inForce!.number, before.inForce!.number);
+        yield* statusUntil(one, "all serve it", ({ nodes }) =>
+          nodes.every(({ serves }) => serves?.number === back.inForce!.number),
+        );
+        for (const node of [one, two]) assert.strictEqual(node.jobs.served().pairs.size, 60);
+        assert.strictEqual((yield* statusOf(one)).pending, 40, "what the store has is known all the same");
+        // Frozen, nothing else goes out either.
+        yield* putAll(one, ["late"]);
+        yield* statusUntil(one, "the late one is seen", ({ pending }) => pending === 41);
+        assert.isUndefined(one.jobs.served().byId.get("j-late"));
+        yield* putAll(one, customers(60).slice(0, 40));
+        yield* ask(one, { op: "unfreeze", ...who });
+        yield* inForce(one, 61);
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "is gone on with by another control process when the one that led is gone",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const slow = { ...inSteps, rolloutWatchMillis: 4_000 };
+        const one = yield* start(url, { name: "one", limits: slow });
+        const two = yield* start(url, { name: "two", limits: slow });
+        yield* putAll(two, customers(40));
+        yield* inForce(two, 40);
+        yield* putAll(two, customers(40), elsewhere);
+        const watched = yield* statusUntil(two, "a canary", ({ rollout }) => rollout.state === "watching");
+        assert.strictEqual(watched.leader, "one");
+        yield* one.end;
+        const done = yield* statusUntil(
+          two,
+          "another one has led it to its end",
+          ({ last, leader }) => leader === "two" && last?.number === watched.rollout.target?.number,
+          40_000,
+        );
+        assert.strictEqual(done.last?.result, "complete");
+        assert.deepStrictEqual(new Set(customers(40).map((name) => pathOf(two, name))), new Set(["/elsewhere"]));
+      }).pipe(Effect.scoped),
+    80_000,
+  );
+
+  it.live(
+    "begins not at all for what the gate refuses, until a person accepts exactly that",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, { name: "one" });
+        yield* putAll(one, customers(60));
+        yield* inForce(one, 60);
+        yield* putAll(one, customers(60).slice(0, 30), { enabled: false });
+        const refused = yield* statusUntil(one, "it is refused", ({ refusal }) => refusal !== null);
+        assert.deepStrictEqual(refused.refusal?.refusals.map(({ rule }) => rule).toSorted(), [
+          "removed",
+          "removedOfDataset",
+        ]);
+        assert.strictEqual(one.jobs.served().pairs.size, 60);
+        const plan = yield* ask<ConfigPlan>(one, { op: "plan" });
+        assert.strictEqual(plan.verdict?.snapshot, refused.refusal?.snapshot);
+        assert.strictEqual(plan.verdict?.radius.jobs.disabled, 30);
+        assert.lengthOf(plan.diff.changes, 30);
+        const wrong = yield* one.run(askControl({ op: "apply", accept: "f".repeat(64), ...who }));
+        assert.property(wrong, "conflict");
+        yield* ask(one, { op: "apply", accept: plan.verdict!.snapshot, ...who });
+        yield* inForce(one, 60);
+        assert.strictEqual(one.jobs.served().pairs.size, 30);
+        const history = yield* ask<ReadonlyArray<RolloutRecord>>(one, { op: "history", limit: 10 });
+        assert.deepStrictEqual(history[0]?.verdict?.accepted.toSorted(), ["removed", "removedOfDataset"]);
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "never begins for a generator that drops jobs, be it all or 4 %",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        let dropped = 0;
+        const faults = {
+          ...noFaults,
+          armed: () => (dropped > 0 ? `drops ${dropped}` : ""),
+          changed: function* (entries: Parameters<typeof noFaults.changed>[0]) {
+            yield* entries;
+            for (const customer of customers(dropped)) {
+              const state = "removed" as const;
+              yield {
+                id: `j-${customer}`,
+                state,
+                revision: 9_999,
+                customer,
+                dataset: "http_requests",
+                data: Buffer.of(),
+              };
+            }
+          },
+        };
+        const one = yield* start(url, { name: "one", faults });
+        yield* putAll(one, customers(50));
+        yield* inForce(one, 50);
+        for (const count of [2, 50]) {
+          dropped = count;
+          const rules = yield* statusUntil(
+            one,
+            `${count} dropped`,
+            ({ refusal }) => refusal?.radius.jobs.removed === count,
+          );
+          assert.include(
+            (rules.refusal?.refusals ?? []).map(({ acceptable, rule }) => `${rule} ${acceptable}`),
+            "unexplained false",
+          );
+          const accepted = yield* one.run(askControl({ op: "apply", accept: rules.refusal!.snapshot, ...who }));
+          assert.property(accepted, "done");
+          assert.strictEqual(one.jobs.served().pairs.size, 50, "no person can accept what nothing explains");
+        }
+        dropped = 0;
+        yield* putAll(one, ["next"]);
+        yield* inForce(one, 51);
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "back is a rollout of an earlier content, through the gates, and freezes what would undo it",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, { name: "one", limits: { redirectedPercentMax: 100 } });
+        yield* putAll(one, customers(30));
+        const first = yield* inForce(one, 30);
+        yield* putAll(one, customers(30), elsewhere);
+        const second = yield* statusUntil(
+          one,
+          "it is in force",
+          ({ inForce: now, pending }) => pending === 0 && now!.number > first.inForce!.number,
+        );
+        yield* ask(one, { op: "rollback", to: first.inForce!.number, accept: null, ...who });
+        const back = yield* statusUntil(one, "it is back", ({ last }) => last?.rollbackOf === first.inForce!.number);
+        assert.strictEqual(back.last?.result, "complete");
+        assert.isAbove(back.inForce!.number, second.inForce!.number);
+        assert.strictEqual(pathOf(one, "c3"), "/out/j-c3");
+        assert.strictEqual(back.frozen?.who, "test");
+        yield* statusUntil(one, "what is stored differs again", ({ pending }) => pending === 30);
+        const gone = yield* one.run(askControl({ op: "rollback", to: 4_711, accept: null, ...who }));
+        assert.deepStrictEqual(gone, { notFound: 4_711 });
+        yield* ask(one, { op: "unfreeze", ...who });
+        yield* statusUntil(one, "the store's is in force", () => pathOf(one, "c3") === "/elsewhere");
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "that is over is served by a node that starts without the store of configurations, and told to others",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const dataDirectory = yield* temporaryDirectory;
+        const one = yield* start(url, { name: "one", dataDirectory });
+        yield* putAll(one, customers(20));
+        yield* inForce(one, 20);
+        // The copy on disk follows what is served.
+        yield* Effect.sleep(500);
+        yield* one.end;
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const bare = yield* Layer.build(Nats.layer({ servers: url, name: "vandal" }));
+            const { control } = Context.get(bare, Nats);
+            yield* Effect.promise(() => control.request("$JS.API.STREAM.DELETE.CONFIG", ""));
+            yield* Effect.promise(() => control.request("$JS.API.STREAM.DELETE.KV_jobs", ""));
+          }),
+        );
+        const again = yield* start(url, { name: "one", dataDirectory });
+        assert.strictEqual(again.jobs.served().pairs.size, 20, "at once, from its own disk");
+        const fresh = yield* start(url, { name: "two", controls: false });
+        yield* statusUntil(again, "the other serves it, too", ({ nodes }) =>
+          nodes.some(({ node, serves }) => node === "two" && serves !== null),
+        );
+        assert.strictEqual(fresh.jobs.served().pairs.size, 20);
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+});
