@@ -4,6 +4,7 @@ import { Destination } from "../domain/destination.ts";
 import { DrillState } from "../domain/drill-state.ts";
 import { SwitchKind } from "../domain/kill-switch.ts";
 import { JobChange, PushJob } from "../domain/push-job.ts";
+import { AlertsReport } from "./alert-reports.ts";
 import { HostReport, hostsAnswerMax } from "./host-reports.ts";
 import { BuffersGroup } from "./buffers-contract.ts";
 import { DrillGroup } from "./drill-contract.ts";
@@ -107,6 +108,9 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
     success: Schema.Struct({ hosts: Schema.Array(HostReport), more: Schema.Boolean }),
     error: BadRequest,
   }).annotateMerge(OpenApi.annotations({ summary: "Destination hosts of this node, those in trouble first" })),
+  HttpApiEndpoint.get("alerts", "/v1/alerts", { success: AlertsReport }).annotateMerge(
+    OpenApi.annotations({ summary: "Alerts of this node: pending, firing, and resolved lately; the gravest first" }),
+  ),
   HttpApiEndpoint.get("version", "/v1/version", { success: VersionReport }).annotateMerge(
     OpenApi.annotations({ summary: "Versions of this node" }),
   ),

@@ -3,6 +3,7 @@ import { ByteSize, Effect, Layer, Redacted, type Scope } from "effect";
 import { HttpEffect, HttpIncomingMessage, HttpRouter, HttpServerResponse } from "effect/http";
 import { HttpApiBuilder, OpenApi } from "effect/http-api";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AlertsView } from "./alerts-port.ts";
 import { type AccessPolicy, denialOf, pathOf, tokenHashOf } from "./access.ts";
 import { bareHost, boundedServer, refuse, urlOf } from "./bounded-server.ts";
 import type { BufferCommands, BuffersView } from "./buffers-port.ts";
@@ -78,6 +79,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | SwitchesAdmin
   | LimitsView
   | HostsView
+  | AlertsView
   | Scope.Scope
 > {
   const refused = tokenRequired(options.host, options.token !== undefined);

@@ -1,4 +1,5 @@
 import { Command } from "effect/cli";
+import { alerts } from "./alerts.ts";
 import { audit } from "./audit.ts";
 import { books } from "./books.ts";
 import { config } from "./config/config.ts";
@@ -45,6 +46,7 @@ export const spillway = Command.make("spillway").pipe(
     hosts,
     kill,
     limits,
+    alerts,
     audit,
     drill,
     version,

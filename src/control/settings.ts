@@ -1,4 +1,4 @@
-import { Config, Effect, Option, type Redacted, Result, Schema } from "effect";
+import { Config, Effect, Option, Redacted, Result, Schema } from "effect";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,6 +46,8 @@ export interface Settings {
   readonly drill: boolean;
   /** Required of every request when set; must be set when listening on more than loopback. */
   readonly token: Redacted.Redacted | undefined;
+  /** Where alerts are posted to; such an URL is a credential. */
+  readonly alertWebhookUrl: Redacted.Redacted | undefined;
   readonly limits: Limits;
 }
 
@@ -80,8 +82,12 @@ export const loadSettings = Effect.fn("control.loadSettings")(function* (
     environment.written,
     sources.overrides ?? {},
   ].reduce<WrittenSettings>(over, settingsDefaults);
-  const { natsToken, token } = yield* secrets.pipe(Effect.mapError(({ message }) => failure([message])));
-  return yield* complete(merged, token, natsToken);
+  const { alertWebhookUrl, natsToken, token } = yield* secrets.pipe(
+    Effect.mapError(({ message }) => failure([message])),
+  );
+  const webhook = Option.getOrUndefined(alertWebhookUrl);
+  if (webhook !== undefined && !isWebhookUrl(Redacted.value(webhook))) return yield* failure([webhookProblem]);
+  return { ...(yield* complete(merged, token, natsToken)), alertWebhookUrl: webhook };
 });
 
 /** The same depth below the package's root in a clone (`src/`) and in the package (`dist/`). */
@@ -114,13 +120,25 @@ const over = (weaker: WrittenSettings, stronger: WrittenSettings): WrittenSettin
 
 const secret = (name: string) => Config.Redacted(name).pipe(Config.option);
 
-const secrets = Config.unwrap({ token: secret("SPILLWAY_TOKEN"), natsToken: secret("SPILLWAY_NATS_TOKEN") });
+const secrets = Config.unwrap({
+  token: secret("SPILLWAY_TOKEN"),
+  natsToken: secret("SPILLWAY_NATS_TOKEN"),
+  alertWebhookUrl: secret("SPILLWAY_ALERT_WEBHOOK_URL"),
+});
+
+const isWebhookUrl = (written: string): boolean => {
+  const url = URL.parse(written);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+};
+
+/** Without the URL itself: whoever knows it may post there. */
+const webhookProblem = "SPILLWAY_ALERT_WEBHOOK_URL: must be an http or https URL without user name and password";
 
 const complete = (
   merged: WrittenSettings,
   token: Option.Option<Redacted.Redacted>,
   natsToken: Option.Option<Redacted.Redacted>,
-): Effect.Effect<Settings, SettingsError> => {
+): Effect.Effect<Omit<Settings, "alertWebhookUrl">, SettingsError> => {
   const { allowPrivateDestinations, dataDirectory, embedded, listen: where, nats, partitions, roles } = merged;
   const listen = parseListen(where ?? "");
   const controlListen = controlListenOf(merged.controlListen, listen);

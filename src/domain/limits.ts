@@ -110,6 +110,11 @@ export const Limits = Schema.Struct({
   inspectorsMax: atLeast(1),
   inspectorBufferedBytesMax: atLeast(65_536),
   inspectorFramesPerSecondMax: atLeast(10),
+  // Alerts.
+  alertsPerRuleMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
+  alertQueueMax: atLeast(1),
+  alertWebhookMillisMax: atLeast(100),
+  alertWebhookAttemptsMax: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })),
   // Residency.
   /** 0: as many as the node's memory is good for, worked out at the start. */
   residentBuffersMax: atLeast(0),

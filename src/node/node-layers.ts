@@ -10,6 +10,7 @@ import { Replays } from "../actors/replay/replays.ts";
 import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
 import type { Limits } from "../domain/limits.ts";
+import { AlertReadings } from "../observability/alert-readings.ts";
 import { layerBacklogs } from "../streams/backlog-reports.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
 import { layerDeadLetters } from "../streams/dead-letters.ts";
@@ -85,6 +86,7 @@ export const layerNode = (options: NodeLayerOptions) => {
   return Layer.mergeAll(replays, layerOutbox(shared), deadLetters, hosts, switches).pipe(
     Layer.provideMerge(admission),
     Layer.provideMerge(backlogs),
+    Layer.provideMerge(AlertReadings.layer),
     Layer.provideMerge(layerServedJobs(options)),
     Layer.provideMerge(topology),
   );

@@ -11,6 +11,7 @@ import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
 import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
+import { AlertsView } from "../api/alerts-port.ts";
 import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { AuditTrail } from "../api/audit-port.ts";
@@ -34,6 +35,7 @@ import { Nats } from "../streams/nats.ts";
 import { makeRefusalReceipts } from "../streams/refusal-receipts.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
+import { startAlerts } from "./start-alerts.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
 import { makeBuffersView } from "./buffers-view.ts";
 import { makeConfigControl } from "./config-control.ts";
@@ -178,6 +180,9 @@ const operate = Effect.fnUntraced(function* (
     defaults: yield* limitDefaults,
     requestBytes: ingest.inFlightBytes,
   });
+  const alerts = yield* startAlerts({ ...settings, requestBytes: ingest.inFlightBytes }).pipe(
+    Effect.mapError(startError),
+  );
   const draining = { now: false };
   const admin = yield* makeJobsAdmin(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
@@ -213,6 +218,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(AuditTrail, auditTrailOf(auditLog)),
     Effect.provideService(ConfigControl, yield* makeConfigControl),
     Effect.provideService(LimitsView, limits),
+    Effect.provideService(AlertsView, alerts),
     Effect.provideService(DrillAdmin, yield* drill.admin((name) => name in settings.limits)),
     Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),
     Effect.mapError(startError),

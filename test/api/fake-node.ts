@@ -13,6 +13,8 @@ import {
   type ShownJob,
   type WrittenJob,
 } from "../../src/api/ports.ts";
+import type { AlertsReport } from "../../src/api/alert-reports.ts";
+import { AlertsView } from "../../src/api/alerts-port.ts";
 import type { HostReport } from "../../src/api/host-reports.ts";
 import { DrillAdmin } from "../../src/api/drill-port.ts";
 import { HostsView } from "../../src/api/hosts-port.ts";
@@ -39,6 +41,7 @@ export class FakeNode {
   readonly letters = new FakeDeadLetters();
   readonly replays = new FakeReplays();
   hosts: Array<HostReport> = [];
+  alerts: AlertsReport = { alerts: [], leftOut: [] };
   limits: Array<LimitReport> = [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }];
   readonly buffers = new FakeBuffers();
   readonly receipts = new FakeReceipts();
@@ -170,6 +173,7 @@ export class FakeNode {
       this.replays.layer,
       this.buffers.layer,
       Layer.succeed(LimitsView, { list: Effect.sync(() => this.limits) }),
+      Layer.succeed(AlertsView, { report: () => this.alerts }),
       Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
       this.audit.layer,

@@ -224,6 +224,7 @@ describe("routing", () => {
         "GET /healthz",
         "GET /metrics",
         "GET /readyz",
+        "GET /v1/alerts",
         "GET /v1/audit",
         "GET /v1/audit/verdict",
         "GET /v1/books",

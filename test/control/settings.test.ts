@@ -147,6 +147,22 @@ describe("settings", () => {
     }),
   );
 
+  it.effect("treat the alert webhook as a credential, and check it without quoting it", () =>
+    Effect.gen(function* () {
+      const webhook = (url: string) =>
+        Effect.result(load({ profile: "development" }, { SPILLWAY_ALERT_WEBHOOK_URL: url }));
+      const settings = yield* webhook("https://hooks.example/CANARY");
+      assert.isTrue(Result.isSuccess(settings));
+      assert.notInclude(JSON.stringify(settings) + inspect(settings, { depth: 9 }), "CANARY");
+      for (const url of ["CANARY", "ftp://hooks.example/CANARY", "https://u:CANARY@hooks.example/"]) {
+        const refused = yield* webhook(url);
+        if (!Result.isFailure(refused)) return assert.fail(url);
+        assert.match(refused.failure.message, /^SPILLWAY_ALERT_WEBHOOK_URL: must be/);
+        assert.notInclude(refused.failure.message, "CANARY");
+      }
+    }),
+  );
+
   it.effect("of the environment are checked too", () =>
     Effect.gen(function* () {
       const [range] = yield* problemsOf({ profile: "development" }, { SPILLWAY_PARTITIONS: "0" });

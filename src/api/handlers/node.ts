@@ -2,6 +2,7 @@ import { Effect } from "effect";
 import { HttpApiBuilder } from "effect/http-api";
 import { SpillwayApi } from "../contract.ts";
 import { BadRequest, Unavailable } from "../failures.ts";
+import { AlertsView } from "../alerts-port.ts";
 import { HostsView } from "../hosts-port.ts";
 import { LimitsView } from "../limits-port.ts";
 import { pageMax } from "../page-query.ts";
@@ -14,6 +15,7 @@ export const NodeHandlers = HttpApiBuilder.group(
     const view = yield* NodeView;
     const limits = yield* LimitsView;
     const hosts = yield* HostsView;
+    const alerts = yield* AlertsView;
     return handlers.handleAll({
       books: Effect.fnUntraced(function* ({ query: { after, audit, limit } }) {
         if (audit === "true" && after !== undefined) return yield* auditOnce;
@@ -27,6 +29,7 @@ export const NodeHandlers = HttpApiBuilder.group(
         const found = hosts.list(most + 1);
         return Effect.succeed({ hosts: found.slice(0, most), more: found.length > most });
       },
+      alerts: () => Effect.sync(alerts.report),
       version: () => {
         const { natsServer, ...ours } = view.version;
         return Effect.succeed(natsServer === undefined ? ours : { ...ours, natsServer });
