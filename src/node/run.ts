@@ -52,6 +52,7 @@ import { makeReplaysAdmin } from "./replays-admin.ts";
 import { watchSwitchCounts } from "./switch-counts-view.ts";
 import { makeSwitchesAdmin } from "./switches-admin.ts";
 import { reportConfig } from "./report-config.ts";
+import { tellAlerts } from "./tell-alerts.ts";
 import { RolloutSignals } from "./rollout-signals.ts";
 import { runControl } from "./run-control.ts";
 
@@ -198,6 +199,8 @@ const operate = Effect.fnUntraced(function* (
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
   if (settings.roles.includes("control")) yield* runControl({ ...settings, datasets: catalogue.all });
+  const configControl = yield* makeConfigControl;
+  yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
   yield* applyJobs(options, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
@@ -216,7 +219,7 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(BufferCommands, commands),
     Effect.provideService(ReceiptsView, receipts),
     Effect.provideService(AuditTrail, auditTrailOf(auditLog)),
-    Effect.provideService(ConfigControl, yield* makeConfigControl),
+    Effect.provideService(ConfigControl, configControl),
     Effect.provideService(LimitsView, limits),
     Effect.provideService(AlertsView, alerts),
     Effect.provideService(DrillAdmin, yield* drill.admin((name) => name in settings.limits)),

@@ -134,6 +134,8 @@ describe("spillway config", () => {
         assert.include(done.stdout, "snapshot 8: complete, in force everywhere");
         const [asked] = node.config.asked;
         assert.deepInclude(asked![1], { accept: hash, why: "it is meant" });
+        const accepted = node.audit.notes.find(({ what }) => what === "accept a blast radius");
+        assert.deepInclude(accepted, { detail: `snapshot ${hash}`, why: "it is meant" });
         for (const [result, code] of [
           ["rolledBack", 3],
           ["refused", 4],

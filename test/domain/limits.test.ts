@@ -68,7 +68,7 @@ describe("limits", () => {
     for (const name of Object.keys(defaults)) {
       assert.match(
         name,
-        /(Bytes|Millis|Seconds|Records|Messages|Batches|Rows|InFlight|PerHost|Attempts|Listed|Jobs|Snapshots|Breaches|jobs|History|replays|inspectors|Switches|Frames|Percent|Failures|Crashes|Letters|Buffers|Residents|Periods)/,
+        /(Bytes|Millis|Seconds|Records|Messages|Batches|Rows|InFlight|PerHost|Attempts|Listed|Jobs|Snapshots|Breaches|jobs|History|replays|inspectors|Switches|Frames|Percent|Failures|Crashes|Letters|Buffers|Residents|Periods|Rule|Queue)/,
       );
     }
   });

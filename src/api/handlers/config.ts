@@ -2,6 +2,7 @@ import { Effect } from "effect";
 import { HttpServerRequest } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
 import type { ConfigStatus } from "../../domain/config-report.ts";
+import { AuditTrail } from "../audit-port.ts";
 import { accountIn } from "../audited.ts";
 import { configHistoryMax } from "../config-contract.ts";
 import { type ConfigConflict, ConfigControl, type SnapshotNotFound } from "../config-port.ts";
@@ -15,6 +16,12 @@ export const ConfigHandlers = HttpApiBuilder.group(
   "config",
   Effect.fn(function* (handlers) {
     const control = yield* ConfigControl;
+    const trail = yield* AuditTrail;
+    /** The request's own entries do not hold its body. What cannot be noted is not done. */
+    const noted = (what: string, detail: string) =>
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+        trail.append({ kind: "request.asked", ...accountIn(request), from: "", what, detail }),
+      ).pipe(Effect.catchTags({ ApiUnavailable: unavailable }));
     return handlers.handleAll({
       configStatus: () => control.status.pipe(Effect.catchTags({ ApiUnavailable: unavailable })),
       configPlan: () => control.plan.pipe(Effect.catchTags({ ApiUnavailable: unavailable })),
@@ -27,9 +34,19 @@ export const ConfigHandlers = HttpApiBuilder.group(
         control
           .diff(query.from, query.to)
           .pipe(Effect.catchTags({ ApiUnavailable: unavailable, SnapshotNotFound: notFound })),
-      applyConfig: ({ payload }) => asked((author) => control.apply({ ...author, accept: payload.accept ?? null })),
-      rollBackConfig: ({ payload }) =>
-        asked((author) => control.rollback({ ...author, to: payload.to ?? null, accept: payload.accept ?? null })),
+      applyConfig: ({ payload: { accept = null } }) =>
+        Effect.andThen(
+          accept === null ? Effect.void : noted("accept a blast radius", `snapshot ${accept}`),
+          asked((author) => control.apply({ ...author, accept })),
+        ),
+      rollBackConfig: ({ payload: { accept = null, to = null } }) =>
+        Effect.andThen(
+          noted(
+            "roll the configuration back",
+            `to ${to ?? "the one before"}${accept === null ? "" : `, accepting ${accept}`}`,
+          ),
+          asked((author) => control.rollback({ ...author, to, accept })),
+        ),
       freezeConfig: () => asked(control.freeze),
       unfreezeConfig: () => asked(control.unfreeze),
       haltConfig: () => asked(control.halt),

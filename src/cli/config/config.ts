@@ -44,7 +44,8 @@ const plan = Command.make(
     const asked = { method: "GET", path: "/v1/config/plan", millisMax: planMillisMax } as const;
     const planned = (yield* client.ask(asked)).body as ConfigPlan;
     yield* Console.log(json ? JSON.stringify(planned) : planText(planned));
-    if (planned.verdict !== null) return yield* new CommandFailure({ message: "", exitCode: 2 });
+    if (planned.verdict !== null || planned.rollout.state !== "idle")
+      return yield* new CommandFailure({ message: "", exitCode: 2 });
   }, Effect.scoped),
 ).pipe(
   Command.withDescription(

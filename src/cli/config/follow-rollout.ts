@@ -1,10 +1,12 @@
-import { Clock, Console, Effect } from "effect";
+import { Clock, Console, Effect, Schedule } from "effect";
 import type { ConfigStatus } from "../../domain/config-report.ts";
 import type { ApiClient } from "../client.ts";
 import { CommandFailure, failed } from "../command-failure.ts";
 import { recordLine, rolloutLine } from "./status-text.ts";
 
 const pollMillis = 250;
+/** So often in a row may the status not be had: ten seconds. */
+const retriesMax = 40;
 
 /** How a rollout may end, as an exit code. */
 const exitCodes = { rolledBack: 3, refused: 4, abandoned: 3 } as const;
@@ -33,7 +35,10 @@ export const followRollout = Effect.fnUntraced(function* (
     if ((yield* Clock.currentTimeMillis) >= deadline)
       return yield* failed(`still on its way after ${seconds} s; \`spillway config status\` tells how it goes on`);
     yield* Effect.sleep(pollMillis);
-    status = (yield* client.ask({ method: "GET", path: "/v1/config/status" })).body as ConfigStatus;
+    // Nobody may lead for a moment: the rollout goes on all the same.
+    status = (yield* client
+      .ask({ method: "GET", path: "/v1/config/status" })
+      .pipe(Effect.retry({ schedule: Schedule.spaced(pollMillis), times: retriesMax }))).body as ConfigStatus;
   }
 });
 

@@ -42,7 +42,7 @@ export const answerCommand = Effect.fn("control.answerCommand")(function* (
     case "diff":
       return yield* diffBetween(desk, command.from, command.to);
     case "apply":
-      return yield* apply(desk, command.accept);
+      return yield* apply(desk, command);
     case "rollback":
       return yield* rollBack(desk, command);
     case "freeze": {
@@ -73,7 +73,10 @@ const underWay = (desk: Desk): ControlAnswer => ({
     "wait for its end, or stop it with `spillway config halt` or `rollback`.",
 });
 
-const apply = Effect.fnUntraced(function* (desk: Desk, accept: string | null) {
+const apply = Effect.fnUntraced(function* (
+  desk: Desk,
+  { accept, who, why }: { readonly accept: string | null; readonly who: string; readonly why: string },
+) {
   const { frozen } = desk.state;
   if (frozen !== null)
     return {
@@ -90,7 +93,7 @@ const apply = Effect.fnUntraced(function* (desk: Desk, accept: string | null) {
   }
   desk.accept = accept;
   desk.refused = undefined;
-  if (proposal !== undefined) yield* rollOut(desk, proposal);
+  if (proposal !== undefined) yield* rollOut(desk, { ...proposal, author: who, why });
   return { done: yield* statusOf(desk) };
 });
 

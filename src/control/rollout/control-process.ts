@@ -37,10 +37,9 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
   const process = randomBytes(8).toString("hex");
   const leadOnce = Effect.scoped(
     Effect.gen(function* () {
-      const leadership = yield* Effect.acquireRelease(
-        lead(options.store, options.node, process),
-        ({ release }) => release,
-      );
+      // Not acquired, for it may take for ever: a node that ends must not wait until it leads.
+      const leadership = yield* lead(options.store, options.node, process);
+      yield* Effect.addFinalizer(() => leadership.release);
       const desk = yield* openDesk(options, reports);
       yield* resume(desk);
       yield* Effect.logInfo("This node leads the configuration.", { rollout: desk.machine.value });

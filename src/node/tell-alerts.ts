@@ -1,0 +1,62 @@
+import { Clock, Effect } from "effect";
+import { KillSwitches } from "../actors/ports/kill-switches.ts";
+import { ConfigControl } from "../api/config-port.ts";
+import type { ConfigStatus } from "../domain/config-report.ts";
+import { AlertReadings } from "../observability/alert-readings.ts";
+import { NodeConfiguration } from "./served-jobs.ts";
+
+const lookMillis = 2_000;
+/** Longer silent, a node is gone rather than of another mind. */
+const silentMillisMax = 5_000;
+
+/** Tells the alerts what only the configuration's path and the kill switches know, for as long as the scope lives. */
+export const tellAlerts = Effect.gen(function* () {
+  const readings = yield* AlertReadings;
+  const control = yield* ConfigControl;
+  const switches = yield* KillSwitches;
+  const { follower } = yield* NodeConfiguration;
+  const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
+  let heardMillis = yield* steadyMillis;
+
+  const tellSwitches = Effect.gen(function* () {
+    yield* readings.clear("killSwitchOn");
+    for (const { id } of switches.current().all) yield* readings.set("killSwitchOn", { name: id }, 1);
+  });
+
+  const tellStatus = Effect.fnUntraced(function* ({ frozen, inForce, last, nodes, refusal }: ConfigStatus) {
+    const rules = (refusal?.refusals ?? []).map(({ rule }) => rule);
+    yield* readings.clear("configRefused");
+    for (const rule of rules) yield* readings.set("configRefused", { rule }, 1);
+    // Until a person has looked at it: that is what the freeze is for.
+    const isBack = last?.result === "rolledBack" || frozen?.who === "spillway";
+    yield* isBack ? readings.set("rolloutRolledBack", {}, 1) : readings.clear("rolloutRolledBack");
+    const others = nodes.filter(
+      ({ serves, silentMillis }) =>
+        silentMillis <= silentMillisMax && inForce !== null && serves?.hash !== inForce.hash,
+    );
+    yield* readings.set("nodesDiverge", {}, others.length);
+  });
+
+  const look = Effect.gen(function* () {
+    yield* tellSwitches;
+    const status = yield* Effect.option(control.status);
+    const nowMillis = yield* steadyMillis;
+    if (status._tag === "Some") {
+      heardMillis = nowMillis;
+      yield* tellStatus(status.value);
+    }
+    yield* readings.set("snapshotStale", {}, Math.floor((nowMillis - heardMillis) / 1_000));
+    // Of this node itself, whoever leads or does not.
+    const refused = follower.refused();
+    if (refused !== undefined) yield* readings.set("configRefused", { rule: refused.rule }, 1);
+    else if (status._tag === "None") yield* readings.clear("configRefused");
+  });
+  yield* Effect.forkScoped(
+    Effect.forever(
+      look.pipe(
+        Effect.catchCause((cause) => Effect.logError("The alerts were not told of the configuration.", cause)),
+        Effect.andThen(Effect.sleep(lookMillis)),
+      ),
+    ),
+  );
+});
