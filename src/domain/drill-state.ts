@@ -18,6 +18,8 @@ export type FaultName = typeof FaultName.Type;
 export const guardNames = [
   /** The check of a snapshot before any node is told of it. */
   "controlGate",
+  /** What passed the gate goes to a few customers first, and is watched. */
+  "rollout",
   /** Each node's own check, before it serves a snapshot. */
   "servingGate",
   /** A node without a good snapshot goes on with the last one that was. */

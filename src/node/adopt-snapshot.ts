@@ -18,11 +18,17 @@ export interface AdoptOptions {
   /** Identity of the job store. */
   readonly cell: () => string;
   readonly removalGraceSeconds: number;
+  /** Off only in a drill. */
+  readonly isGraceOn: () => boolean;
 }
 
 /** Brings what an adoption changes into the table of served jobs, and makes a set of it when it is whole. */
-export const adoptInto = (table: JobTable, stored: StoredJobs, { cell, removalGraceSeconds }: AdoptOptions) => {
-  const grace = new RemovalGrace(table, removalGraceSeconds * 1_000);
+export const adoptInto = (
+  table: JobTable,
+  stored: StoredJobs,
+  { cell, isGraceOn, removalGraceSeconds }: AdoptOptions,
+) => {
+  const grace = new RemovalGrace(table, () => (isGraceOn() ? removalGraceSeconds * 1_000 : 0));
   let served: Numbered = { set: table.set(0), position: 0 };
   let onAdopted: () => void = nothing;
   let onRewound: (position: number) => void = nothing;
@@ -39,6 +45,8 @@ export const adoptInto = (table: JobTable, stored: StoredJobs, { cell, removalGr
     stored.settle(touched(put, removed));
     // Only now is it whole: whoever asked for a set meanwhile was given the one before.
     served = { set: table.set(manifest.number), position: manifest.position };
+    // Gone, and nothing ordered it: what the store has of it was read long ago.
+    if (manifest.rollbackOf === undefined && removed.some(({ data }) => data.length === 0)) onRewound(0);
     if (manifest.rollbackOf !== undefined) onRewound(manifest.position);
     onAdopted();
   });

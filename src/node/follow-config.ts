@@ -42,7 +42,12 @@ export interface ConfigFollower {
 export const followConfig = Effect.fnUntraced(function* (
   store: ConfigStore,
   serving: ConfigServing,
-  options: { readonly nodeName: string; readonly limits: Limits },
+  options: {
+    readonly nodeName: string;
+    readonly limits: Limits;
+    /** A drill damages what arrives. */
+    readonly isCorrupt: () => boolean;
+  },
 ) {
   const { control } = yield* Nats;
   const hints = yield* Queue.sliding<void>(1);
@@ -70,8 +75,9 @@ export const followConfig = Effect.fnUntraced(function* (
       return;
     announce(pointer, nowMillis);
     const outcome = yield* Effect.result(
-      Effect.flatMap(fetchSnapshot(store, named, serving.current(), options.limits), ({ encoded, snapshot }) =>
-        serving.offer(snapshot, encoded, pointer.accepted),
+      Effect.flatMap(
+        fetchSnapshot(options.isCorrupt() ? damaging(store) : store, named, serving.current(), options.limits),
+        ({ encoded, snapshot }) => serving.offer(snapshot, encoded, pointer.accepted),
       ),
     );
     if (Result.isSuccess(outcome)) {
@@ -127,6 +133,18 @@ export const followConfig = Effect.fnUntraced(function* (
     },
   };
   return follower;
+});
+
+/** As a disk or a line would: one bit of each manifest. */
+const damaging = (store: ConfigStore): ConfigStore => ({
+  ...store,
+  getManifest: (number) =>
+    Effect.map(store.getManifest(number), (encoded) => {
+      if (encoded === undefined) return undefined;
+      const copy = Uint8Array.from(encoded);
+      copy[copy.length >> 1]! ^= 1;
+      return copy;
+    }),
 });
 
 const namedFor = ({ canary, hash, number }: ConfigPointer, node: string) =>

@@ -8,12 +8,12 @@ import type { JobTable } from "../streams/job-table.ts";
  */
 export class RemovalGrace {
   private readonly table: JobTable;
-  private readonly graceMillis: number;
+  private readonly graceMillis: () => number;
   /** Removed jobs, and until when they are kept, epoch millis. */
   private readonly jobs = new Map<string, number>();
   private readonly pairs = new Map<string, number>();
 
-  constructor(table: JobTable, graceMillis: number) {
+  constructor(table: JobTable, graceMillis: () => number) {
     this.table = table;
     this.graceMillis = graceMillis;
   }
@@ -26,7 +26,7 @@ export class RemovalGrace {
   /** A job was removed at a time. False: that is too long ago. */
   hold(last: StoredJob, removedMillis: number, nowMillis: number): boolean {
     // A clock that is ahead must not keep it for ever.
-    const untilMillis = Math.min(removedMillis, nowMillis) + this.graceMillis;
+    const untilMillis = Math.min(removedMillis, nowMillis) + this.graceMillis();
     if (untilMillis <= nowMillis) return false;
     const wasEnabled = last.job.enabled;
     this.table.retire(last);
@@ -47,7 +47,8 @@ export class RemovalGrace {
 
   /** An enabled job of this pair is enabled no more. */
   unused(key: string, nowMillis: number): void {
-    if (this.graceMillis > 0) this.keepPair(key, nowMillis + this.graceMillis);
+    const graceMillis = this.graceMillis();
+    if (graceMillis > 0) this.keepPair(key, nowMillis + graceMillis);
   }
 
   /** Lets go of what is over. Answers whether anything was. */

@@ -1,7 +1,9 @@
 import { Effect, Result } from "effect";
 import type { Limits } from "../domain/limits.ts";
-import { type ControlOptions, type GeneratorFaults, noFaults } from "../control/rollout/control-options.ts";
+import { type ControlOptions, type GeneratorFaults } from "../control/rollout/control-options.ts";
 import { type ControlProcess, runControlProcess } from "../control/rollout/control-process.ts";
+import { DrillFaults } from "../actors/ports/drill-faults.ts";
+import { drillGenerator } from "../control/rollout/drill-generator.ts";
 import { settingsProblems } from "../destinations/registry.ts";
 import type { Dataset } from "../domain/dataset.ts";
 import { rolloutEnded } from "../observability/config-metrics.ts";
@@ -22,14 +24,23 @@ export interface RunControlOptions {
 /** The control process of this node: it works while no other node's leads. */
 export const runControl = Effect.fnUntraced(function* (options: RunControlOptions) {
   const configuration = yield* NodeConfiguration;
-  const control = yield* runControlProcess(controlOptionsOf(configuration, options));
+  const drill = yield* DrillFaults;
+  const control = yield* runControlProcess(
+    controlOptionsOf(configuration, { faults: drillGenerator(drill), ...options }),
+  );
   configuration.onNews(control.nudge);
   return control satisfies ControlProcess;
 });
 
 const controlOptionsOf = (
   { bucket, cell, feed, serving, store, stored }: NodeConfiguration["Service"],
-  { allowPrivateDestinations, datasets, faults = noFaults, limits, nodeName }: RunControlOptions,
+  {
+    allowPrivateDestinations,
+    datasets,
+    faults,
+    limits,
+    nodeName,
+  }: RunControlOptions & { readonly faults: GeneratorFaults },
 ): ControlOptions => {
   const catalogue = Buffer.from(JSON.stringify(datasets.toSorted((a, b) => (a.name < b.name ? -1 : 1))));
   return {

@@ -1,5 +1,6 @@
 import { Context, Effect, Layer } from "effect";
 import { join } from "node:path";
+import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { Jobs } from "../actors/ports/jobs.ts";
 import type { Limits } from "../domain/limits.ts";
 import { type ConfigServing, makeConfigServing } from "../serving/config-serving.ts";
@@ -64,15 +65,21 @@ export const layerServedJobs = (
   Layer.effectContext(
     Effect.gen(function* () {
       const { limits, partitions } = options;
+      const drill = yield* DrillFaults;
       const bucket = yield* openJobBucket(options.replicas);
       const store = yield* openConfigStore({ ...limits, replicas: options.replicas });
       let cell = (yield* bucket.describe).created;
       const table = new JobTable(partitions);
       const stored = new StoredJobs(table, partitions);
-      const adopted = adoptInto(table, stored, { ...limits, cell: () => cell });
+      const adopted = adoptInto(table, stored, {
+        ...limits,
+        cell: () => cell,
+        isGraceOn: () => drill.isGuardOn("removalGrace"),
+      });
       const serving = yield* makeConfigServing(lastKnownGoodIn(join(options.dataDirectory, "configuration")), {
         limits,
         cell: () => cell,
+        isGateOn: () => drill.isGuardOn("servingGate"),
         isJob: ({ customer, data, dataset, id, state }) => {
           const job = decodeStoredJob(id, data);
           return job?.customer === customer && job.dataset === dataset && job.enabled === (state === "enabled");
@@ -100,7 +107,10 @@ export const layerServedJobs = (
         ),
       );
       adopted.onRewound(feed.rewind);
-      const follower = yield* followConfig(store, serving, options);
+      const follower = yield* followConfig(store, serving, {
+        ...options,
+        isCorrupt: () => drill.isArmed("snapshot.corrupt"),
+      });
       // What is in force by now is the first that anybody gets to see.
       const jobServing = yield* makeJobServing(adopted.served(), adopted.served);
       adopted.onAdopted(jobServing.changed);

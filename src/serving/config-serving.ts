@@ -4,12 +4,15 @@ import type { SnapshotEntry } from "../snapshot/segment.ts";
 import { entriesOf, type Snapshot } from "../snapshot/snapshot.ts";
 import type { LastKnownGood } from "./last-known-good.ts";
 import { admit, type Adoption, type ConfigRefused, type ServingFacts, type ServingLimits } from "./serving-gate.ts";
+import { adoptionUngated } from "./ungated.ts";
 
 export interface ConfigServingOptions {
   readonly limits: ServingLimits;
   /** Identity of the job store; undefined: this node has never heard of it. */
   readonly cell: () => string | undefined;
   readonly isJob: ServingFacts["isJob"];
+  /** Off only in a drill. */
+  readonly isGateOn: () => boolean;
   /** Makes it what this node acts on. Adds up: an adoption is what differs from the one before. */
   readonly adopt: (adoption: Adoption, manifest: Manifest) => Effect.Effect<void>;
 }
@@ -66,7 +69,9 @@ export const makeConfigServing = Effect.fnUntraced(function* (
   const offer = Effect.fn("serving.offer")(function* (next: Snapshot, encoded: Uint8Array, isAccepted: boolean) {
     const { cell, isJob, limits } = options;
     const nowMillis = yield* Clock.currentTimeMillis;
-    const adoption = yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, nowMillis });
+    const adoption = !options.isGateOn()
+      ? yield* adoptionUngated(next, current)
+      : yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, nowMillis });
     yield* options.adopt(adoption, next.manifest);
     [current, encodedCurrent] = [next, encoded];
     Queue.offerUnsafe(unsaved, { snapshot: next, encoded });

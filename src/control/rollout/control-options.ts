@@ -39,12 +39,14 @@ export interface ControlOptions {
 
 /** Seams for drills: what a generator with a fault would do. Without a drill they change nothing. */
 export interface GeneratorFaults {
-  readonly changed: (entries: Iterable<SnapshotEntry>) => Iterable<SnapshotEntry>;
+  readonly changed: (entries: Iterable<SnapshotEntry>, base?: Snapshot) => Iterable<SnapshotEntry>;
   readonly generated: (generated: Generated) => Generated;
   /** Names the faults that are on; empty: none. With another name it is generated even if nothing has changed. */
   readonly armed: () => string;
   /** Whether snapshots are judged at all. */
   readonly isGateOn: () => boolean;
+  /** Whether a configuration goes out in steps. */
+  readonly isStaged: () => boolean;
 }
 
 export const noFaults: GeneratorFaults = {
@@ -52,6 +54,7 @@ export const noFaults: GeneratorFaults = {
   generated: (generated) => generated,
   armed: () => "",
   isGateOn: () => true,
+  isStaged: () => true,
 };
 
 /** Shares of the customers that a rollout goes through, in percent: the canary first, everybody last. */

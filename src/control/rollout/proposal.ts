@@ -39,7 +39,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     cell: options.cell(),
     number,
     position: Math.max(position, 0),
-    changed: options.faults.changed(entries),
+    changed: options.faults.changed(entries, base),
     mayForget: ({ revision }) => revision < position - forgetAfter,
     catalogue: options.catalogue(),
     author: options.node,
