@@ -25,7 +25,7 @@ export const nov14: Drill = {
     },
     { name: "empty", kind: "fault", seconds: 8, about: "the generator emits an empty configuration" },
     { name: "everything", kind: "fault", seconds: 9, about: "it is reverted, and now everybody is a customer" },
-    { name: "recovery", kind: "recovery", seconds: 10, about: "the generator is mended" },
+    { name: "recovery", kind: "recovery", seconds: 9, about: "the generator is mended" },
   ],
   plan: {
     limits: {
