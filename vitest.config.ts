@@ -1,5 +1,24 @@
 import { defineConfig } from "vitest/config";
 
+/** What measures how soon an answer comes: not beside others. */
+const latency = ["test/integration/control-thread.test.ts"];
+/** Whole clusters under traffic, with bars on how late it comes. */
+const drills = ["test/integration/drill*.test.ts"];
+
+const integration = (name: string, groupOrder: number, include: Array<string>, exclude: Array<string> = []) => ({
+  extends: true as const,
+  test: {
+    name,
+    include,
+    exclude: [...exclude, "node_modules/**"],
+    globalSetup: ["test/support/nats-binary.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // One group after the other, the unit tests first.
+    sequence: { groupOrder },
+  },
+});
+
 export default defineConfig({
   test: {
     // One process per file: a test may kill children, change env and leak sockets without touching its neighbours.
@@ -17,18 +36,9 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      {
-        extends: true,
-        test: {
-          name: "integration",
-          include: ["test/integration/**/*.test.ts"],
-          globalSetup: ["test/support/nats-binary.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          // After the unit tests.
-          sequence: { groupOrder: 1 },
-        },
-      },
+      integration("integration", 1, ["test/integration/**/*.test.ts"], [...latency, ...drills]),
+      integration("latency", 2, latency),
+      integration("drills", 3, drills),
     ],
   },
 });

@@ -107,6 +107,11 @@ describe("a node that drains", () => {
         const body = `${JSON.stringify({ line: 1 })}\n`;
         const headers = { "spillway-customer": "ash" };
         assert.strictEqual((await ask(`${url}/v1/ingest/d`, { method: "POST", headers, body })).status, 200);
+        // Scanned, so that there is something to be drained.
+        await until(
+          async () => (await ask(`${url}/v1/books`)).text,
+          (text) => JSON.parse(text).totals.books.accepted.records === 1,
+        );
         child.kill("SIGTERM");
         await until(look, (ready) => ready === "gone");
         assert.strictEqual(await exited, 0);

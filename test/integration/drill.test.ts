@@ -77,7 +77,7 @@ describe("spillway drill run", () => {
       Effect.gen(function* () {
         const directory = yield* temporary;
         const url = yield* startTarget(directory);
-        const args = ["slow-destinations", "--customers", "4", "--seconds-per-phase", "4", "--target", url];
+        const args = ["slow-destinations", "--customers", "4", "--seconds-per-phase", "9", "--target", url];
         const ran = yield* drillRun(directory, args);
         const figures = lastLine(ran.stdout);
         assert.strictEqual(ran.code, 0, ran.stderr);
