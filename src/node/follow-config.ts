@@ -1,4 +1,5 @@
-import { Clock, Effect, Queue, Result } from "effect";
+import { Effect, Queue, Result } from "effect";
+import { steadyMillis } from "../domain/steady-clock.ts";
 import type { ConfigPointer } from "../domain/config-pointer.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { ConfigServing } from "../serving/config-serving.ts";
@@ -70,7 +71,7 @@ export const followConfig = Effect.fnUntraced(function* (
       refused = undefined;
       return;
     }
-    const nowMillis = Number((yield* Clock.monotonicTimeNanos) / 1_000_000n);
+    const nowMillis = yield* steadyMillis;
     if (refused?.hash === named.hash && !(passing.has(refused.rule) && nowMillis - refusedMillis >= againMillis))
       return;
     announce(pointer, nowMillis);

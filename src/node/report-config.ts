@@ -1,4 +1,5 @@
-import { Clock, Effect, Metric, Queue } from "effect";
+import { Effect, Metric, Queue } from "effect";
+import { steadyMillis } from "../domain/steady-clock.ts";
 import { configNumber, configPending } from "../observability/config-metrics.ts";
 import { sendNodeReport } from "../streams/config-messages.ts";
 import type { RolloutSignals } from "./rollout-signals.ts";
@@ -22,7 +23,7 @@ export const reportConfig = Effect.fnUntraced(function* (node: string, signals?:
     const current = inForce;
     const refused = follower.refused();
     const number = current?.manifest.number ?? 0;
-    const nowMillis = Number((yield* Clock.monotonicTimeNanos) / 1_000_000n);
+    const nowMillis = yield* steadyMillis;
     signals?.tick(nowMillis);
     yield* sendNodeReport({
       node,

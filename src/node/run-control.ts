@@ -78,7 +78,7 @@ const controlOptionsOf = (
       return settingsProblems(job.destination, { allowPrivateDestinations })[0];
     },
     trafficOf: () => undefined,
-    catalogue: () => catalogue,
+    catalogue,
     faults,
     ended: Effect.fnUntraced(function* ({ number, reason, result }) {
       yield* rolloutEnded(result);

@@ -1,4 +1,5 @@
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
+import { steadyMillis } from "../domain/steady-clock.ts";
 import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { ConfigControl } from "../api/config-port.ts";
 import type { ConfigStatus } from "../domain/config-report.ts";
@@ -15,7 +16,6 @@ export const tellAlerts = Effect.gen(function* () {
   const control = yield* ConfigControl;
   const switches = yield* KillSwitches;
   const { follower } = yield* NodeConfiguration;
-  const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
   let heardMillis = yield* steadyMillis;
 
   const tellSwitches = Effect.gen(function* () {

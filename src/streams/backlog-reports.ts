@@ -1,6 +1,7 @@
 import { Clock, Effect, Layer, Schema } from "effect";
 import { Packr, unpack } from "msgpackr";
 import { Backlogs, type PartitionReport } from "../actors/ports/backlogs.ts";
+import { steadyMillisOf } from "../domain/steady-clock.ts";
 import { Nats } from "./nats.ts";
 import { ReportBook } from "./report-book.ts";
 import { backlogSubject, backlogSubjects } from "./subjects.ts";
@@ -45,7 +46,7 @@ export const layerBacklogs = (options: { readonly partitions: number }): Layer.L
       const clock = yield* Clock.Clock;
       const book = new ReportBook(options.partitions);
       // By a clock that nobody sets: else an owner would be silent for an hour after ours is set back by one.
-      const steadyMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
+      const steadyMillis = () => steadyMillisOf(clock);
       const accept = (report: PartitionReport) => book.accept(report, steadyMillis());
       yield* Effect.acquireRelease(
         Effect.sync(() =>

@@ -1,6 +1,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import { Effect, FiberSet, Schema } from "effect";
 import { BufferCommand, CommandAnswer } from "../domain/buffer-command.ts";
+import { decodeMessage } from "./decode-message.ts";
 import { attempt, Nats } from "./nats.ts";
 import { ownerSubject, ownerSubjects, partitionOfOwner } from "./subjects.ts";
 
@@ -44,7 +45,7 @@ export const makeOwnerLine = <R>(options: OwnerLineOptions<R>) =>
         Effect.provideContext(context),
       );
     const take = (message: Msg): void => {
-      const command = decode(isCommand, message);
+      const command = decodeMessage(isCommand, message);
       const answer = command === undefined ? undefined : options.answer(partitionOfOwner(message.subject), command);
       if (answer === undefined) return;
       if (answering.now >= commandsMax) return void message.respond(JSON.stringify(busy));
@@ -70,7 +71,7 @@ export const makeOwnerLine = <R>(options: OwnerLineOptions<R>) =>
         ).pipe(
           Effect.mapError(({ detail }) => silent(partition, detail)),
           Effect.flatMap((message) => {
-            const answer = decode(isAnswer, message);
+            const answer = decodeMessage(isAnswer, message);
             return answer === undefined
               ? Effect.fail(silent(partition, "its owner answers something else: is it of another version?"))
               : Effect.succeed(answer);
@@ -92,14 +93,3 @@ const crashed: CommandAnswer = { _tag: "Unavailable", detail: "The command crash
 
 const isCommand = Schema.is(BufferCommand);
 const isAnswer = Schema.is(CommandAnswer);
-
-/** undefined: not ours, or damaged. */
-const decode = <A>(is: (value: unknown) => value is A, message: Msg): A | undefined => {
-  let value: unknown;
-  try {
-    value = message.json();
-  } catch {
-    return undefined;
-  }
-  return is(value) ? value : undefined;
-};

@@ -1,4 +1,5 @@
 import { Clock, Effect, Schema } from "effect";
+import { steadyMillisOf } from "../domain/steady-clock.ts";
 import { attempt, Nats, type NatsError } from "./nats.ts";
 import { configControlSubject, configNodeSubject, configNodeSubjects } from "./subjects.ts";
 
@@ -51,7 +52,7 @@ export const receiveNodeReports = Effect.fnUntraced(function* (accept: (report: 
         callback: (error, message) => {
           if (error !== null) return;
           const report = decodeReport(message.string());
-          if (report._tag === "Some") accept(report.value, Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n));
+          if (report._tag === "Some") accept(report.value, steadyMillisOf(clock));
         },
       }),
     ),

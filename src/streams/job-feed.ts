@@ -1,4 +1,5 @@
-import { Clock, Effect, Option, Queue } from "effect";
+import { Effect, Option, Queue } from "effect";
+import { steadyMillis } from "../domain/steady-clock.ts";
 import { directGet, type StoredMessage } from "./direct-get.ts";
 import { type BucketState, type JobBucket, jobIdOf, jobsStream, jobSubjects } from "./job-bucket.ts";
 import { decodeStoredJob, encodeJob } from "./job-codec.ts";
@@ -109,9 +110,6 @@ const endure = Effect.fnUntraced(function* (state: State, detail: string) {
   }
   yield* Effect.sleep(failureMillis);
 });
-
-/** Never set back, so that a bucket that was replaced is noticed whatever the time of day is said to be. */
-const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
 
 const beIdle = Effect.fnUntraced(function* (state: State) {
   const nowMillis = yield* steadyMillis;

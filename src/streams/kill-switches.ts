@@ -1,4 +1,5 @@
 import { Clock, Context, Deferred, Effect, Layer, Metric, Option, Queue, Scope } from "effect";
+import { steadyMillis } from "../domain/steady-clock.ts";
 import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { type KillSwitch, nameOfSwitch, switchKinds } from "../domain/kill-switch.ts";
 import { killSwitchesOf } from "../observability/switch-metrics.ts";
@@ -161,7 +162,7 @@ const open = Effect.fnUntraced(function* (state: State, scope: Scope.Scope) {
 
 /** One made anew, or that lost its end, is read from its beginning: what it lacks is not thereby taken away. */
 const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State, bucket: SwitchBucket) {
-  const nowMillis = Number((yield* Clock.monotonicTimeNanos) / 1_000_000n);
+  const nowMillis = yield* steadyMillis;
   if (nowMillis - state.describedMillis < describeMillis) return;
   const now = yield* bucket.describe;
   state.describedMillis = nowMillis;

@@ -2,6 +2,7 @@ import { createInbox, type Msg } from "@nats-io/transport-node";
 import { Effect, FiberSet, Schema } from "effect";
 import type { SwitchTarget } from "../domain/kill-switch.ts";
 import { OwnedBacklog, SwitchQuestion } from "../domain/switch-effect.ts";
+import { decodeMessage } from "./decode-message.ts";
 import { Nats } from "./nats.ts";
 import { switchEffectSubject } from "./subjects.ts";
 
@@ -32,7 +33,7 @@ export const makeSwitchEffects = <R>(options: SwitchEffectsOptions<R>) =>
     let answering = 0;
 
     const take = (message: Msg): void => {
-      const target = decode(isQuestion, message);
+      const target = decodeMessage(isQuestion, message);
       if (target === undefined || message.reply === undefined || answering >= answeringMax) return;
       answering += 1;
       runFork(
@@ -63,7 +64,7 @@ export const makeSwitchEffects = <R>(options: SwitchEffectsOptions<R>) =>
         const inbox = createInbox();
         const subscription = control.subscribe(inbox, {
           callback: (error, message) => {
-            const answer = error === null ? decode(isBacklog, message) : undefined;
+            const answer = error === null ? decodeMessage(isBacklog, message) : undefined;
             answers += 1;
             for (const partition of answer?.partitions ?? []) {
               // The first to claim it: two do while it changes hands.
@@ -99,14 +100,3 @@ const summed = (heard: ReadonlyMap<number, OwnedBacklog>, partitions: number): G
 
 const isQuestion = Schema.is(SwitchQuestion);
 const isBacklog = Schema.is(OwnedBacklog);
-
-/** undefined: not ours, or damaged. */
-const decode = <A>(is: (value: unknown) => value is A, message: Msg): A | undefined => {
-  let value: unknown;
-  try {
-    value = message.json();
-  } catch {
-    return undefined;
-  }
-  return is(value) ? value : undefined;
-};

@@ -1,7 +1,7 @@
 import { Effect, Metric } from "effect";
 import { customersOverQuota } from "../../observability/admission-metrics.ts";
 import type { Buffer } from "../buffer/buffer.ts";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
 import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { type BacklogFacts, judgeBacklogs, type QuotaEvent, type QuotaLimits } from "./quota.ts";

@@ -5,7 +5,7 @@ import { fairnessIndex } from "./competition.ts";
 import type { HostReport } from "./host.ts";
 import { PushScheduler } from "./push-scheduler.ts";
 import type { PlaceRequest, PushTicket } from "./ticket.ts";
-import { steadyMillis, steadyMillisOf } from "../runtime/steady-clock.ts";
+import { steadyMillis, steadyMillisOf } from "../../domain/steady-clock.ts";
 
 export interface DestinationHostsOptions {
   readonly pushesInFlightMax: number;

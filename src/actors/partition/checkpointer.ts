@@ -6,7 +6,7 @@ import {
 } from "../../observability/delivery-metrics.ts";
 import type { Fenced } from "../ports/checkpoints.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 
 export interface CheckpointerOptions {
   readonly owner: string;

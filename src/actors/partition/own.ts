@@ -16,7 +16,7 @@ import { retentionLoop, type RetentionOptions } from "./retention.ts";
 import type { SweepRegulator } from "./sweep/sweep-regulator.ts";
 import { sweepLoop, type SweepOptions } from "./sweep.ts";
 import type { WindowBudget } from "../window-budget.ts";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 
 export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions, RetentionOptions {
   readonly drainMillisMax: number;

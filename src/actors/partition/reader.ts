@@ -4,7 +4,7 @@ import {
   messagesReadTotal,
   recordsMissingTotal,
 } from "../../observability/delivery-metrics.ts";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";

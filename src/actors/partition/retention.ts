@@ -3,7 +3,7 @@ import { Log, type LogInfo, type LogUnavailable } from "../ports/log.ts";
 import { LogGrowth } from "./backlog-reporter.ts";
 import { expire, type ExpiryOptions } from "./expiry.ts";
 import type { PartitionState } from "./partition-state.ts";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import { purge, type PurgeOptions } from "./purge.ts";
 import { isShedding, shed, type SheddingOptions } from "./shedding.ts";
 

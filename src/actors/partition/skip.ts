@@ -5,7 +5,7 @@ import { Log, type LogUnavailable } from "../ports/log.ts";
 import type { PartitionState } from "./partition-state.ts";
 import { lastSequenceBefore } from "./sequence-at.ts";
 import { writeOff, type WriteOffOptions } from "./write-off.ts";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 
 /** Where delivery goes on: after all that is there now, at a time (JetStream's, epoch millis), or at a sequence. */
 export type SkipTo = "now" | { readonly millis: number } | { readonly sequence: number };

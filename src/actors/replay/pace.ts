@@ -1,5 +1,5 @@
 import { Effect } from "effect";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 
 /**
  * Bytes per second, shared by all replays of a node: a replay reads the log beside the live readers, and must not take

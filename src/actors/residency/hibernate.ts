@@ -5,7 +5,7 @@ import type { PartitionState } from "../partition/partition-state.ts";
 import type { Residency } from "./residency.ts";
 import { isNewcomer, type Waker } from "./wake.ts";
 import { WaitingBuffer } from "./waiting-buffer.ts";
-import { steadyMillis } from "../runtime/steady-clock.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 
 /** When, by the steady clock, a buffer was first seen to have nothing to do, and where its cursor was. */
 interface Idle {

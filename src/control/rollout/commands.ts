@@ -1,4 +1,5 @@
 import { Effect, Schema } from "effect";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import {
   ConfigCommand,
   type ConfigDiff,
@@ -10,7 +11,7 @@ import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
 import { nextProposal, rollOut } from "./next-rollout.ts";
 import { tell, verdictOn } from "./deeds.ts";
-import { contentOf, type Desk, type DeskFailure, nowAt, publishedContent, saveDesk, steadyMillis } from "./desk.ts";
+import { contentOf, type Desk, type DeskFailure, nowAt, publishedContent, saveDesk } from "./desk.ts";
 import { proposeRollback } from "./proposal.ts";
 
 /** An answer as it is sent: exactly one of these. */

@@ -31,7 +31,7 @@ export interface ControlOptions {
   readonly problemOf: GateFacts["problemOf"];
   readonly trafficOf: GateFacts["trafficOf"];
   /** The catalogue of datasets as JSON. */
-  readonly catalogue: () => Uint8Array;
+  readonly catalogue: Uint8Array;
   readonly faults: GeneratorFaults;
   /** Told of each rollout that has ended. */
   readonly ended: (record: RolloutRecord) => Effect.Effect<void>;

@@ -1,10 +1,11 @@
 import { Effect, Queue, Semaphore } from "effect";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import { randomBytes } from "node:crypto";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
 import { answerCommand } from "./commands.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { tell } from "./deeds.ts";
-import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk, steadyMillis } from "./desk.ts";
+import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk } from "./desk.ts";
 import { lead } from "./leadership.ts";
 import { proposeIfDue } from "./next-rollout.ts";
 import { NodeReports } from "./node-reports.ts";

@@ -6,6 +6,7 @@ import {
   rolloutMachine,
   type SnapshotRef,
 } from "../../actors/rollout/machine.ts";
+import { encodeBlob } from "../../snapshot/segment.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { ConfigStoreError } from "../../streams/config-store.ts";
 import { type ControlOptions, stepsFrom } from "./control-options.ts";
@@ -21,6 +22,8 @@ export type DeskFailure = ConfigStoreError | string;
 export interface Desk {
   readonly options: ControlOptions;
   readonly reports: NodeReports;
+  /** Hash of the catalogue that snapshots are made with: asked for ten times a second. */
+  readonly catalogue: string;
   machine: Machine;
   state: Omit<ControlState, "machine">;
   revision: number;
@@ -61,6 +64,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
   const desk: Desk = {
     options,
     reports,
+    catalogue: encodeBlob(options.catalogue).hash,
     machine: rolloutMachine.resolveState({ value: value?.machine.value ?? "idle", context }),
     state: { ...state, highest: Math.max(state.highest, told?.number ?? 0) },
     revision,
@@ -118,5 +122,3 @@ export const publishedContent = (desk: Desk): Effect.Effect<Snapshot | undefined
   desk.state.published === null ? Effect.undefined : contentOf(desk, desk.state.published);
 
 export const nowAt = Effect.map(Clock.currentTimeMillis, (nowMillis) => ({ nowMillis }));
-
-export const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));

@@ -1,4 +1,5 @@
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import type { ConfigStore } from "../../streams/config-store.ts";
 import { writeOnce } from "./control-state.ts";
 
@@ -15,8 +16,6 @@ export interface Leadership {
   /** Somebody else may lead at once. */
   readonly release: Effect.Effect<void>;
 }
-
-const steadyMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
 
 /** Waits until this node leads. */
 export const lead = Effect.fn("control.lead")(function* (store: ConfigStore, node: string, process: string) {

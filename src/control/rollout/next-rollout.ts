@@ -1,7 +1,7 @@
 import { Clock, Effect, Result } from "effect";
-import { encodeBlob } from "../../snapshot/segment.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import { tell } from "./deeds.ts";
-import { type Desk, publishedContent, steadyMillis } from "./desk.ts";
+import { type Desk, publishedContent } from "./desk.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
 
 /** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
@@ -42,7 +42,7 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   // What is pending is counted against what this node serves.
   if (options.current()?.hash !== state.published?.hash) return undefined;
   const base = yield* publishedContent(desk);
-  const catalogue = encodeBlob(options.catalogue()).hash;
+  const { catalogue } = desk;
   const isNew = base !== undefined && base.manifest.catalogue.hash !== catalogue;
   // A cluster that has no job yet needs no configuration either.
   if (base === undefined && options.stored.size === 0) return undefined;

@@ -2,7 +2,7 @@ import { Effect, Metric } from "effect";
 import { jain } from "../../../domain/fairness.ts";
 import { sweepFairness } from "../../../observability/sweep-metrics.ts";
 import type { Buffer } from "../../buffer/buffer.ts";
-import { steadyMillis } from "../../runtime/steady-clock.ts";
+import { steadyMillis } from "../../../domain/steady-clock.ts";
 
 /** What was not used up to now may be used at once, up to so much of a second. */
 const burstSeconds = 0.25;
