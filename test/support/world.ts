@@ -156,8 +156,8 @@ export interface RecordedPush {
 export class ScriptedDestinations {
   readonly pushes: Array<RecordedPush> = [];
   answer: (push: RecordedPush) => Effect.Effect<PushOutcome> = () => Effect.succeed(delivered(200));
-  /** Jobs of one host share its circuit: one that is to be well while others fail needs another. */
-  hostOf: (job: string) => string = () => "scripted";
+  /** Jobs of one host share its circuit, so each has a host of its own unless a test is about sharing one. */
+  hostOf: (job: string) => string = (job) => `host of ${job}`;
 
   /** @param owner told in what is recorded, so that several owners can share one set of destinations */
   layerFor(owner: string) {
