@@ -1,11 +1,21 @@
 import type { Drill } from "./drill.ts";
 import { diskFull } from "./drills/disk-full.ts";
+import { emptyConfig } from "./drills/empty-config.ts";
+import { explodingConfig } from "./drills/exploding-config.ts";
 import { hotCustomer } from "./drills/hot-customer.ts";
 import { nov14 } from "./drills/nov14.ts";
 import { poisonRecord } from "./drills/poison-record.ts";
 import { slowDestinations } from "./drills/slow-destinations.ts";
 
 /** Every drill there is, in the order in which they are listed. */
-export const drills: ReadonlyArray<Drill> = [nov14, slowDestinations, hotCustomer, diskFull, poisonRecord];
+export const drills: ReadonlyArray<Drill> = [
+  nov14,
+  emptyConfig,
+  explodingConfig,
+  slowDestinations,
+  hotCustomer,
+  diskFull,
+  poisonRecord,
+];
 
 export const drillNamed = (name: string): Drill | undefined => drills.find((drill) => drill.name === name);

@@ -25,7 +25,7 @@ describe("spillway drill list", () => {
 
 describe("spillway drill run", () => {
   const misuses: ReadonlyArray<readonly [args: ReadonlyArray<string>, why: RegExp]> = [
-    [["no-such-drill"], /there is no drill "no-such-drill"; there are nov14, slow-destinations/],
+    [["no-such-drill"], /there is no drill "no-such-drill"; there are nov14, empty-config, exploding-config/],
     [["hot-customer", "--guard", "belief=off"], /there is no guard "belief"/],
     [["hot-customer", "--guard", "admission"], /write it like admission=off/],
     [["hot-customer", "--guards", "maybe"], /guards/],

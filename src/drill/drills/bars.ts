@@ -29,6 +29,13 @@ export const lagStays: Bar = {
   about: "customers that are not part of the fault get their records as soon as before it",
 };
 
+export const buffersWithinLimit: Bar = {
+  figure: "buffersOverLimit",
+  relation: "atMost",
+  bound: 0,
+  about: "there are never more buffers than there may be",
+};
+
 export const recoversWithin = (seconds: number): Bar => ({
   figure: "recoverSeconds",
   relation: "atMost",

@@ -1,0 +1,44 @@
+import { Effect } from "effect";
+import type { Drill } from "../drill.ts";
+import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
+import { configPlan, goBack, refusedConfig, sendStrangers, wholeCluster } from "./config-world.ts";
+import { mostOf } from "./evidence.ts";
+
+/** The second half of 14 November: a push job for everybody who ever sent something. */
+export const explodingConfig: Drill = {
+  name: "exploding-config",
+  summary: "The generator emits a configuration with 40 times as many push jobs",
+  phases: [
+    {
+      name: "baseline",
+      kind: "baseline",
+      seconds: 8,
+      about: "every customer sends the same, and 40 times as many strangers",
+    },
+    { name: "everything", kind: "fault", seconds: 9, about: "everybody is a customer" },
+    { name: "recovery", kind: "recovery", seconds: 8, about: "the generator is mended" },
+  ],
+  plan: configPlan,
+  embeddedOnly: wholeCluster,
+  traffic: { recordsPerSecond: 50, recordBytes: 500 },
+  faulted: () => [],
+  enter: (phase, stage) => {
+    if (phase.kind === "fault") return stage.arm("generator.everything");
+    return phase.kind === "recovery" ? Effect.andThen(stage.disarm, goBack(stage)) : sendStrangers(stage);
+  },
+  noticed: refusedConfig,
+  guards: [
+    { name: "controlGate", stops: "40 times as many jobs before any node hears of them" },
+    { name: "rollout", stops: "what passed the gate from reaching everybody at once" },
+    { name: "admission", stops: "the wave of new customers from taking the node" },
+    { name: "bufferLimit", stops: "buffers beyond what memory is made for" },
+  ],
+  exercises: [
+    {
+      limit: "addedPercentMax",
+      seen: "a configuration with 40 times as many jobs, refused",
+      isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 0,
+    },
+  ],
+  bars: [...always, nothingLost, lagStays, recoversWithin(10), detectsWithin(5), buffersWithinLimit],
+};
