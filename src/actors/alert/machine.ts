@@ -60,6 +60,22 @@ const passed = ({ lastMillis, stepMillisMax }: AlertContext, { nowMillis }: At):
 const fresh = { elapsedMillis: 0, unmetMillis: 0, quietMillis: 0 } as const;
 const never = { value: 0, sinceMillis: 0, firedMillis: 0, resolvedMillis: 0 } as const;
 
+const ofEvent = ({ event }: { readonly event: Met }): Met => event;
+
+/** What a condition does that was not met before, or whose alert is over. */
+const beginning = [
+  {
+    guard: "firesAtOnce",
+    target: "firing",
+    actions: [
+      { type: "begin", params: ofEvent },
+      { type: "fire", params: ofEvent },
+      { type: "tell", params: { news: "firing" } },
+    ],
+  },
+  { target: "pending", actions: { type: "begin", params: ofEvent } },
+] as const;
+
 export const alertMachine = setup({
   types: { input: {} as AlertInput, context: {} as AlertContext, events: {} as AlertEvent },
   guards: {
@@ -114,18 +130,7 @@ export const alertMachine = setup({
   states: {
     inactive: {
       on: {
-        "condition.met": [
-          {
-            guard: "firesAtOnce",
-            target: "firing",
-            actions: [
-              { type: "begin", params: ({ event }) => event },
-              { type: "fire", params: ({ event }) => event },
-              { type: "tell", params: { news: "firing" } },
-            ],
-          },
-          { target: "pending", actions: { type: "begin", params: ({ event }) => event } },
-        ],
+        "condition.met": beginning,
       },
     },
     /** The condition is met, not yet for long enough. */
@@ -174,18 +179,7 @@ export const alertMachine = setup({
     /** Over, and still shown. */
     resolved: {
       on: {
-        "condition.met": [
-          {
-            guard: "firesAtOnce",
-            target: "firing",
-            actions: [
-              { type: "begin", params: ({ event }) => event },
-              { type: "fire", params: ({ event }) => event },
-              { type: "tell", params: { news: "firing" } },
-            ],
-          },
-          { target: "pending", actions: { type: "begin", params: ({ event }) => event } },
-        ],
+        "condition.met": beginning,
         "condition.unmet": [
           {
             guard: { type: "isForgotten", params: ({ event }) => event },

@@ -1,11 +1,12 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
-import { configPlan, goBack, refusedConfig, wholeCluster } from "./config-world.ts";
+import { configDrill, goBack } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /** The first half of 14 November: well-formed, ordered by nobody, and with nothing in it. */
 export const emptyConfig: Drill = {
+  ...configDrill,
   name: "empty-config",
   summary: "The generator emits a configuration with no push job in it",
   phases: [
@@ -13,15 +14,10 @@ export const emptyConfig: Drill = {
     { name: "empty", kind: "fault", seconds: 8, about: "the generator emits an empty configuration" },
     { name: "recovery", kind: "recovery", seconds: 6, about: "the generator is mended" },
   ],
-  plan: configPlan,
-  embeddedOnly: wholeCluster,
-  traffic: { recordsPerSecond: 50, recordBytes: 500 },
-  faulted: () => [],
   enter: (phase, stage) => {
     if (phase.kind === "fault") return stage.arm("generator.empty");
     return phase.kind === "recovery" ? Effect.andThen(stage.disarm, goBack(stage)) : Effect.void;
   },
-  noticed: refusedConfig,
   guards: [
     { name: "controlGate", stops: "an empty configuration before any node hears of it" },
     { name: "rollout", stops: "what passed the gate from reaching everybody at once" },

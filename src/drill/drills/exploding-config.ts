@@ -1,11 +1,12 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
-import { configPlan, goBack, refusedConfig, sendStrangers, wholeCluster } from "./config-world.ts";
+import { configDrill, goBack, sendStrangers } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /** The second half of 14 November: a push job for everybody who ever sent something. */
 export const explodingConfig: Drill = {
+  ...configDrill,
   name: "exploding-config",
   summary: "The generator emits a configuration with 40 times as many push jobs",
   phases: [
@@ -18,15 +19,10 @@ export const explodingConfig: Drill = {
     { name: "everything", kind: "fault", seconds: 9, about: "everybody is a customer" },
     { name: "recovery", kind: "recovery", seconds: 8, about: "the generator is mended" },
   ],
-  plan: configPlan,
-  embeddedOnly: wholeCluster,
-  traffic: { recordsPerSecond: 50, recordBytes: 500 },
-  faulted: () => [],
   enter: (phase, stage) => {
     if (phase.kind === "fault") return stage.arm("generator.everything");
     return phase.kind === "recovery" ? Effect.andThen(stage.disarm, goBack(stage)) : sendStrangers(stage);
   },
-  noticed: refusedConfig,
   guards: [
     { name: "controlGate", stops: "40 times as many jobs before any node hears of them" },
     { name: "rollout", stops: "what passed the gate from reaching everybody at once" },

@@ -1,7 +1,7 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
-import { configPlan, goBack, refusedConfig, sendStrangers, wholeCluster } from "./config-world.ts";
+import { configDrill, goBack, sendStrangers } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /**
@@ -9,6 +9,7 @@ import { mostOf } from "./evidence.ts";
  * reverted; the revert makes everybody a customer, forty times as many as there are buffers for.
  */
 export const nov14: Drill = {
+  ...configDrill,
   name: "nov14",
   summary: "The incident of 14 November 2024: an empty configuration, then everybody's logs, 40 times the buffers",
   phases: [
@@ -22,10 +23,6 @@ export const nov14: Drill = {
     { name: "everything", kind: "fault", seconds: 9, about: "it is reverted, and now everybody is a customer" },
     { name: "recovery", kind: "recovery", seconds: 9, about: "the generator is mended" },
   ],
-  plan: configPlan,
-  embeddedOnly: wholeCluster,
-  traffic: { recordsPerSecond: 50, recordBytes: 500 },
-  faulted: () => [],
   enter: (phase, stage) => {
     const { arm, disarm } = stage;
     switch (phase.name) {
@@ -39,7 +36,6 @@ export const nov14: Drill = {
         return Effect.andThen(disarm, goBack(stage));
     }
   },
-  noticed: refusedConfig,
   guards: [
     {
       name: "controlGate",

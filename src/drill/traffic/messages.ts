@@ -41,6 +41,17 @@ export interface OfferCounts {
   readonly strangers: { readonly offered: number; readonly accepted: number; readonly unconfigured: number };
 }
 
+/** Anew each time: who counts in it owns it. */
+export const noOffers = (): OfferCounts => ({
+  offered: 0,
+  acknowledged: 0,
+  unconfigured: 0,
+  gaveUp: 0,
+  requestsRefused: 0,
+  requestsFailed: 0,
+  strangers: { offered: 0, accepted: 0, unconfigured: 0 },
+});
+
 export interface Offered {
   readonly customer: string;
   readonly records: number;

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { BodyBuilder, drillDataset, strangerName } from "./drill-record.ts";
 import { Door, type DoorAnswer } from "./door.ts";
-import type { FromProducer, OfferCounts, ProducerData, SequenceRange } from "./messages.ts";
+import { type FromProducer, noOffers, type OfferCounts, type ProducerData, type SequenceRange } from "./messages.ts";
 
 const pauseMillis = 200;
 const pauseMillisMax = 1_000;
@@ -41,15 +41,7 @@ export class Producer {
   private readonly door: Door;
   private readonly bodies: BodyBuilder;
   private readonly customers: ReadonlyMap<string, Customer>;
-  private readonly counted: Counts = {
-    offered: 0,
-    acknowledged: 0,
-    unconfigured: 0,
-    gaveUp: 0,
-    requestsRefused: 0,
-    requestsFailed: 0,
-    strangers: { offered: 0, accepted: 0, unconfigured: 0 },
-  };
+  private readonly counted: Counts = noOffers();
   private readonly offeredAt = new Map<number, number>();
   private readonly problems: Array<string> = [];
   private readonly ticking: NodeJS.Timeout;

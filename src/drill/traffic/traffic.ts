@@ -1,16 +1,16 @@
 import { Deferred, Effect } from "effect";
-import type {
-  ArrivalCounts,
-  Behaviour,
-  FromProducer,
-  FromSink,
-  OfferCounts,
-  PhaseStart,
-  ProducerData,
-  Reckoning,
-  SinkData,
-  ToProducer,
-  ToSink,
+import {
+  type ArrivalCounts,
+  type Behaviour,
+  type FromProducer,
+  type FromSink,
+  noOffers,
+  type PhaseStart,
+  type ProducerData,
+  type Reckoning,
+  type SinkData,
+  type ToProducer,
+  type ToSink,
 } from "./messages.ts";
 import { awaited, startTrafficThread } from "./traffic-thread.ts";
 
@@ -49,20 +49,10 @@ export const startSink = Effect.fn("drill.startSink")(function* (data: SinkData)
 });
 export type DrillSink = Effect.Success<ReturnType<typeof startSink>>;
 
-const nothing: OfferCounts = {
-  offered: 0,
-  acknowledged: 0,
-  unconfigured: 0,
-  gaveUp: 0,
-  requestsRefused: 0,
-  requestsFailed: 0,
-  strangers: { offered: 0, accepted: 0, unconfigured: 0 },
-};
-
 /** Producers on a thread of their own; they offer from the start. Ends with the scope. */
 export const startProducers = Effect.fn("drill.startProducers")(function* (data: ProducerData) {
   const stopped = Deferred.makeUnsafe<Stopped>();
-  const latest = { counts: nothing };
+  const latest = { counts: noOffers() };
   const thread = yield* startTrafficThread<ToProducer>("producer", data, (told) => {
     const message = told as FromProducer;
     latest.counts = message.counts;

@@ -2,39 +2,39 @@ import { Effect } from "effect";
 import type { ConfigStatus } from "../../domain/config-report.ts";
 import type { Drill, Stage } from "../drill.ts";
 import { metricSum } from "../record/metrics-text.ts";
-import type { WorldPlan } from "../world/drill-world.ts";
 import { briskRetries } from "./bars.ts";
 
 /** Potential customers for each configured one. */
 const factor = 40;
 const strangersPerSecond = 1_000;
 
-/** The world of the drills that break the generator. */
-export const configPlan: WorldPlan = {
-  limits: {
-    ...briskRetries,
-    // Made for a hundred jobs more than a drill has by default, and as many buffers.
-    jobsMax: 2_000,
-    residentBuffersMax: 120,
-    rolloutWatchMillis: 2_000,
-  },
-  partitions: 4,
-  nodes: [["forwarder", "owner", "control"]],
-};
-
-/** Why no running cluster will do. */
-export const wholeCluster = "its fault changes the configuration of every node";
-
 /** Those who send and have no push job, forty for each customer. */
 export const sendStrangers = ({ customers, strangers }: Stage) =>
   strangers(factor * customers.length, strangersPerSecond);
 
-export const refusedConfig: Drill["noticed"] = ({ metrics }) =>
-  metricSum(metrics, "spillway_config_rollouts_total", 'result="refused"') > 0
-    ? "the gate has refused a configuration"
-    : metricSum(metrics, "spillway_config_refused_total") > 0
-      ? "a node has refused a configuration"
-      : undefined;
+/** What the drills that break the generator have in common: their world, its traffic, and who notices. */
+export const configDrill = {
+  plan: {
+    limits: {
+      ...briskRetries,
+      // Made for a hundred jobs more than a drill has by default, and as many buffers.
+      jobsMax: 2_000,
+      residentBuffersMax: 120,
+      rolloutWatchMillis: 2_000,
+    },
+    partitions: 4,
+    nodes: [["forwarder", "owner", "control"]],
+  },
+  embeddedOnly: "its fault changes the configuration of every node",
+  traffic: { recordsPerSecond: 50, recordBytes: 500 },
+  faulted: () => [],
+  noticed: ({ metrics }) =>
+    metricSum(metrics, "spillway_config_rollouts_total", 'result="refused"') > 0
+      ? "the gate has refused a configuration"
+      : metricSum(metrics, "spillway_config_refused_total") > 0
+        ? "a node has refused a configuration"
+        : undefined,
+} satisfies Partial<Drill>;
 
 /** What operators did: bring the last good configuration back. With the guards on it was never gone. */
 export const goBack = ({ customers, world }: Stage) =>
