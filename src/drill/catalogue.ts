@@ -1,4 +1,5 @@
 import type { Drill } from "./drill.ts";
+import { deadControlPlane } from "./drills/dead-control-plane.ts";
 import { diskFull } from "./drills/disk-full.ts";
 import { emptyConfig } from "./drills/empty-config.ts";
 import { explodingConfig } from "./drills/exploding-config.ts";
@@ -16,6 +17,7 @@ export const drills: ReadonlyArray<Drill> = [
   hotCustomer,
   diskFull,
   poisonRecord,
+  deadControlPlane,
 ];
 
 export const drillNamed = (name: string): Drill | undefined => drills.find((drill) => drill.name === name);

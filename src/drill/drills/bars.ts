@@ -50,6 +50,13 @@ export const detectsWithin = (seconds: number): Bar => ({
   about: "the system itself says that something is wrong",
 });
 
+export const changeLiveWithin = (seconds: number): Bar => ({
+  figure: "changeLiveSeconds",
+  relation: "atMost",
+  bound: seconds,
+  about: "a push job that was changed during the fault is delivered as it says soon after it",
+});
+
 /** A drill does not wait for minutes until somebody tries again. */
 export const briskRetries: Partial<Limits> = {
   retryBaseMillis: 200,

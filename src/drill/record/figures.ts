@@ -49,6 +49,8 @@ export interface Figures {
   readonly detectSeconds: number | null;
   /** What it said. */
   readonly detectedBy: string | null;
+  /** From the end of the fault until a push job that was changed in it was in force; null: never, or none was. */
+  readonly changeLiveSeconds: number | null;
   /** Node processes that ended by themselves. */
   readonly restarts: number;
   readonly alerts: ReadonlyArray<string>;
@@ -116,6 +118,7 @@ export const figuresOf = (run: RunRecord): Figures => {
     buffersOverLimit: buffersOverLimit(run),
     recoverSeconds: recoverSeconds(run, offered - delivered),
     ...detection(run),
+    changeLiveSeconds: changeLiveSeconds(run),
     restarts: run.ended.length,
     alerts: [...new Set(samples.flatMap(({ alerts }) => alerts))].toSorted(),
   };
@@ -161,6 +164,14 @@ const recoverSeconds = (run: RunRecord, lost: number): number | null => {
   const arrivals = before.flatMap(({ lastArrivalMillis }: PhaseLag) => lastArrivalMillis ?? []);
   if (arrivals.length === 0) return lost === 0 ? 0 : null;
   return rounded(Math.max(0, (Math.max(...arrivals) - run.startedMillis) / 1_000 - endOfFault));
+};
+
+/** 0 when it was before the end of the fault. */
+const changeLiveSeconds = (run: RunRecord): number | null => {
+  const endOfFault = startOf(run, "recovery");
+  const { movedMillis } = run.reckoning;
+  if (endOfFault === undefined || movedMillis === null) return null;
+  return rounded(Math.max(0, (movedMillis - run.startedMillis) / 1_000 - endOfFault));
 };
 
 const detection = (run: RunRecord): Pick<Figures, "detectSeconds" | "detectedBy"> => {
