@@ -35,6 +35,8 @@ export class PartitionState {
   readonly incarnation: string;
   /** The reader's: everything up to here was dispatched. */
   position: number;
+  /** Records that were read, no job is for, and that nobody was told of yet. */
+  unwantedRecords = 0;
   /** The register's scan as last written. */
   scan: number;
   /** The push jobs in force here. */

@@ -3,6 +3,7 @@ import {
   duplicatesSkippedTotal,
   messagesReadTotal,
   recordsMissingTotal,
+  recordsUnwantedTotal,
 } from "../../observability/delivery-metrics.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import { confirmedRead } from "./confirmed-read.ts";
@@ -40,6 +41,7 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       for (const message of messages) yield* dispatch(state, message);
       const now = yield* steadyMillis;
       if (messages.length > 0) {
+        if (state.unwantedRecords > 0) yield* tellUnwanted(state);
         state.clock.seeMessage(messages.at(-1)!.millis, now);
         yield* Metric.update(messagesReadTotal, messages.length);
         state.checkpointWanted.raise();
@@ -56,6 +58,13 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       yield* log.waitForWrite(state.partition, Math.min(options.readIdleMillisMax, untilDue));
     }
   });
+
+/** They have no job and no books of one: all that can be said of them is that they are there. */
+const tellUnwanted = Effect.fnUntraced(function* (state: PartitionState) {
+  const records = state.unwantedRecords;
+  state.unwantedRecords = 0;
+  yield* Metric.update(recordsUnwantedTotal, records);
+});
 
 /** What is not there is lost only when the leader says so: another replica may have it still. */
 const confirmed = (state: PartitionState, messages: ReadonlyArray<LogMessage>, options: ReaderOptions) =>
@@ -75,7 +84,9 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
     for (const chunk of message.chunks) {
-      for (const buffer of state.dealtTo(chunk.pairKey, message.sequence)) deal(state, buffer, message, chunk);
+      const buffers = state.dealtTo(chunk.pairKey, message.sequence);
+      if (buffers.length === 0) state.unwantedRecords += chunk.records;
+      for (const buffer of buffers) deal(state, buffer, message, chunk);
     }
   }
   state.position = message.sequence;

@@ -36,6 +36,13 @@ export const buffersWithinLimit: Bar = {
   about: "there are never more buffers than there may be",
 };
 
+export const noStrangers: Bar = {
+  figure: "strangersStored",
+  relation: "atMost",
+  bound: 0,
+  about: "nothing is stored of customers without a push job",
+};
+
 export const recoversWithin = (seconds: number): Bar => ({
   figure: "recoverSeconds",
   relation: "atMost",

@@ -1,6 +1,7 @@
 import type { GuardName } from "../../domain/drill-state.ts";
 import type { Drill } from "../drill.ts";
 import type { Offered, OfferCounts, PhaseLag, Reckoning } from "../traffic/messages.ts";
+import { metricSum } from "./metrics-text.ts";
 import type { Sample } from "./sample.ts";
 
 /** What a run has shown, in numbers. `configured` customers have a push job; `steady` ones are not hurt directly. */
@@ -25,6 +26,10 @@ export interface Figures {
   readonly lostAtDoor: number;
   /** Answered 200 and dropped, for the node knew of no push job. */
   readonly droppedAsUnconfigured: number;
+  /** Records that a node took of customers without a push job, who sent beside. */
+  readonly strangersStored: number;
+  /** Records that owners found in the log while no push job was for them. */
+  readonly unwantedInLog: number;
   /** Requests answered 429 or 503, each time. */
   readonly requestsRefused: number;
   readonly deadLettered: number;
@@ -106,6 +111,11 @@ export const figuresOf = (run: RunRecord): Figures => {
     acknowledgedLost: Math.max(0, acknowledged - (delivered - arrivedUnsure) - run.booked.deadLettered),
     lostAtDoor: sum(unsure) - arrivedUnsure,
     droppedAsUnconfigured: offerCounts.unconfigured,
+    strangersStored: offerCounts.strangers.accepted,
+    unwantedInLog: samples.reduce(
+      (most, { metrics }) => Math.max(most, metricSum(metrics, "spillway_log_unwanted_records_total")),
+      0,
+    ),
     requestsRefused: offerCounts.requestsRefused,
     deadLettered: run.booked.deadLettered,
     lostWithReceipt: run.booked.givenUp,
