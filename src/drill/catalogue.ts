@@ -1,4 +1,5 @@
 import type { Drill } from "./drill.ts";
+import { corruptSnapshot } from "./drills/corrupt-snapshot.ts";
 import { deadControlPlane } from "./drills/dead-control-plane.ts";
 import { diskFull } from "./drills/disk-full.ts";
 import { emptyConfig } from "./drills/empty-config.ts";
@@ -13,6 +14,7 @@ export const drills: ReadonlyArray<Drill> = [
   nov14,
   emptyConfig,
   explodingConfig,
+  corruptSnapshot,
   slowDestinations,
   hotCustomer,
   diskFull,
