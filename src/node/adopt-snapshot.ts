@@ -68,7 +68,7 @@ export const adoptInto = (
     inGrace: () => grace.size(),
     served: () => (isBlank ? nothingServed : served),
     isBlank: () => isBlank,
-    /** Nothing, as a node that never had a configuration, or what was adopted. Nothing is only ever served in a drill. */
+    /** What was adopted, or nothing, as a node that never had a configuration: the latter only ever in a drill. */
     serve: (what: "adopted" | "nothing") => {
       if (isBlank === (what === "nothing")) return;
       isBlank = !isBlank;
