@@ -80,7 +80,12 @@ export const layerNode = (options: NodeLayerOptions) => {
     Effect.map(NodeConfiguration, ({ follower, serving }) =>
       Owner.layer({
         ...shared,
-        mayTake: (snapshot) => (serving.current()?.manifest.number ?? 0) >= snapshot || follower.isCurrent(),
+        mayTake: (snapshot) => {
+          if ((serving.current()?.manifest.number ?? 0) >= snapshot) return true;
+          // Nobody has it any more: the configurations were begun anew.
+          const newest = follower.newest();
+          return newest !== undefined && newest < snapshot;
+        },
       }),
     ),
   ).pipe(

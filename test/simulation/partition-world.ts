@@ -31,8 +31,9 @@ export class PartitionWorld {
   readonly store = new ScriptedStore();
   /** In force for forwarders. */
   jobs: JobSet;
-  /** What owners know of them: as much, or less. */
+  /** What owners know of them: as much, or less; and one that has just started, perhaps, what they knew before. */
   known: JobSet;
+  private knownBefore: JobSet;
   /** By id: the number of the first set that has a job. */
   readonly since = new Map<string, number>();
   /** Whether the run revised a job: then batches may be cut differently after a crash. */
@@ -54,6 +55,7 @@ export class PartitionWorld {
     const all = [...customers, "ant"].map((customer, i) => this.remember(`job-${i}`, customer, 1));
     this.jobs = jobSetOf(all, 1);
     this.known = this.jobs;
+    this.knownBefore = this.jobs;
     this.log.jobSet = this.jobs.number;
     // C3: the row that a batch starts from, of the revision that it is made under.
     this.store.missing = (job) => {
@@ -95,16 +97,22 @@ export class PartitionWorld {
     this.revisions += 1;
     const revision = this.revisions + 1;
     const old = this.dice.pick(all);
-    const changed = this.dice.chance(0.2)
+    const changed = this.dice.chance(0.4)
       ? [...all, this.remember(`job-${all.length}`, this.dice.pick(customers), revision)]
       : all.map((each) => (each === old ? this.remember(old.job.id, old.job.customer, revision) : each));
     this.jobs = jobSetOf(changed, 1, revision);
     this.log.jobSet = revision;
-    if (this.dice.chance(0.5)) yield* this.catchUp();
+    if (this.dice.chance(0.3)) yield* this.catchUp();
   });
+
+  /** Whether somebody may have missed something. */
+  isBehind(): boolean {
+    return this.known !== this.jobs || this.knownBefore !== this.known;
+  }
 
   /** Owners hear of the jobs as they are. */
   readonly catchUp = Effect.fnUntraced({ self: this }, function* (this: PartitionWorld) {
+    this.knownBefore = this.known;
     this.known = this.jobs;
     for (const adopt of this.adopters) yield* adopt(this.known);
   });
@@ -130,11 +138,16 @@ export class PartitionWorld {
   /** An owner of the partition; what it does ends with the scope that it is built in. */
   owner(life: Life) {
     const { dice } = this;
-    const mayTake = (snapshot: number) => snapshot <= this.known.number;
+    let mine = dice.chance(0.3) ? this.knownBefore : this.known;
+    const mayTake = (snapshot: number) => snapshot <= mine.number;
     const options = { ...this.limits, owner: life.name, mayTake };
     const jobs = Layer.succeed(Jobs, {
       served: () => this.jobs,
-      onChange: (adopt) => Effect.suspend(() => (this.adopters.add(adopt), adopt(this.known))),
+      onChange: (adopt) =>
+        Effect.suspend(() => {
+          this.adopters.add((set) => Effect.suspend(() => adopt((mine = set))));
+          return adopt(mine);
+        }),
       atRevision: (id, revision) => Effect.succeed(this.history.get(`${id} ${revision}`)),
       absence: () => Effect.succeed("forgotten"),
     });

@@ -23,7 +23,7 @@ const live = Effect.fnUntraced(function* (world: PartitionWorld, { life, owner }
     if (world.failures.length > 0) throw world.failures[0];
     assertBooksBalance(world, owner);
     if (world.dice.chance(world.revisions > 0 ? 0.05 : 0)) yield* inTime(world.reviseSomething());
-    if (world.known !== world.jobs && world.dice.chance(0.2)) yield* inTime(world.catchUp());
+    if (world.isBehind() && world.dice.chance(0.07)) yield* inTime(world.catchUp());
     isolateSomething(world, owner);
     if (world.skips) yield* inTime(skipSomething(world, owner, life));
   }
@@ -119,8 +119,9 @@ const liveAndDie = Effect.fnUntraced(function* (world: PartitionWorld, lives: nu
   if (before !== undefined) yield* end(before);
 });
 
-export const isSettled = ({ checkpoints, jobs, known, log }: PartitionWorld, owner: Owner["Service"]): boolean => {
-  if (known !== jobs) return false;
+export const isSettled = (world: PartitionWorld, owner: Owner["Service"]): boolean => {
+  const { checkpoints, log } = world;
+  if (world.isBehind()) return false;
   const owned = owner.owned().get(0);
   if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined)
     return false;
