@@ -137,15 +137,14 @@ const otherIdentity = (job: PushJob, current: PushJob | undefined): ReadonlyArra
 
 /** The same id twice: the later one is at fault. */
 const duplicatesIn = (edits: ReadonlyArray<JobEdit>): Array<EditProblem> => {
-  const first = new Map<string, number>();
+  const seen = new Set<string>();
   return edits.flatMap((edit, index) => {
     const id = editedId(edit);
-    const before = first.get(id);
-    if (before === undefined) {
-      first.set(id, index);
+    if (!seen.has(id)) {
+      seen.add(id);
       return [];
     }
-    const message = `Job ${id} is in this transaction twice (changes ${before} and ${index}): once is enough.`;
+    const message = `Job ${id} is in this transaction before: once is enough.`;
     return [{ index, job: id, reason: "duplicate" as const, path: [], message }];
   });
 };
