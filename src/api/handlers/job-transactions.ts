@@ -2,7 +2,7 @@ import { Effect } from "effect";
 import { HttpServerResponse, type HttpServerRequest } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
 import { AuditTrail } from "../audit-port.ts";
-import { accountIn } from "../audited.ts";
+import { accountIn, textOf } from "../audited.ts";
 import { SpillwayApi } from "../contract.ts";
 import { BadRequest, Conflict } from "../failures.ts";
 import { JobTransactions, type TransactionNote } from "../job-transactions-port.ts";
@@ -22,7 +22,7 @@ export const JobTransactionsHandlers = HttpApiBuilder.group(
       return trail.append({
         kind: "request.asked",
         who,
-        why: about.reason ?? why,
+        why: about.reason === undefined ? why : textOf(about.reason),
         from: "",
         what: "change push jobs",
         detail: detailOf(about),
