@@ -6,7 +6,7 @@ import type { PushJob, StoredJob } from "../domain/push-job.ts";
 import type { JobBucket } from "./job-bucket.ts";
 import type { JobServing } from "./job-serving.ts";
 import { type JobConflict, JobStoreError, type TransactionRefused } from "./job-store-error.ts";
-import { changeJobs, type TransactionOptions } from "./job-transaction.ts";
+import { changeJobs, checkJobs, type TransactionOptions } from "./job-transaction.ts";
 import { type JobWriter, putJob, removeJob, type WrittenJob } from "./job-writes.ts";
 import type { StoredJobs } from "./stored-jobs.ts";
 
@@ -37,6 +37,14 @@ export class JobStore extends Context.Service<
       edits: ReadonlyArray<JobEdit>,
       options?: TransactionOptions,
     ) => Effect.Effect<ReadonlyArray<EditedJob>, JobStoreError | TransactionRefused>;
+    /**
+     * What `change` would come to by what this node knows, without a request and for any number of changes. Only `change`
+     * itself is sure.
+     */
+    readonly check: (
+      edits: ReadonlyArray<JobEdit>,
+      options?: Pick<TransactionOptions, "complete">,
+    ) => Effect.Effect<ReadonlyArray<EditedJob>, TransactionRefused>;
     /** Completes when this node serves (owners and forwarder) at least this revision; fails after 2 s. */
     readonly awaitServed: (revision: number) => Effect.Effect<void, JobStoreError>;
   }
@@ -107,6 +115,7 @@ export const makeJobStore = (writer: JobWriter, isServed: (revision: number) => 
       yield* Effect.ignore(awaitServed(revision));
       return true;
     }),
+    check: (edits, options) => checkJobs(writer, edits, options),
     change: (edits, options) => changeJobs(writer, edits, options),
     awaitServed,
   };

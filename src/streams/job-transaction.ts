@@ -69,6 +69,19 @@ export const changeJobs = Effect.fn("JobStore.change")(function* (
   return yield* contended(before, after);
 });
 
+/** See `JobStore.check`. */
+export const checkJobs = (
+  writer: JobWriter,
+  edits: ReadonlyArray<JobEdit>,
+  options: TransactionOptions = {},
+): Effect.Effect<ReadonlyArray<EditedJob>, TransactionRefused> => {
+  const known = edits.map((edit): readonly [string, JobEntry | undefined] => {
+    const stored = writer.view.get(editedId(edit));
+    return [editedId(edit), stored === undefined ? undefined : { ...stored, removed: false }];
+  });
+  return Effect.map(plan(writer, edits, new Map(known), options), (planned) => planned.map(editedOf));
+};
+
 const refuseTooMany = (edits: ReadonlyArray<JobEdit>): Effect.Effect<void, TransactionRefused> => {
   const first = edits[transactionChangesMax];
   if (first === undefined) return Effect.void;
