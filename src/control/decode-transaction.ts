@@ -49,7 +49,7 @@ export const decodeTransaction = (input: unknown): Result.Result<AskedTransactio
 };
 
 const decodeChange = (input: unknown): Result.Result<JobEdit, ReadonlyArray<Problem>> => {
-  const written = strictDecode(WrittenChange, input, ([root]) => root !== "put");
+  const written = strictDecode(WrittenChange, input, ([root]) => root === "remove" || root === "ifRevision");
   if (Result.isFailure(written)) return Result.fail(written.failure);
   const { ifRevision, put, remove } = written.success;
   if ((put === undefined) === (remove === undefined)) {

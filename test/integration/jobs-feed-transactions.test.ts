@@ -1,3 +1,4 @@
+import { jetstreamManager } from "@nats-io/jetstream";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import type { PushJob } from "../../src/domain/push-job.ts";
@@ -6,7 +7,7 @@ import { makeJobFeed } from "../../src/streams/job-feed.ts";
 import { JobTable } from "../../src/streams/job-table.ts";
 import { changeJobs } from "../../src/streams/job-transaction.ts";
 import { makeJobView } from "../../src/streams/job-view.ts";
-import { Nats } from "../../src/streams/nats.ts";
+import { attempt, Nats } from "../../src/streams/nats.ts";
 import { StoredJobs } from "../../src/streams/stored-jobs.ts";
 import { job, server, until } from "../support/job-nodes.ts";
 
@@ -50,6 +51,26 @@ describe("the feed of push jobs", () => {
         const late = yield* feedOf();
         assert.strictEqual(late.entries.size, 191);
         for (const size of late.sizes) assert.include([1, 201, 191], size);
+      }).pipe(Effect.provide(Nats.layer({ servers: url, name: "test" })), Effect.scoped);
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("counts what there is of a transaction whose end the server lost, after a second", () =>
+    Effect.gen(function* () {
+      const { url } = yield* server;
+      yield* Effect.gen(function* () {
+        const { writer } = yield* feedOf();
+        yield* changeJobs(writer, [{ put: job("before") }]);
+        yield* changeJobs(writer, [{ put: job("a") }, { put: job("b") }, { put: job("c") }]);
+        const { control } = yield* Nats;
+        yield* attempt("manage", async () => (await jetstreamManager(control)).streams.deleteMessage("KV_jobs", 4));
+        const { entries, feed } = yield* feedOf();
+        assert.strictEqual(entries.size, 1);
+        const millis = yield* until(() => entries.size === 3, 5_000);
+        assert.isAbove(millis, 500);
+        assert.strictEqual(feed.position(), 3);
+        yield* changeJobs(writer, [{ put: job("d") }, { put: job("e") }]);
+        yield* until(() => entries.size === 5, 900);
       }).pipe(Effect.provide(Nats.layer({ servers: url, name: "test" })), Effect.scoped);
     }).pipe(Effect.scoped),
   );
