@@ -31,8 +31,8 @@ const options = { complete: restoreRedacted };
  * Stores the jobs of a file that differ from what is stored. Nothing is written unless all of them can be: a job of
  * another customer or dataset than the stored one of that id, or a "[redacted]" that stands for nothing, is an error.
  *
- * Up to 1,000 that differ are one transaction. More are several, for a node must be able to begin with a hundred thousand
- * jobs: all are checked before the first is sent, and what a crash in between leaves out, the next start stores.
+ * Up to 1,000 that differ are one transaction. More are several, for a node must be able to begin with a hundred
+ * thousand jobs: all are checked before the first is sent, and what a crash leaves out, the next start stores.
  */
 export const applyJobsFile = Effect.fn("control.applyJobsFile")(function* (
   path: string,

@@ -62,7 +62,7 @@ export const makeJobTransactions = Effect.fnUntraced(function* (options: {
       });
       const changes = yield* store.change(edits, { complete }).pipe(Effect.catchTags(refusals));
       const written = changes.filter(({ change }) => change !== "unchanged").map(({ revision }) => revision);
-      // Live on this node before the answer, so that what is sent next finds its buffers. Stored all the same when late.
+      // Live on this node before the answer, so that what is sent next finds its buffers. When late, it is stored.
       if (written.length > 0) yield* Effect.ignore(store.awaitServed(Math.max(...written)));
       return { changes, dryRun };
     }),

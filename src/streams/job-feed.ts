@@ -174,8 +174,8 @@ const readAfter = (state: State, sequence: number) =>
   });
 
 /**
- * A transaction is taken in as a whole, so that no snapshot has a part of it: what the slice cuts off comes with the next
- * one, or, when it is larger than a slice, is read as well. If there is no more of it, it is being stored at this
+ * A transaction is taken in as a whole, so that no snapshot has a part of it: what the slice cuts off comes with the
+ * next one, or, when it is larger than a slice, is read as well. If there is no more of it, it is being stored at this
  * moment, or the server died while it was: it is waited for, and after a second what there is counts.
  */
 const wholeTransactions = Effect.fnUntraced(function* (state: State, slice: ReadonlyArray<StoredMessage>) {
@@ -205,7 +205,7 @@ const wholeTransactions = Effect.fnUntraced(function* (state: State, slice: Read
   return messages;
 });
 
-/** By sequence, not by number: of an old transaction messages may be missing, for their jobs were changed often since. */
+/** By sequence, not by number: an old transaction may lack messages, whose jobs were changed often since. */
 const withoutOpenEnd = (messages: ReadonlyArray<StoredMessage>): ReadonlyArray<StoredMessage> => {
   const last = messages.at(-1);
   const { openBatch: open = 0, sequence: end = 0 } = last ?? {};

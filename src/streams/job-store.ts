@@ -38,8 +38,8 @@ export class JobStore extends Context.Service<
       options?: TransactionOptions,
     ) => Effect.Effect<ReadonlyArray<EditedJob>, JobStoreError | TransactionRefused>;
     /**
-     * What `change` would come to by what this node knows, without a request and for any number of changes. Only `change`
-     * itself is sure.
+     * What `change` would come to by what this node knows, without a request and for any number of changes. Only
+     * `change` itself is sure.
      */
     readonly check: (
       edits: ReadonlyArray<JobEdit>,

@@ -46,8 +46,8 @@ export interface PlannedEdit {
 }
 
 /**
- * What a transaction comes to when this is stored, or everything that is wrong with it. Pure: it is asked again whenever
- * somebody else's write came first.
+ * What a transaction comes to when this is stored, or everything that is wrong with it. Pure: it is asked again
+ * whenever somebody else's write came first.
  */
 export const planTransaction = (
   edits: ReadonlyArray<JobEdit>,

@@ -4,9 +4,16 @@ import {
   JobTransactions,
   TransactionConflict,
   type TransactionAnswer,
+  type TransactionNote,
 } from "../../src/api/job-transactions-port.ts";
-import type { InvalidJob, JobConflict, ShownJob, WrittenJob } from "../../src/api/ports.ts";
-import type { ExpectedRevision } from "../../src/api/ports.ts";
+import type {
+  ApiUnavailable,
+  ExpectedRevision,
+  InvalidJob,
+  JobConflict,
+  ShownJob,
+  WrittenJob,
+} from "../../src/api/ports.ts";
 import type { EditedJob } from "../../src/domain/job-transaction.ts";
 
 /** The jobs of a scripted node. */
@@ -29,7 +36,10 @@ interface Change {
 /** All or nothing on the jobs of a scripted node. */
 export const fakeTransactions = (node: FakeJobs) =>
   Layer.succeed(JobTransactions, {
-    change: Effect.fnUntraced(function* (input, note) {
+    change: Effect.fnUntraced(function* (
+      input: unknown,
+      note: (about: TransactionNote) => Effect.Effect<void, ApiUnavailable>,
+    ) {
       const {
         changes,
         dryRun = false,

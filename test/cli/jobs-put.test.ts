@@ -52,11 +52,11 @@ describe("spillway jobs put", () => {
     Effect.gen(function* () {
       const node = new FakeNode();
       const { url } = yield* startApi(node);
-      const { put } = node;
+      const put = node.put.bind(node);
       node.put = (id, input, expected) =>
         id === "globex-http"
           ? Effect.fail(new InvalidJob({ problems: ["destination: 127.0.0.1 is a private address"] }))
-          : put.call(node, id, input, expected);
+          : put(id, input, expected);
       const ran = yield* runSpillway(["jobs", "put", "-", "--url", url], { stdin: jobsYaml });
       assert.strictEqual(ran.code, 1);
       assert.match(ran.stderr, /nothing was stored: .*\n +globex-http: destination: 127\.0\.0\.1 is a private address/);

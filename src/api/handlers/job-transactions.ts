@@ -16,7 +16,7 @@ export const JobTransactionsHandlers = HttpApiBuilder.group(
     const transactions = yield* JobTransactions;
     const trail = yield* AuditTrail;
 
-    /** The request's own entries do not hold its body: which jobs they are is in this one. What it lacks is not done. */
+    /** The request's own entries do not hold its body: the jobs are named in this one, before anything is done. */
     const note = (request: HttpServerRequest.HttpServerRequest) => (about: TransactionNote) => {
       const { who, why } = accountIn(request);
       return trail.append({
