@@ -11,13 +11,14 @@ import { DrillGroup } from "./drill-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
+import { JobTransactionsGroup } from "./job-transactions-contract.ts";
 import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditGroup } from "./audit-contract.ts";
 import { ConfigGroup } from "./config-contract.ts";
 import { SwitchesGroup } from "./switches-contract.ts";
-import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
+import { AuditReport, BooksReport, DatasetsReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
 
@@ -108,6 +109,9 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
     success: Schema.Struct({ hosts: Schema.Array(HostReport), more: Schema.Boolean }),
     error: BadRequest,
   }).annotateMerge(OpenApi.annotations({ summary: "Destination hosts of this node, those in trouble first" })),
+  HttpApiEndpoint.get("datasets", "/v1/datasets", { success: DatasetsReport }).annotateMerge(
+    OpenApi.annotations({ summary: "The catalogue of datasets, as it is in force on this node" }),
+  ),
   HttpApiEndpoint.get("alerts", "/v1/alerts", { success: AlertsReport }).annotateMerge(
     OpenApi.annotations({ summary: "Alerts of this node: pending, firing, and resolved lately; the gravest first" }),
   ),
@@ -151,6 +155,7 @@ const about = OpenApi.annotations({
 export class SpillwayApi extends HttpApi.make("spillway")
   .add(JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
+  .add(JobTransactionsGroup)
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)
@@ -164,6 +169,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
 export class DocumentedApi extends HttpApi.make("spillway")
   .add(IngestGroup, JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
+  .add(JobTransactionsGroup)
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)

@@ -64,11 +64,6 @@ export const duplicatesSkippedTotal = Metric.counter("spillway_log_duplicates_sk
   description: "Log messages that repeat an earlier one and were skipped.",
   incremental: true,
 });
-export const recordsUnwantedTotal = Metric.counter("spillway_log_unwanted_records_total", {
-  description:
-    "Records that owners read in the log while no push job of theirs was for them: they are in no job's books.",
-  incremental: true,
-});
 export const recordsMissingTotal = Metric.counter("spillway_log_records_missing_total", {
   description: "Records that a forwarder wrote and that are not in the log: loss that the running numbers show.",
   incremental: true,

@@ -3,7 +3,6 @@ import {
   duplicatesSkippedTotal,
   messagesReadTotal,
   recordsMissingTotal,
-  recordsUnwantedTotal,
 } from "../../observability/delivery-metrics.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import { confirmedRead } from "./confirmed-read.ts";
@@ -41,7 +40,6 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       for (const message of messages) yield* dispatch(state, message);
       const now = yield* steadyMillis;
       if (messages.length > 0) {
-        if (state.unwantedRecords > 0) yield* tellUnwanted(state);
         state.clock.seeMessage(messages.at(-1)!.millis, now);
         yield* Metric.update(messagesReadTotal, messages.length);
         state.checkpointWanted.raise();
@@ -58,13 +56,6 @@ export const readLoop = (state: PartitionState, options: ReaderOptions): Effect.
       yield* log.waitForWrite(state.partition, Math.min(options.readIdleMillisMax, untilDue));
     }
   });
-
-/** They have no job and no books of one: all that can be said of them is that they are there. */
-const tellUnwanted = Effect.fnUntraced(function* (state: PartitionState) {
-  const records = state.unwantedRecords;
-  state.unwantedRecords = 0;
-  yield* Metric.update(recordsUnwantedTotal, records);
-});
 
 /** What is not there is lost only when the leader says so: another replica may have it still. */
 const confirmed = (state: PartitionState, messages: ReadonlyArray<LogMessage>, options: ReaderOptions) =>
@@ -83,16 +74,25 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
   const continuity =
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
+    // Nobody may be there for it: a job may be new in a set that is not adopted here yet, or gone.
+    const isNewer = message.jobSet > state.jobs.number;
     for (const chunk of message.chunks) {
       const buffers = state.dealtTo(chunk.pairKey, message.sequence);
-      if (buffers.length === 0) state.unwantedRecords += chunk.records;
       for (const buffer of buffers) deal(state, buffer, message, chunk);
+      if (isNewer || buffers.length === 0) setAside(state, message, chunk, isNewer);
     }
   }
   state.position = message.sequence;
   state.windowBudget.keep();
   if (missing === 0 && (continuity === undefined || continuity._tag === "Next")) return Effect.void;
   return complain(state, message, before, continuity);
+};
+
+const setAside = (state: PartitionState, message: LogMessage, chunk: Chunk, isNewer: boolean): void => {
+  if (isNewer && state.newerChunks.note(message, chunk)) return;
+  if (state.isClaimed(chunk.pairKey)) return;
+  const { sequence } = message;
+  state.unclaimedChunks.note(chunk.pairKey, { ...chunk, first: sequence, last: sequence });
 };
 
 const deal = (state: PartitionState, buffer: Rowed, message: LogMessage, chunk: Chunk): void => {

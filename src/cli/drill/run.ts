@@ -80,8 +80,10 @@ export const run = Command.make(
     };
     const series = isSeries ? modules.seriesOf(drill, flags.guards === "peeled") : [guardsOff];
     const runs: Array<DrillRun> = [];
-    for (const off of series) runs.push(yield* modules.runDrill(drill, { ...options, guardsOff: off }).pipe(asFailure));
-    if (Option.isSome(flags.report)) {
+    for (const off of series) {
+      runs.push(yield* modules.runDrill(drill, { ...options, guardsOff: off }).pipe(asFailure));
+      // After each of them: should a later one not be carried out, those before are not lost.
+      if (Option.isNone(flags.report)) continue;
       const file = yield* modules.writeReport(flags.report.value, drill, runs).pipe(asFailure);
       yield* Console.error(`report: ${file}`);
     }

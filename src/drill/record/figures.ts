@@ -28,7 +28,7 @@ export interface Figures {
   readonly droppedAsUnconfigured: number;
   /** Records that a node took of customers without a push job, who sent beside. */
   readonly strangersStored: number;
-  /** Records that owners found in the log while no push job was for them. */
+  /** Records that owners found in the log for which there was no push job, by their receipts. */
   readonly unwantedInLog: number;
   /** Requests answered 429 or 503, each time. */
   readonly requestsRefused: number;
@@ -113,7 +113,8 @@ export const figuresOf = (run: RunRecord): Figures => {
     droppedAsUnconfigured: offerCounts.unconfigured,
     strangersStored: offerCounts.strangers.accepted,
     unwantedInLog: samples.reduce(
-      (most, { metrics }) => Math.max(most, metricSum(metrics, "spillway_log_unwanted_records_total")),
+      (most, { metrics }) =>
+        Math.max(most, metricSum(metrics, "spillway_records_written_off_total", 'reason="unclaimed"')),
       0,
     ),
     requestsRefused: offerCounts.requestsRefused,
