@@ -106,7 +106,6 @@ const targetOf = (
 ): Effect.Effect<{ readonly job: PushJob; readonly revision: number }, NotRestorable> => {
   const whole = revisions.flatMap(({ job, revision }) => (job === undefined ? [] : [{ job, revision }]));
   const known = whole.map(({ revision }) => revision).join(", ");
-  const refuse = (detail: string) => Effect.fail(new NotRestorable({ detail }));
   if (whole.length === 0) return refuse(`Nothing of push job "${id}" is remembered but that it was deleted.`);
   if (wanted === undefined) {
     const isRemoved = revisions.at(-1)!.removed;
@@ -119,5 +118,7 @@ const targetOf = (
     ? refuse(`Push job "${id}" has no revision ${wanted} that is remembered: there are ${known}.`)
     : Effect.succeed(target);
 };
+
+const refuse = (detail: string) => Effect.fail(new NotRestorable({ detail }));
 
 const unavailable = (error: JobStoreError) => new ApiUnavailable({ detail: error.message });
