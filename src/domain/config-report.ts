@@ -33,6 +33,8 @@ export const RolloutReport = Schema.Struct({
   /** So long is each step watched. */
   watchMillis: Count,
   reason: Schema.String,
+  /** Nodes that serve what this step tells them to, of those that it tells; absent while none is told anything. */
+  adopted: Schema.optionalKey(Schema.Struct({ nodes: Count, of: Count })),
 });
 export type RolloutReport = typeof RolloutReport.Type;
 
@@ -73,6 +75,8 @@ export const ConfigStatus = Schema.Struct({
   refusal: Schema.NullOr(GateVerdict),
   last: Schema.NullOr(RolloutRecord),
   nodes: Schema.Array(NodeConfig),
+  /** Only in the answer to `apply` and `rollback`: what they have put on its way; null: nothing is to be changed. */
+  begun: Schema.optionalKey(Schema.NullOr(SnapshotName)),
 });
 export type ConfigStatus = typeof ConfigStatus.Type;
 

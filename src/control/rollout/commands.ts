@@ -6,7 +6,10 @@ import {
   type ConfigPlan,
   type ConfigStatus,
   type RolloutReport,
+  type SnapshotName,
 } from "../../domain/config-report.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import { adoptionOf } from "./adoption.ts";
 import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
 import { nextProposal, rollOut } from "./next-rollout.ts";
@@ -94,8 +97,9 @@ const apply = Effect.fnUntraced(function* (
   }
   desk.accept = accept;
   desk.refused = undefined;
-  if (proposal !== undefined) yield* rollOut(desk, { ...proposal, author: who, why });
-  return { done: yield* statusOf(desk) };
+  if (proposal === undefined) return { done: { ...(yield* statusOf(desk)), begun: null } };
+  yield* rollOut(desk, { ...proposal, author: who, why });
+  return yield* begunWith(desk, nameOf(proposal.snapshot));
 });
 
 const rollBack = Effect.fnUntraced(function* (
@@ -110,8 +114,9 @@ const rollBack = Effect.fnUntraced(function* (
   if (!isIdle(desk)) {
     // What is on its way goes back to where it came from; another target must wait for that.
     if (to !== null && to !== desk.machine.context.base?.number) return underWay(desk);
+    const under = desk.machine.context.target;
     yield* tell(desk, { type: "rollout.rollBack", reason: why || `${who} asked for it`, ...(yield* nowAt) });
-    return { done: yield* statusOf(desk) };
+    return yield* begunWith(desk, under);
   }
   const inForce = yield* publishedContent(desk);
   if (inForce === undefined) return { conflict: "No configuration is in force: there is nothing to go back from." };
@@ -130,9 +135,18 @@ const rollBack = Effect.fnUntraced(function* (
       : yield* proposeRollback(content, inForce, desk.state.highest + 1, { who, why }, undefined);
   desk.accept = accept;
   yield* rollOut(desk, proposal);
-  if (desk.refused !== proposal) return { done: yield* statusOf(desk) };
-  desk.state = { ...desk.state, frozen: before };
-  return yield* saved(desk);
+  if (desk.refused === proposal) {
+    desk.state = { ...desk.state, frozen: before };
+    yield* saveDesk(desk);
+  }
+  return yield* begunWith(desk, nameOf(proposal.snapshot));
+});
+
+const nameOf = ({ hash, manifest }: Snapshot): SnapshotName => ({ number: manifest.number, hash });
+
+/** It may have ended already: refused, or brought back. */
+const begunWith = Effect.fnUntraced(function* (desk: Desk, begun: SnapshotName | null) {
+  return { done: { ...(yield* statusOf(desk)), begun } satisfies ConfigStatus };
 });
 
 const haltOrResume = Effect.fnUntraced(function* (desk: Desk, op: "halt" | "resume", why: string) {
@@ -158,7 +172,7 @@ const diffBetween = Effect.fnUntraced(function* (desk: Desk, from: number, to: n
 
 const planOf = Effect.fnUntraced(function* (desk: Desk) {
   const base = yield* publishedContent(desk);
-  const rollout = rolloutOf(desk);
+  const rollout = rolloutOf(desk, yield* steadyMillis);
   const { target } = desk.machine.context;
   const { frozen } = desk.state;
   if (!isIdle(desk) && target !== null) {
@@ -174,7 +188,7 @@ const planOf = Effect.fnUntraced(function* (desk: Desk) {
   return { verdict, diff: yield* diffOf(base, proposal.snapshot), frozen, rollout } satisfies ConfigPlan;
 });
 
-const rolloutOf = (desk: Desk): RolloutReport => {
+const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
   const { base, elapsedMillis, reason, step, steps, target, watchMillis, small } = desk.machine.context;
   const isOn = !isIdle(desk) && desk.machine.value !== "gating";
   return {
@@ -186,12 +200,14 @@ const rolloutOf = (desk: Desk): RolloutReport => {
     elapsedMillis,
     watchMillis,
     reason,
+    ...(isOn ? { adopted: adoptionOf(desk, steady) } : {}),
   };
 };
 
 const statusOf = Effect.fnUntraced(function* (desk: Desk) {
   const inForce = yield* publishedContent(desk);
   const { frozen, last } = desk.state;
+  const steady = yield* steadyMillis;
   const status: ConfigStatus = {
     leader: desk.options.node,
     inForce:
@@ -206,10 +222,10 @@ const statusOf = Effect.fnUntraced(function* (desk: Desk) {
           },
     pending: desk.options.stored.pending,
     frozen,
-    rollout: rolloutOf(desk),
+    rollout: rolloutOf(desk, steady),
     refusal: desk.refused?.verdict ?? null,
     last,
-    nodes: [...desk.reports.list(yield* steadyMillis)],
+    nodes: [...desk.reports.list(steady)],
   };
   return status;
 });

@@ -2,6 +2,7 @@ import { Effect, Queue, Semaphore } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import { randomBytes } from "node:crypto";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
+import { adoptionOf } from "./adoption.ts";
 import { answerCommand } from "./commands.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { tell } from "./deeds.ts";
@@ -147,10 +148,8 @@ const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
 
 const watchAdoption = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
   if (yield* refusedBy(desk, steady)) return;
-  const live = desk.reports.live(steady);
-  const { published } = desk.state;
-  const isAdopted = live.length > 0 && live.every(({ serves }) => serves?.hash === published?.hash);
-  if (isAdopted) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
+  const { nodes, of } = adoptionOf(desk, steady);
+  if (of > 0 && nodes === of) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
   else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
 });
 
