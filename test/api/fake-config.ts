@@ -35,6 +35,8 @@ export class FakeConfig {
   /** What `apply` and `rollback` say that they have put on its way. */
   begun: SnapshotName | null = null;
   conflict: string | undefined;
+  /** There is no such snapshot. */
+  missing: number | undefined;
   readonly asked: Array<readonly [op: string, request: unknown]> = [];
   statusesTold = 0;
 
@@ -56,6 +58,7 @@ export class FakeConfig {
       Effect.gen({ self: this }, function* () {
         this.asked.push([op, request]);
         if (this.conflict !== undefined) return yield* new ConfigConflict({ message: this.conflict });
+        if (this.missing !== undefined) return yield* new SnapshotNotFound({ number: this.missing });
         const isBeginning = op === "apply" || op === "rollback";
         return yield* this.answer(() => ({ ...this.status(), ...(isBeginning ? { begun: this.begun } : {}) }));
       });
