@@ -35,6 +35,8 @@ export const RolloutReport = Schema.Struct({
   reason: Schema.String,
   /** Nodes that serve what this step tells them to, of those that it tells; absent while none is told anything. */
   adopted: Schema.optionalKey(Schema.Struct({ nodes: Count, of: Count })),
+  /** These serve all of the target, ahead of the others; absent where nobody does. */
+  canaryNodes: Schema.optionalKey(Schema.Array(Schema.String)),
 });
 export type RolloutReport = typeof RolloutReport.Type;
 
@@ -119,10 +121,15 @@ export const ConfigCommand = Schema.Union([
   Schema.Struct({ op: Schema.Literal("plan") }),
   Schema.Struct({ op: Schema.Literal("history"), limit: Count }),
   Schema.Struct({ op: Schema.Literal("diff"), from: Count, to: Count }),
-  /** Rolls out what is pending now; `accept` names the one snapshot whose blast radius is accepted. */
+  /**
+   * Rolls out what is pending now; `accept` names the one snapshot whose blast radius is accepted, `canaryNodes` go
+   * first, `unfreeze` does it although the configuration is frozen, and ends that.
+   */
   Schema.Struct({
     op: Schema.Literal("apply"),
     accept: Schema.NullOr(Schema.String),
+    canaryNodes: Schema.optionalKey(Schema.Array(Schema.String)),
+    unfreeze: Schema.optionalKey(Schema.Boolean),
     who: Schema.String,
     why: Schema.String,
   }),

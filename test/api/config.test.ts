@@ -43,7 +43,7 @@ describe("the configuration over the API", () => {
       yield* post("rollback", { to: 3 });
       for (const op of changes.slice(2)) assert.strictEqual((yield* post(op)).status, 200, op);
       assert.deepStrictEqual(node.config.asked, [
-        ["apply", { ...account, accept: hash }],
+        ["apply", { ...account, accept: hash, canaryNodes: [], unfreeze: false }],
         ["rollback", { ...account, to: 3, accept: null }],
         ...changes.slice(2).map((op) => [op, account] as const),
       ]);
@@ -66,6 +66,11 @@ describe("the configuration over the API", () => {
         ["apply", { accept: "4a67" }],
         ["apply", { accept: "B".repeat(64) }],
         ["apply", { accept: 1 }],
+        ["apply", { canaryNodes: "a,b" }],
+        ["apply", { canaryNodes: ["a,b"] }],
+        ["apply", { canaryNodes: [""] }],
+        ["apply", { canaryNodes: Array.from({ length: 101 }, (_, i) => `node-${i}`) }],
+        ["apply", { unfreeze: "yes" }],
         ["rollback", { to: "3" }],
         ["rollback", { to: 1.5 }],
         ["rollback", { accept: "all" }],
@@ -76,6 +81,26 @@ describe("the configuration over the API", () => {
         assert.isString(answer.json.error.code);
       }
       assert.deepStrictEqual(node.config.asked, []);
+    }),
+  );
+
+  it.effect("hands canary nodes on, and notes them; 400 with the reason when they are not good for it", () =>
+    Effect.gen(function* () {
+      const { node, post } = yield* world;
+      const input = { canaryNodes: ["node-1", "node-2.rack_3"], unfreeze: true };
+      assert.strictEqual((yield* post("apply", input)).status, 200);
+      assert.deepInclude(node.config.asked[0]![1], input);
+      const noted = node.audit.notes.filter(({ from }) => from === "").map(({ detail, what }) => [what, detail]);
+      assert.deepStrictEqual(noted, [
+        ["unfreeze the configuration", "to roll out what is pending"],
+        ["name canary nodes", "node-1, node-2.rack_3"],
+      ]);
+      node.config.invalid = "No node node-1 has reported lately.";
+      const refused = yield* post("apply", input);
+      assert.deepStrictEqual(refused, {
+        status: 400,
+        json: { error: { code: "invalid_rollout", message: node.config.invalid } },
+      });
     }),
   );
 

@@ -1,5 +1,5 @@
 import { Effect, Layer } from "effect";
-import { ConfigConflict, ConfigControl, SnapshotNotFound } from "../../src/api/config-port.ts";
+import { ConfigConflict, ConfigControl, ConfigInvalid, SnapshotNotFound } from "../../src/api/config-port.ts";
 import { ApiUnavailable } from "../../src/api/ports.ts";
 import type { ConfigPlan, ConfigStatus, RolloutRecord, SnapshotName } from "../../src/domain/config-report.ts";
 
@@ -35,6 +35,8 @@ export class FakeConfig {
   /** What `apply` and `rollback` say that they have put on its way. */
   begun: SnapshotName | null = null;
   conflict: string | undefined;
+  /** Says why what was asked for does not make sense. */
+  invalid: string | undefined;
   /** There is no such snapshot. */
   missing: number | undefined;
   readonly asked: Array<readonly [op: string, request: unknown]> = [];
@@ -58,6 +60,7 @@ export class FakeConfig {
       Effect.gen({ self: this }, function* () {
         this.asked.push([op, request]);
         if (this.conflict !== undefined) return yield* new ConfigConflict({ message: this.conflict });
+        if (this.invalid !== undefined) return yield* new ConfigInvalid({ message: this.invalid });
         if (this.missing !== undefined) return yield* new SnapshotNotFound({ number: this.missing });
         const isBeginning = op === "apply" || op === "rollback";
         return yield* this.answer(() => ({ ...this.status(), ...(isBeginning ? { begun: this.begun } : {}) }));

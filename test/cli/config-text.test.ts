@@ -215,6 +215,19 @@ describe("a status in words", () => {
       assert.deepStrictEqual(words({ nodes, rollout: report }), [canary, other, "refuses 8: shrunk"], state);
     }
     assert.deepStrictEqual(words({ nodes, rollout: under({ state: "promoting", percent: 100 }) })[0], "");
+    // Named, and ahead of the others: with all of the target, whatever share of the customers the others have.
+    const named = [
+      { ...nodes[0]!, node: "node-named", serves: serves("b") },
+      { ...nodes[0]!, node: "node-late" },
+    ];
+    for (const [percent, others] of [
+      [0, ""],
+      [10, canary],
+    ] as const) {
+      const report = under({ state: "promoting", percent, canaryNodes: ["node-named", "node-late"] });
+      const told = words({ nodes: [...named, nodes[0]!, nodes[1]!], rollout: report });
+      assert.deepStrictEqual(told, ["canary", "not yet", others, "not yet"]);
+    }
   });
 
   it("has a line for what is pending, frozen, refused and over", () => {

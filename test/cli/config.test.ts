@@ -274,6 +274,26 @@ describe("spillway config", () => {
   );
 
   it.live(
+    "apply names canary nodes, and shows on which it is",
+    () =>
+      Effect.gen(function* () {
+        const { node, run, script, way } = yield* world;
+        script(way("watching", 0, { canaryNodes: ["a", "b"], adopted: { nodes: 1, of: 2 } }), { last: record({}) });
+        const done = yield* run("apply", "--canary-nodes", "a, b,", "--unfreeze");
+        assert.strictEqual(done.code, 0, done.stderr);
+        assert.include(done.stderr, "snapshot 8: watching, on a, b, adopted by 1 of 2 nodes, 0.0s of 1m0s");
+        assert.deepInclude(node.config.asked[0]![1], { canaryNodes: ["a", "b"], unfreeze: true });
+        assert.strictEqual((yield* run("apply", "--canary-nodes", " ,")).code, 2);
+        node.config.invalid = "No node c has reported lately. These have: a, b.";
+        const refused = yield* run("apply", "--canary-nodes", "c");
+        assert.strictEqual(refused.code, 1);
+        assert.include(refused.stderr, "No node c has reported lately. These have: a, b.");
+        assert.lengthOf(node.config.asked, 2);
+      }).pipe(Effect.scoped),
+    30_000,
+  );
+
+  it.live(
     "rollback out of a rollout has done what was wanted when it has gone back",
     () =>
       Effect.gen(function* () {

@@ -1,14 +1,16 @@
 import { DateTime } from "effect";
 import type { ConfigStatus, NodeConfig, RolloutRecord, RolloutReport } from "../../domain/config-report.ts";
+import { hashToldTo } from "../../domain/config-as-told.ts";
 import { formatTable, grouped, shortDuration } from "../table.ts";
 
 const timeOf = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis));
 
 /** One line: where a rollout is. */
 export const rolloutLine = (rollout: RolloutReport): string => {
-  const { adopted, elapsedMillis, percent, reason, state, target, watchMillis } = rollout;
+  const { adopted, canaryNodes, elapsedMillis, percent, reason, state, target, watchMillis } = rollout;
   if (state === "idle" || target === null) return "no rollout";
   const parts = [`snapshot ${target.number}: ${state}`];
+  if (canaryNodes !== undefined) parts.push(`on ${canaryNodes.join(", ")}`);
   if (percent > 0) parts.push(`${percent} % of the customers`);
   if (adopted !== undefined) parts.push(`adopted by ${adopted.nodes} of ${adopted.of} nodes`);
   if (state === "watching") parts.push(`${shortDuration(elapsedMillis)} of ${shortDuration(watchMillis)}`);
@@ -47,12 +49,15 @@ export const statusText = (status: ConfigStatus): string => {
 };
 
 /** What is to be known of a node; nothing when it serves what all do. */
-const nodeWord = ({ refused, serves }: NodeConfig, { inForce, rollout }: ConfigStatus): string => {
+const nodeWord = ({ node, refused, serves }: NodeConfig, status: ConfigStatus): string => {
+  const { inForce, rollout } = status;
   if (refused !== null) return `refuses ${refused.number}: ${refused.rule}`;
   if (inForce === null) return "";
-  const { percent, state } = rollout;
+  const { canaryNodes, percent, state } = rollout;
+  const isAsTold = serves?.hash === hashToldTo(status, node);
+  if (isAsTold && canaryNodes?.includes(node) === true) return "canary";
   // A step is a snapshot of its own: whoever serves it has the new one for a share of the customers.
-  if (serves?.hash === inForce.hash) return percent > 0 && percent < 100 ? `canary, ${percent} % of the customers` : "";
+  if (isAsTold) return percent > 0 && percent < 100 ? `canary, ${percent} % of the customers` : "";
   return state === "promoting" || state === "rollingBack" ? "not yet" : "another one";
 };
 

@@ -1,3 +1,4 @@
+import { canaryOf, toldTo } from "./canary.ts";
 import type { Desk } from "./desk.ts";
 
 /**
@@ -7,6 +8,11 @@ import type { Desk } from "./desk.ts";
  */
 export const adoptionOf = (desk: Desk, steady: number): { readonly nodes: number; readonly of: number } => {
   const live = desk.reports.live(steady);
-  const hash = desk.state.published?.hash;
-  return { nodes: live.filter(({ serves }) => serves !== null && serves.hash === hash).length, of: live.length };
+  const told = live.filter(({ node }) => toldTo(desk, node) !== undefined);
+  // A node that was named is waited for, alive or not: what it was named for is to be seen on it.
+  const gone = canaryOf(desk)?.nodes.filter((name) => !live.some(({ node }) => node === name)) ?? [];
+  return {
+    nodes: told.filter(({ node, serves }) => serves?.hash === toldTo(desk, node)?.hash).length,
+    of: told.length + gone.length,
+  };
 };

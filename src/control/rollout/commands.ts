@@ -10,18 +10,22 @@ import {
 } from "../../domain/config-report.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { adoptionOf } from "./adoption.ts";
+import { canaryOf } from "./canary.ts";
+import { canaryProblem } from "./canary-problem.ts";
 import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
 import { nextProposal, rollOut } from "./next-rollout.ts";
 import { tell, verdictOn } from "./deeds.ts";
 import { contentOf, type Desk, type DeskFailure, nowAt, publishedContent, saveDesk } from "./desk.ts";
-import { proposeRollback } from "./proposal.ts";
+import { type Proposal, proposeRollback } from "./proposal.ts";
 
 /** An answer as it is sent: exactly one of these. */
 export type ControlAnswer =
   | { readonly done: unknown }
   | { readonly conflict: string }
   | { readonly notFound: number }
+  /** What was asked for does not make sense; a text for people. */
+  | { readonly invalid: string }
   | { readonly unavailable: string };
 
 const decode = Schema.decodeUnknownOption(ConfigCommand);
@@ -79,10 +83,10 @@ const underWay = (desk: Desk): ControlAnswer => ({
 
 const apply = Effect.fnUntraced(function* (
   desk: Desk,
-  { accept, who, why }: { readonly accept: string | null; readonly who: string; readonly why: string },
+  { accept, canaryNodes = [], unfreeze = false, who, why }: Extract<ConfigCommand, { readonly op: "apply" }>,
 ) {
   const { frozen } = desk.state;
-  if (frozen !== null)
+  if (frozen !== null && !unfreeze)
     return {
       conflict: `The configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}. Unfreeze it first.`,
     };
@@ -95,12 +99,28 @@ const apply = Effect.fnUntraced(function* (
       conflict: `No snapshot ${accept.slice(0, 12)}… waits for being accepted. ${now} See \`spillway config plan\`.`,
     };
   }
+  const named = [...new Set(canaryNodes)];
+  if (named.length > 0 && proposal !== undefined) {
+    const problem = yield* canaryProblem(desk, proposal, named, yield* steadyMillis);
+    if (problem !== undefined) return { invalid: problem };
+  }
   desk.accept = accept;
   desk.refused = undefined;
+  if (frozen !== null) {
+    desk.state = { ...desk.state, frozen: null };
+    yield* saveDesk(desk);
+  }
   if (proposal === undefined) return { done: { ...(yield* statusOf(desk)), begun: null } };
-  yield* rollOut(desk, { ...proposal, author: who, why });
+  yield* rollOut(desk, { ...proposal, author: who, why }, named);
+  if (frozen !== null && isRefused(desk, proposal)) {
+    desk.state = { ...desk.state, frozen };
+    yield* saveDesk(desk);
+  }
   return yield* begunWith(desk, nameOf(proposal.snapshot));
 });
+
+/** Else what refused it would be gone, and it be on its way as soon as anything changes. */
+const isRefused = ({ refused }: Desk, { snapshot }: Proposal): boolean => refused?.snapshot.hash === snapshot.hash;
 
 const rollBack = Effect.fnUntraced(function* (
   desk: Desk,
@@ -190,6 +210,7 @@ const planOf = Effect.fnUntraced(function* (desk: Desk) {
 
 const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
   const { base, elapsedMillis, reason, step, steps, target, watchMillis, small } = desk.machine.context;
+  const canary = canaryOf(desk);
   const isOn = !isIdle(desk) && desk.machine.value !== "gating";
   return {
     state: desk.machine.value,
@@ -201,6 +222,7 @@ const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
     watchMillis,
     reason,
     ...(isOn ? { adopted: adoptionOf(desk, steady) } : {}),
+    ...(canary === undefined ? {} : { canaryNodes: canary.nodes }),
   };
 };
 

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
 import { adoptionOf } from "./adoption.ts";
 import { answerCommand } from "./commands.ts";
+import { toldTo } from "./canary.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk } from "./desk.ts";
@@ -11,7 +12,7 @@ import { lead } from "./leadership.ts";
 import { proposeIfDue } from "./next-rollout.ts";
 import { NodeReports } from "./node-reports.ts";
 import { pruneIfDue } from "./prune.ts";
-import { reading } from "./readings.ts";
+import { stepReading } from "./step-reading.ts";
 
 /** Without anything new it is looked so often. */
 const pollMillis = 100;
@@ -138,8 +139,9 @@ const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
 });
 
 const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
-  const number = desk.state.published?.number;
-  const refusing = desk.reports.live(steady).find(({ refused }) => refused?.number === number);
+  const refusing = desk.reports
+    .live(steady)
+    .find(({ node, refused }) => refused !== null && refused.number === toldTo(desk, node)?.number);
   if (refusing?.refused == null) return false;
   const reason = `${refusing.node} refuses it (${refusing.refused.rule}): ${refusing.refused.message}`;
   yield* tell(desk, { type: "node.refused", reason, ...(yield* nowAt) });
@@ -157,7 +159,7 @@ const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, is
   if (yield* refusedBy(desk, steady)) return;
   const isWatched = desk.machine.context.watchMillis > 0;
   if (isWatched && !isDue) return;
-  const read = reading(desk.reports.live(steady), desk.state.published?.number ?? 0);
+  const read = stepReading(desk, steady);
   const at = yield* nowAt;
   // Nothing is to be watched: nobody needs to have said anything.
   if (!isWatched) yield* tell(desk, { type: "signals.read", breached: null, ...at });

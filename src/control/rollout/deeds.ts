@@ -3,6 +3,7 @@ import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
+import { type Canary, canaryOf } from "./canary.ts";
 import { noteInHistory } from "./control-state.ts";
 import {
   advance,
@@ -76,7 +77,8 @@ const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef
   yield* store.putManifest(target.number, proposal.encoded);
   yield* tell(desk, {
     type: "gate.passed",
-    small: verdict.small || !desk.options.faults.isStaged(),
+    // Whoever names nodes wants them to go first, however small it is.
+    small: (verdict.small && desk.machine.context.canaryNodes.length === 0) || !desk.options.faults.isStaged(),
     ...(yield* nowAt),
   });
 });
@@ -90,12 +92,14 @@ const publish = Effect.fnUntraced(function* (
   const isDirect = base === null || small || steps.length === 1;
   if (isDirect) return yield* point(desk, content);
   const from = yield* contentOf(desk, base);
+  const canary = canaryOf(desk);
+  if (percent === 0) return yield* point(desk, from, { canary });
   // Numbers rise from step to step; the proposal's own is below all of them.
   const numbers = { number: target.number + 1 + step, previous: base.number, percent };
   const { encoded, snapshot } = yield* stageOf(from, content, numbers);
   yield* desk.options.store.putManifest(snapshot.manifest.number, encoded);
   // The last step is watched no more: everybody has it.
-  yield* point(desk, snapshot, { segments: percent < 100 ? segmentsOf(percent) : undefined });
+  yield* point(desk, snapshot, { canary, segments: percent < 100 ? segmentsOf(percent) : undefined });
 });
 
 /** Tells all nodes. */
@@ -104,15 +108,26 @@ const point = Effect.fnUntraced(function* (
   snapshot: Snapshot,
   {
     accepted = desk.state.accepted,
+    canary,
     segments,
-  }: { readonly accepted?: boolean; readonly segments?: number | undefined } = {},
+  }: {
+    readonly accepted?: boolean;
+    readonly canary?: Canary | undefined;
+    readonly segments?: number | undefined;
+  } = {},
 ) {
   const { store } = desk.options;
   const ref = { number: snapshot.manifest.number, hash: snapshot.hash };
   const pointer = yield* store.pointer;
-  if (pointer?.value.hash !== ref.hash)
+  const isTold = pointer?.value.hash === ref.hash && pointer.value.canary?.hash === canary?.hash;
+  if (!isTold)
     yield* store.point(
-      { ...ref, accepted, ...(segments === undefined ? {} : { watch: { segments } }) },
+      {
+        ...ref,
+        accepted,
+        ...(segments === undefined ? {} : { watch: { segments } }),
+        ...(canary === undefined ? {} : { canary }),
+      },
       pointer?.revision ?? 0,
     );
   desk.at.set(ref.hash, snapshot);
@@ -123,7 +138,8 @@ const point = Effect.fnUntraced(function* (
 /** The content that was in force, as a new snapshot: it was judged once, and is judged again. */
 const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef | null) {
   const { published } = desk.state;
-  if (base === null || published === null || published.hash === base.hash) {
+  const isAhead = desk.machine.context.canaryNodes.length > 0;
+  if (base === null || published === null || (published.hash === base.hash && !isAhead)) {
     const to = base ?? published ?? desk.machine.context.target!;
     return yield* tell(desk, { type: "base.restored", base: to, ...(yield* nowAt) });
   }

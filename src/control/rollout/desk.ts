@@ -60,7 +60,8 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
   const [initial] = initialTransition(rolloutMachine, { ...input, base: told });
   const isIdle = value === undefined || value.machine.value === "idle";
   // What is under way goes on as it was begun; the settings are those of now.
-  const context: RolloutContext = { ...(value?.machine.context ?? initial.context), ...(isIdle ? input : {}) };
+  // Stored by an earlier version, it may lack what is new.
+  const context: RolloutContext = { ...initial.context, ...value?.machine.context, ...(isIdle ? input : {}) };
   const desk: Desk = {
     options,
     reports,

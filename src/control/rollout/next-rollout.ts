@@ -55,15 +55,24 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   return made.success;
 });
 
-/** One at a time: the machine is idle. */
-export const rollOut = Effect.fnUntraced(function* (desk: Desk, proposal: Proposal) {
+/**
+ * One at a time: the machine is idle.
+ *
+ * @param canaryNodes these serve all of it before anybody else does any of it
+ */
+export const rollOut = Effect.fnUntraced(function* (
+  desk: Desk,
+  proposal: Proposal,
+  canaryNodes: ReadonlyArray<string> = [],
+) {
   const { context } = desk.machine;
   desk.proposal = proposal;
   const { hash, manifest } = proposal.snapshot;
-  // Numbers of the steps and of a way back come after its own.
-  const highest = Math.max(desk.state.highest, manifest.number + context.steps.length + 1);
+  // Numbers of the steps, one of them that of the named nodes, and of a way back come after its own.
+  const highest = Math.max(desk.state.highest, manifest.number + context.steps.length + 2);
   desk.state = { ...desk.state, highest, accepted: false };
   desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
   const nowMillis = yield* Clock.currentTimeMillis;
-  yield* tell(desk, { type: "snapshot.proposed", target: { number: manifest.number, hash }, nowMillis });
+  const target = { number: manifest.number, hash };
+  yield* tell(desk, { type: "snapshot.proposed", target, canaryNodes, nowMillis });
 });

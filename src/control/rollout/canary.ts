@@ -1,0 +1,25 @@
+import type { SnapshotRef } from "../../actors/rollout/machine.ts";
+import type { Desk } from "./desk.ts";
+
+/** The whole target, and the nodes that serve it ahead of the others. */
+export interface Canary extends SnapshotRef {
+  readonly nodes: ReadonlyArray<string>;
+}
+
+/** Undefined: no nodes were named, or by now everybody has the target, or nobody has it yet. */
+export const canaryOf = ({ machine: { context, value } }: Desk): Canary | undefined => {
+  const { base, canaryNodes, small, step, steps, target } = context;
+  if (canaryNodes.length === 0 || target === null || base === null || small) return undefined;
+  if (value === "idle" || value === "gating" || steps[step] === 100) return undefined;
+  return { ...target, nodes: canaryNodes };
+};
+
+/** Nobody but the named nodes has it. */
+export const isAtCanaryOnly = ({ machine: { context } }: Desk): boolean => context.steps[context.step] === 0;
+
+/** What a node is told to serve, as far as the rollout under way has changed that; undefined: it has not. */
+export const toldTo = (desk: Desk, node: string): SnapshotRef | undefined => {
+  const canary = canaryOf(desk);
+  if (canary?.nodes.includes(node) === true) return canary;
+  return canary !== undefined && isAtCanaryOnly(desk) ? undefined : (desk.state.published ?? undefined);
+};

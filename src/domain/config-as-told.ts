@@ -1,0 +1,8 @@
+import type { ConfigStatus } from "./config-report.ts";
+
+/** Hash of the snapshot that a node is told to serve: for the time of a rollout named nodes may be ahead of the others. */
+export const hashToldTo = (
+  { inForce, rollout }: Pick<ConfigStatus, "inForce" | "rollout">,
+  node: string,
+): string | undefined =>
+  rollout.canaryNodes?.includes(node) === true && rollout.target !== null ? rollout.target.hash : inForce?.hash;
