@@ -19,7 +19,7 @@ export interface AlertSignalsOptions {
 }
 
 /** Receipts of records that nobody gave up on purpose. */
-export const lossReasons = ["expired", "shed", "logLost"] as const;
+export const lossReasons = ["expired", "shed", "logLost", "unclaimed"] as const;
 
 /** Limits that mean trouble when they are nearly used up. Others are there to be used, as the windows' budget is. */
 const scarce: ReadonlyArray<keyof Limits> = [

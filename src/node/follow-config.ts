@@ -30,6 +30,8 @@ export interface Refused {
 export interface ConfigFollower {
   /** Why this node does not serve what it is told to; undefined: it does, as far as it knows. */
   readonly refused: () => Refused | undefined;
+  /** The newest snapshot that any node is told to serve, the last time that anybody answered; undefined: nobody does. */
+  readonly newest: () => number | undefined;
   /** Called with what is about to be served, by the steady clock. */
   readonly beforeServing: (notify: (pointer: ConfigPointer, millis: number) => void) => void;
   /** Called after each change of what is served or refused. */
@@ -55,6 +57,7 @@ export const followConfig = Effect.fnUntraced(function* (
   let refused: Refused | undefined;
   let refusedMillis = 0;
   let isSilent = false;
+  let newest: number | undefined;
   let notify: () => void = nothing;
   let announce: (pointer: ConfigPointer, millis: number) => void = nothing;
   // Before the first look: nothing may be written between the two without a hint.
@@ -67,6 +70,7 @@ export const followConfig = Effect.fnUntraced(function* (
 
   const serve = Effect.fnUntraced(function* (pointer: ConfigPointer) {
     const named = namedFor(pointer, options.nodeName);
+    newest = Math.max(pointer.number, pointer.canary?.number ?? 0);
     if (serving.current()?.hash === named.hash) {
       refused = undefined;
       return;
@@ -126,6 +130,7 @@ export const followConfig = Effect.fnUntraced(function* (
   );
   const follower: ConfigFollower = {
     refused: () => refused,
+    newest: () => (isSilent ? undefined : newest),
     beforeServing: (call) => {
       announce = call;
     },

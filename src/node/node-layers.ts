@@ -20,7 +20,7 @@ import { layerOutbox } from "../streams/outbox.ts";
 import { reconcileTopology } from "../streams/topology.ts";
 import { WriteHints } from "../streams/write-hints.ts";
 import { readNode } from "./read-node.ts";
-import { layerServedJobs } from "./served-jobs.ts";
+import { layerServedJobs, NodeConfiguration } from "./served-jobs.ts";
 
 export interface NodeLayerOptions {
   readonly nodeName: string;
@@ -76,7 +76,19 @@ export const layerNode = (options: NodeLayerOptions) => {
   const hosts = DestinationHosts.layer(limits);
   const switches = layerKillSwitches({ ...options, killSwitchesMax: limits.killSwitchesMax });
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
-  const owner = Owner.layer(shared).pipe(
+  const owner = Layer.unwrap(
+    Effect.map(NodeConfiguration, ({ follower, serving }) =>
+      Owner.layer({
+        ...shared,
+        mayTake: (snapshot) => {
+          if ((serving.current()?.manifest.number ?? 0) >= snapshot) return true;
+          // Nobody has it any more: the configurations were begun anew.
+          const newest = follower.newest();
+          return newest !== undefined && newest < snapshot;
+        },
+      }),
+    ),
+  ).pipe(
     Layer.provide(BufferActors.layer(limits).pipe(Layer.provide([destinations, hosts, letters, switches]))),
     Layer.provide(checkpoints),
   );

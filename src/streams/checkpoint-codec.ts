@@ -18,6 +18,7 @@ const RegisterSchema = Schema.Struct({
   writers: Schema.Record(Schema.String, Schema.Struct({ number: Schema.Int, records: Schema.Int, sequence: Sequence })),
   duplicates: Schema.Array(Sequence),
   lowWater: Sequence,
+  receipted: Schema.optional(Sequence),
 });
 
 const RowSchema = Schema.Struct({

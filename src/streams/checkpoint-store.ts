@@ -15,7 +15,15 @@ import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts
 import { decodeReceipt, decodeRegister, decodeRow, encodeControl } from "./checkpoint-codec.ts";
 import { directGet } from "./direct-get.ts";
 import { attempt, Nats } from "./nats.ts";
-import { controlKindOf, controlStream, jobOfRow, receiptSubject, registerSubject, rowSubject } from "./subjects.ts";
+import {
+  controlKindOf,
+  controlStream,
+  jobOfRow,
+  receiptSubject,
+  unclaimedSubject,
+  registerSubject,
+  rowSubject,
+} from "./subjects.ts";
 
 export interface CheckpointOptions {
   /** Rows in one atomic batch, the register not counted. */
@@ -97,6 +105,7 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
     writers: before?.writers ?? {},
     duplicates: before?.duplicates ?? [],
     lowWater: before?.lowWater ?? 0,
+    receipted: before?.receipted,
   };
   const taken = yield* guardedWrite(store, partition, { register, sequence: found?.sequence ?? 0 }, [], false);
   // Read after the take-over: no other owner can change a row from here on.
@@ -132,7 +141,7 @@ const claim = Effect.fn("Checkpoints.claim")(function* (
 const inBatches = (store: Store, partition: number, before: Register, { receipts, register, rows }: Checkpoint) => {
   const receiptsOf = Map.groupBy(receipts, ({ job }) => job);
   const write = (receipt: Receipt): StreamMessage => ({
-    subject: receiptSubject(partition, receipt.job, receipt.firstSequence, receipt.reason),
+    subject: subjectOf(partition, receipt),
     data: encodeControl(receipt),
   });
   const groups = rows.map((row): ReadonlyArray<StreamMessage> => {
@@ -144,6 +153,11 @@ const inBatches = (store: Store, partition: number, before: Register, { receipts
   const batches = pack([...others, ...groups], store);
   return batches.map((messages, i) => ({ messages, register: i === batches.length - 1 ? register : before }));
 };
+
+const subjectOf = (partition: number, { customer, dataset, firstSequence, job, reason }: Receipt): string =>
+  reason === "unclaimed"
+    ? unclaimedSubject(partition, customer, dataset, firstSequence)
+    : receiptSubject(partition, job, firstSequence, reason);
 
 /** Groups in order, as many to a batch as fit; only one that is too large by itself is cut. */
 const pack = (groups: ReadonlyArray<ReadonlyArray<StreamMessage>>, { options }: Store) => {

@@ -54,12 +54,12 @@ export const layerLog = (options: LogOptions): Layer.Layer<Log, LogUnavailable, 
 /** A damaged message is a message without chunks: what it held is lost, which the reader sees by its missing number. */
 const decodeMessage = (stored: StoredMessage): Effect.Effect<LogMessage> => {
   const { data, millis, sequence, subject } = stored;
-  const empty = { sequence, millis, writer: undefined, records: 0, chunks: [] };
+  const empty = { sequence, millis, writer: undefined, jobSet: 0, records: 0, chunks: [] };
   if (subject.endsWith("._tick")) return Effect.succeed(empty);
   return Effect.suspend((): Effect.Effect<LogMessage> => {
     try {
-      const { chunks, records, writer } = decode(data, pairKeyOf(subject));
-      return Effect.succeed({ sequence, millis, writer, records, chunks });
+      const { chunks, jobSet, records, writer } = decode(data, pairKeyOf(subject));
+      return Effect.succeed({ sequence, millis, writer, jobSet, records, chunks });
     } catch (error) {
       if (!(error instanceof ChunkUndecodable)) throw error;
       return Effect.as(Effect.logError("Undecodable log message.", { subject, sequence, reason: error.reason }), empty);

@@ -25,6 +25,9 @@ export const refusalSubject = (
   const prefix = `ctl.${partitionName(partition)}.receipt._door`;
   return `${prefix}.${customer}.${dataset}.${node.replaceAll(/[^A-Za-z0-9_-]/g, "_")}.${fromMillis}.${door}`;
 };
+/** Of chunks without a job: `_unclaimed` is no job's id. */
+export const unclaimedSubject = (partition: number, customer: string, dataset: string, sequence: number): string =>
+  `ctl.${partitionName(partition)}.receipt._unclaimed.${customer}.${dataset}.${sequence}`;
 /** Filters: the receipts of a partition, of a job in it. */
 export const receiptSubjects = (partition: number): string => `ctl.${partitionName(partition)}.receipt.>`;
 export const receiptsOfJob = (partition: number, job: string): string =>

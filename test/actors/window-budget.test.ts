@@ -51,7 +51,7 @@ describe("window budget", () => {
       buffer.live = isLive;
       const chunk = chunkOf(`c${i}`, each * 100);
       buffer.count(1, 0, chunk);
-      own.feed(buffer, { sequence: 1, millis: 0, writer: undefined, records: 1, chunks: [chunk] }, chunk);
+      own.feed(buffer, { sequence: 1, millis: 0, writer: undefined, jobSet: 0, records: 1, chunks: [chunk] }, chunk);
       return buffer;
     });
     own.keep();

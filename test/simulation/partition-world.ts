@@ -29,7 +29,13 @@ export class PartitionWorld {
   readonly log = new ScriptedLog();
   readonly checkpoints = new ScriptedCheckpoints();
   readonly store = new ScriptedStore();
+  /** In force for forwarders. */
   jobs: JobSet;
+  /** What owners know of them: as much, or less; and one that has just started, perhaps, what they knew before. */
+  known: JobSet;
+  private knownBefore: JobSet;
+  /** By id: the number of the first set that has a job. */
+  readonly since = new Map<string, number>();
   /** Whether the run revised a job: then batches may be cut differently after a crash. */
   revisions = 0;
   /** Whether people skip parts of backlogs. */
@@ -48,6 +54,9 @@ export class PartitionWorld {
     // Two jobs share a pair: what one of them does must not concern the other.
     const all = [...customers, "ant"].map((customer, i) => this.remember(`job-${i}`, customer, 1));
     this.jobs = jobSetOf(all, 1);
+    this.known = this.jobs;
+    this.knownBefore = this.jobs;
+    this.log.jobSet = this.jobs.number;
     // C3: the row that a batch starts from, of the revision that it is made under.
     this.store.missing = (job) => {
       const row = this.checkpoints.rows().find((each) => each.job === job.id);
@@ -78,20 +87,34 @@ export class PartitionWorld {
   private remember(id: string, customer: string, revision: number): StoredJob {
     const stored = storedJob(id, customer, { batch: this.dice.pick(batches) }, revision);
     this.history.set(`${id} ${revision}`, stored);
+    if (!this.since.has(id)) this.since.set(id, revision);
     return stored;
   }
 
-  /** A job has new settings, or there is a new job. */
+  /** A job has new settings, or there is a new job. Forwarders act on it at once. */
   readonly reviseSomething = Effect.fnUntraced({ self: this }, function* (this: PartitionWorld) {
     const all = [...this.jobs.byId.values()];
     this.revisions += 1;
     const revision = this.revisions + 1;
     const old = this.dice.pick(all);
-    const changed = this.dice.chance(0.2)
+    const changed = this.dice.chance(0.4)
       ? [...all, this.remember(`job-${all.length}`, this.dice.pick(customers), revision)]
       : all.map((each) => (each === old ? this.remember(old.job.id, old.job.customer, revision) : each));
     this.jobs = jobSetOf(changed, 1, revision);
-    for (const adopt of this.adopters) yield* adopt(this.jobs);
+    this.log.jobSet = revision;
+    if (this.dice.chance(0.3)) yield* this.catchUp();
+  });
+
+  /** Whether somebody may have missed something. */
+  isBehind(): boolean {
+    return this.known !== this.jobs || this.knownBefore !== this.known;
+  }
+
+  /** Owners hear of the jobs as they are. */
+  readonly catchUp = Effect.fnUntraced({ self: this }, function* (this: PartitionWorld) {
+    this.knownBefore = this.known;
+    this.known = this.jobs;
+    for (const adopt of this.adopters) yield* adopt(this.known);
   });
 
   /** Forwarders at work: chunks of several pairs, resends that landed twice, silence now and then. */
@@ -115,10 +138,16 @@ export class PartitionWorld {
   /** An owner of the partition; what it does ends with the scope that it is built in. */
   owner(life: Life) {
     const { dice } = this;
-    const options = { ...this.limits, owner: life.name };
+    let mine = dice.chance(0.3) ? this.knownBefore : this.known;
+    const mayTake = (snapshot: number) => snapshot <= mine.number;
+    const options = { ...this.limits, owner: life.name, mayTake };
     const jobs = Layer.succeed(Jobs, {
       served: () => this.jobs,
-      onChange: (adopt) => Effect.suspend(() => (this.adopters.add(adopt), adopt(this.jobs))),
+      onChange: (adopt) =>
+        Effect.suspend(() => {
+          this.adopters.add((set) => Effect.suspend(() => adopt((mine = set))));
+          return adopt(mine);
+        }),
       atRevision: (id, revision) => Effect.succeed(this.history.get(`${id} ${revision}`)),
       absence: () => Effect.succeed("forgotten"),
     });

@@ -26,6 +26,7 @@ const reviseWhileDown = Effect.fnUntraced(function* (seed: number) {
   yield* end(killed);
   const unknown = unknownFirsts(world);
   for (let i = 0; i < 8; i++) yield* inTime(world.reviseSomething());
+  for (let i = 0; i < 2; i++) yield* inTime(world.catchUp());
   const last = yield* begin(world, new Life("last", false));
   yield* inTime(Fiber.join(producing));
   for (let i = 0; !isSettled(world, last.owner); i++) {

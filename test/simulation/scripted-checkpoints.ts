@@ -90,7 +90,8 @@ export class ScriptedCheckpoints {
           for (const receipt of receipts) {
             const partOfRow = parts.findIndex((rowsOfPart) => rowsOfPart.some(([job]) => job === receipt.job));
             if (i !== Math.max(0, partOfRow)) continue;
-            this.receipts.set(`${receipt.job} ${receipt.firstSequence} ${receipt.reason}`, receipt);
+            const subject = [receipt.job, receipt.customer, receipt.firstSequence, receipt.reason].join(" ");
+            this.receipts.set(subject, receipt);
           }
           this.onWrite();
         }

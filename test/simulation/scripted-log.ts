@@ -31,10 +31,13 @@ export class ScriptedLog {
   poison: (records: number) => ReadonlySet<number> = () => new Set();
   private wrote = Deferred.makeUnsafe<void>();
 
+  /** Of the forwarders, at this moment. */
+  jobSet = 0;
+
   append(millis: number, writer: Writer | undefined, chunks: ReadonlyArray<Chunk>, isDuplicate = false): LogMessage {
     const sequence = this.messages.length + 1;
     const records = chunks.reduce((sum, chunk) => sum + chunk.records, 0);
-    const message = { sequence, millis, writer, records, chunks };
+    const message = { sequence, millis, writer, jobSet: writer === undefined ? 0 : this.jobSet, records, chunks };
     this.messages.push(message);
     if (isDuplicate) this.duplicates.add(sequence);
     else

@@ -11,7 +11,9 @@ import {
   assertAtLeastOnce,
   assertBooksBalance,
   assertExactlyOnce,
+  assertNobodyMissed,
   assertStoredIsWhole,
+  assertUnclaimed,
 } from "./verdicts.ts";
 
 /** Runs an owner for a while; every few moments its books are checked. */
@@ -21,6 +23,7 @@ const live = Effect.fnUntraced(function* (world: PartitionWorld, { life, owner }
     if (world.failures.length > 0) throw world.failures[0];
     assertBooksBalance(world, owner);
     if (world.dice.chance(world.revisions > 0 ? 0.05 : 0)) yield* inTime(world.reviseSomething());
+    if (world.isBehind() && world.dice.chance(0.07)) yield* inTime(world.catchUp());
     isolateSomething(world, owner);
     if (world.skips) yield* inTime(skipSomething(world, owner, life));
   }
@@ -116,7 +119,9 @@ const liveAndDie = Effect.fnUntraced(function* (world: PartitionWorld, lives: nu
   if (before !== undefined) yield* end(before);
 });
 
-export const isSettled = ({ log, checkpoints }: PartitionWorld, owner: Owner["Service"]): boolean => {
+export const isSettled = (world: PartitionWorld, owner: Owner["Service"]): boolean => {
+  const { checkpoints, log } = world;
+  if (world.isBehind()) return false;
   const owned = owner.owned().get(0);
   if (owned === undefined || owned.state.position < log.messages.length || checkpoints.register === undefined)
     return false;
@@ -178,6 +183,8 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
   yield* inTime(last.owner.drain);
   yield* end(last);
   assert.strictEqual(checkpoints.register?.owner, null);
+  assertNobodyMissed(world);
+  assertUnclaimed(world, "stranger.http_requests");
   if (world.skips) assertAccounted(world);
   else if (world.revisions > 0) assertAtLeastOnce(world);
   else assertExactlyOnce(world);

@@ -143,6 +143,26 @@ const assertReceipted = ({ checkpoints }: PartitionWorld, job: string, dead: Tal
   assert.deepStrictEqual(own.reduce(addTally, nothing), dead, `${job}: records on receipts`);
 };
 
+/** What forwarders accepted for a job is the job's, however late its owner heard of it. */
+export const assertNobodyMissed = ({ checkpoints, jobs, log, since }: PartitionWorld): void => {
+  const rows = new Map(checkpoints.rows().map((row) => [row.job, row]));
+  for (const { job } of jobs.byId.values()) {
+    const first = log
+      .referenceFor(`${job.customer}.${job.dataset}`, 0)
+      .own.find(({ sequence }) => log.messages[sequence - 1]!.jobSet >= since.get(job.id)!);
+    if (first === undefined) continue;
+    const start = rows.get(job.id)?.start ?? Infinity;
+    assert.isBelow(start, first.sequence, `${job.id}: it began after a chunk that was accepted for it`);
+  }
+};
+
+/** What there is no job for has receipts: each record one. */
+export const assertUnclaimed = ({ checkpoints, log }: Told, pairKey: string): void => {
+  const receipts = [...checkpoints.receipts.values()].filter(({ reason }) => reason === "unclaimed");
+  assert.isTrue(receipts.every(({ customer, dataset }) => `${customer}.${dataset}` === pairKey));
+  assertTally(receipts.reduce(addTally, nothing), tallyOf(log.referenceFor(pairKey, 0).own), "unclaimed");
+};
+
 /** Reasons of receipts for ranges that nobody delivers. */
 const lostReasons: ReadonlySet<string> = new Set(["skipped", "shed", "expired"]);
 

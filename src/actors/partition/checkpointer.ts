@@ -1,9 +1,10 @@
-import { Effect, Metric } from "effect";
+import { Clock, Effect, Metric } from "effect";
 import {
   checkpointFailuresTotal,
   checkpointRowsTotal,
   checkpointsTotal,
 } from "../../observability/delivery-metrics.ts";
+import { recordsWrittenOff } from "../../observability/sweep-metrics.ts";
 import type { Fenced } from "../ports/checkpoints.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
@@ -75,6 +76,8 @@ export const checkpoint = Effect.fnUntraced(function* (
   owner: string | null,
   buffers: Iterable<Rowed>,
 ): Effect.fn.Return<boolean, Fenced> {
+  if (mayBookUnclaimed(state) && (owner === null || state.unclaimedChunks.isDue(yield* steadyMillis)))
+    yield* bookUnclaimed(state);
   const leaving = [...state.leaving.values()];
   const receipts = state.receipts;
   state.receipts = [];
@@ -94,7 +97,7 @@ export const checkpoint = Effect.fnUntraced(function* (
   // Of another log they are true only together with the register that says so.
   const rows = [...(wasRebased ? state.rows : []), ...written.map(({ row }) => row)];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
-  let scan = state.position;
+  let scan = Math.min(state.position, state.newerChunks.scanBound(), state.unclaimedChunks.scanBound());
   for (const buffer of state.rowed()) scan = Math.min(scan, buffer.scanBound());
   scan = Math.max(scan, state.scan);
   const register = state.register(owner, scan);
@@ -132,4 +135,23 @@ export const checkpoint = Effect.fnUntraced(function* (
   yield* Metric.update(checkpointsTotal, 1);
   yield* Metric.update(checkpointRowsTotal, rows.length);
   return true;
+});
+
+/** What may turn out to have no job either is older: a restart could not tell which of them have receipts. */
+const mayBookUnclaimed = ({ newerChunks, unclaimedChunks }: PartitionState): boolean =>
+  newerChunks.size === 0 || unclaimedChunks.isFull();
+
+/** They are stored with the register whose scan passes what they tell of: once, whenever this ends. */
+const bookUnclaimed = Effect.fnUntraced(function* (state: PartitionState) {
+  const receipts = state.unclaimedChunks.take(state.position, yield* Clock.currentTimeMillis);
+  if (receipts.length === 0) return;
+  state.receipts.push(...receipts);
+  let records = 0;
+  for (const receipt of receipts) records += receipt.records;
+  yield* Metric.update(recordsWrittenOff("unclaimed"), records);
+  yield* Effect.logWarning("Records were stored for which there is no push job: they have receipts.", {
+    partition: state.partition,
+    pairs: receipts.length,
+    records,
+  });
 });

@@ -1,4 +1,4 @@
-import { Cause, Deferred, Effect, Exit, Metric, Scope, Semaphore } from "effect";
+import { Cause, Deferred, Effect, Exit, Metric, Schema, Scope, Semaphore } from "effect";
 import { partitionsFencedTotal } from "../../observability/delivery-metrics.ts";
 import { BufferActors } from "../buffer/actor.ts";
 import { Checkpoints, type CheckpointUnavailable, Fenced } from "../ports/checkpoints.ts";
@@ -20,6 +20,8 @@ import { steadyMillis } from "../../domain/steady-clock.ts";
 
 export interface OwnOptions extends BufferOptions, ReaderOptions, SweepOptions, CheckpointerOptions, RetentionOptions {
   readonly drainMillisMax: number;
+  /** Whether this node's configuration is new enough for a partition whose owner had adopted this snapshot. */
+  readonly mayTake?: (snapshot: number) => boolean;
   /** Shared by all partitions of a node; without them a partition has no such bounds. */
   readonly windowBudget?: WindowBudget;
   readonly sweepRegulator?: SweepRegulator;
@@ -39,6 +41,11 @@ export interface Owned {
 const abandonedMillis = 3_000;
 const fencedMillis = 10_000;
 const failureMillis = 1_000;
+/** A node that has just started has the newest configuration in a moment. */
+const behindMillis = 2_000;
+
+/** The owner before had a later configuration: what came for jobs that this node has not heard of was its to judge. */
+class Behind extends Schema.TaggedError<Behind>()("Behind", { partition: Schema.Int, snapshot: Schema.Int }) {}
 
 type Needs = Log | Checkpoints | Jobs | BufferActors;
 
@@ -61,6 +68,14 @@ export const ownPartition = (
                 Effect.logWarning("Another owner holds the partition; its buffers here are stopped.", { partition }),
               ),
               Effect.as(fencedMillis),
+            ),
+          Behind: ({ snapshot }) =>
+            Effect.as(
+              Effect.logWarning("A partition waits for a node with the configuration of its last owner.", {
+                partition,
+                snapshot,
+              }),
+              behindMillis,
             ),
           CheckpointUnavailable: ({ detail }) =>
             Effect.as(Effect.logError("A partition cannot be claimed.", { partition, detail }), failureMillis),
@@ -86,7 +101,7 @@ const ownOnce = (
   partition: number,
   options: OwnOptions,
   onOwned: (owned: Owned | undefined) => Effect.Effect<void>,
-): Effect.Effect<never, Fenced | CheckpointUnavailable | LogUnavailable, Needs | Scope.Scope> =>
+): Effect.Effect<never, Behind | Fenced | CheckpointUnavailable | LogUnavailable, Needs | Scope.Scope> =>
   Effect.gen(function* () {
     const state = yield* take(partition, options);
     if (options.windowBudget !== undefined) state.windowBudget = options.windowBudget;
@@ -157,6 +172,9 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
     const now = yield* checkpoints.register(partition);
     if (now?.nonce !== before.nonce) return yield* new Fenced({ partition });
   }
+  // A register without an owner has one, too: whoever gave it up.
+  if (before !== undefined && options.mayTake?.(before.snapshot) === false)
+    return yield* new Behind({ partition, snapshot: before.snapshot });
   const described = yield* log.describe(partition);
   const claim = yield* checkpoints.claim(partition, options.owner, described);
   const isOther = ({ incarnation, lastSequence }: LogInfo) =>
@@ -173,7 +191,10 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
     scan: claim.register.scan,
     lastSequence: info.lastSequence,
   });
-  const anew = { ...claim, register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0 } };
+  const anew = {
+    ...claim,
+    register: { ...claim.register, scan: 0, writers: {}, duplicates: [], lowWater: 0, receipted: 0 },
+  };
   const state = new PartitionState(partition, anew, info.incarnation);
   state.isRebased = true;
   state.log = info;

@@ -6,6 +6,8 @@ import { RowTable } from "../ports/row-table.ts";
 import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
+import { NewerChunks } from "./newer-chunks.ts";
+import { UnclaimedChunks } from "./unclaimed-chunks.ts";
 import type { LogInfo } from "../ports/log.ts";
 import { LogClock } from "./log-clock.ts";
 import { WindowBudget } from "../window-budget.ts";
@@ -68,6 +70,10 @@ export class PartitionState {
   /** It is being given up: nothing more is started. */
   isClosing = false;
   readonly continuity: ContinuityWatch;
+  /** What came under a job set that is not adopted here yet. */
+  readonly newerChunks = new NewerChunks();
+  /** What there is no push job for. */
+  readonly unclaimedChunks: UnclaimedChunks;
   readonly deadlines = new Deadlines();
   readonly checkpointWanted = new Signal();
   readonly sweepWanted = new Signal();
@@ -113,6 +119,7 @@ export class PartitionState {
     this.scan = claim.register.scan;
     this.rows = claim.rows instanceof RowTable ? claim.rows : RowTable.from(claim.rows);
     this.storedLowWater = claim.register.lowWater;
+    this.unclaimedChunks = new UnclaimedChunks(claim.register.receipted ?? claim.register.scan);
     this.continuity = new ContinuityWatch(claim.register.writers, claim.register.duplicates);
   }
 
@@ -179,6 +186,11 @@ export class PartitionState {
     yield* this.waitingBuffers.values();
   }
 
+  /** Whether there is a push job for what came of a pair. One on its way out is none. */
+  isClaimed(pairKey: string): boolean {
+    return (this.jobs.byPair.get(pairKey) ?? []).some(({ job }) => !this.leavingNow.has(job.id));
+  }
+
   register(owner: string | null, scan: number): Register {
     const lowWater = this.lowWater();
     return {
@@ -190,6 +202,7 @@ export class PartitionState {
       writers: this.continuity.writers(),
       duplicates: this.continuity.duplicatesAfter(lowWater),
       lowWater,
+      receipted: this.unclaimedChunks.receiptedTo(),
     };
   }
 }

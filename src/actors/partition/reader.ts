@@ -74,14 +74,25 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
   const continuity =
     message.writer === undefined ? undefined : state.continuity.see(message.sequence, message.writer, message.records);
   if (continuity?._tag !== "Duplicate") {
+    // Nobody may be there for it: a job may be new in a set that is not adopted here yet, or gone.
+    const isNewer = message.jobSet > state.jobs.number;
     for (const chunk of message.chunks) {
-      for (const buffer of state.dealtTo(chunk.pairKey, message.sequence)) deal(state, buffer, message, chunk);
+      const buffers = state.dealtTo(chunk.pairKey, message.sequence);
+      for (const buffer of buffers) deal(state, buffer, message, chunk);
+      if (isNewer || buffers.length === 0) setAside(state, message, chunk, isNewer);
     }
   }
   state.position = message.sequence;
   state.windowBudget.keep();
   if (missing === 0 && (continuity === undefined || continuity._tag === "Next")) return Effect.void;
   return complain(state, message, before, continuity);
+};
+
+const setAside = (state: PartitionState, message: LogMessage, chunk: Chunk, isNewer: boolean): void => {
+  if (isNewer && state.newerChunks.note(message, chunk)) return;
+  if (state.isClaimed(chunk.pairKey)) return;
+  const { sequence } = message;
+  state.unclaimedChunks.note(chunk.pairKey, { ...chunk, first: sequence, last: sequence });
 };
 
 const deal = (state: PartitionState, buffer: Rowed, message: LogMessage, chunk: Chunk): void => {

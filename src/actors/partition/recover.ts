@@ -10,6 +10,7 @@ import type { Residency } from "../residency/residency.ts";
 import { makeWaker, type Waker } from "../residency/wake.ts";
 import { isNewcomer } from "../residency/wake.ts";
 import { pairsAfterScan } from "./pairs-after-scan.ts";
+import type { EarlyChunks } from "./newer-chunks.ts";
 import type { PartitionState } from "./partition-state.ts";
 import { dismiss, dismissRemoved } from "./take-leave.ts";
 
@@ -95,8 +96,10 @@ const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set:
   for (const row of state.rows) {
     if (++seen % sliceSize === 0) yield* Effect.yieldNow;
     const brief = briefOf(set, row.job);
-    if (row.deleted) findings.closed.push(row.job);
-    else if (brief === undefined) findings.orphaned.push(row.job);
+    if (row.deleted) {
+      findings.closed.push(row.job);
+      state.unclaimedChunks.bookedTo(row.pairKey, row.counted, state.position);
+    } else if (brief === undefined) findings.orphaned.push(row.job);
     else if (brief.pairKey !== row.pairKey) findings.ofOtherPair.push(row.job);
     else if (row.books.pending.records > 0) findings.unfinished.push({ job: row.job, cursor: row.cursor });
     // What lies after the scan may have been counted and pushed without a row that tells of it.
@@ -153,6 +156,9 @@ const adoptChanges = Effect.fnUntraced(function* (
     if (state.claim.damaged.has(job)) refused.push(job);
     else takeUp(state, set, job, brief, waker);
   }
+  for (const [pairKey, chunks] of state.newerChunks.adopted(set.number)) {
+    if (!state.isClaimed(pairKey)) state.unclaimedChunks.note(pairKey, chunks);
+  }
   for (const job of refused) yield* refuseDamaged(state, job);
 });
 
@@ -186,8 +192,20 @@ const takeUp = (
   if (row !== undefined && (waiting !== undefined || row.books.pending.records > 0)) {
     waker.queue(job, row, waiting?.newcomer ?? isNewcomer(row));
   }
-  if (!state.waitingBuffers.has(job) && state.byPair.find(pairKey) !== undefined)
-    waker.rouse(newest(), state.position + 1);
+  if (state.waitingBuffers.has(job)) return;
+  const early = state.newerChunks.of(pairKey);
+  if (early !== undefined) return takeUpEarly(state, pairKey, early, waker);
+  if (state.byPair.find(pairKey) !== undefined) waker.rouse(newest(), state.position + 1);
+};
+
+/** Of a pair whose chunks came before this set: who is new begins with them, and the others are here too. */
+const takeUpEarly = (state: PartitionState, pairKey: string, early: EarlyChunks, waker: Waker): void => {
+  for (const stored of state.jobs.byPair.get(pairKey) ?? []) {
+    const { id } = stored.job;
+    if (state.buffers.has(id) || state.waitingBuffers.has(id)) continue;
+    if (state.rows.has(id)) waker.rouse(stored, state.position + 1);
+    else waker.begin(stored, early);
+  }
 };
 
 /** The job of a row that nobody could explain is back. */

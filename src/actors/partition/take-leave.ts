@@ -49,6 +49,7 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
 };
 
 const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
+  state.unclaimedChunks.bookedTo(buffer.pairKey, lastSequence, state.position);
   const account = buffer.shedPending(lastSequence);
   if (account !== undefined) {
     state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });

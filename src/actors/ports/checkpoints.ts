@@ -58,7 +58,8 @@ export interface LossMark {
  * `expired`: retention was over. `shed`: the backlog was over its quota. `skipped`: a person moved the cursor.
  * `deleted`: the job is gone. `deadLettered`: the destination refused these records. `logLost`: the log is another one.
  * `possiblyDuplicated`: nothing is missing, but the range may have been delivered twice. `refused`: the door turned
- * records away and never accepted them; it belongs to no job, and its range is empty.
+ * records away and never accepted them; it belongs to no job, and its range is empty. `unclaimed`: records were
+ * accepted for which there is no push job; the job is `_unclaimed`.
  */
 export const receiptReasons = [
   "expired",
@@ -69,6 +70,7 @@ export const receiptReasons = [
   "refused",
   "possiblyDuplicated",
   "logLost",
+  "unclaimed",
 ] as const;
 export type ReceiptReason = (typeof receiptReasons)[number];
 
@@ -114,6 +116,8 @@ export interface Register {
   /** Sequences after the low-water mark that repeat an earlier message. */
   readonly duplicates: ReadonlyArray<number>;
   readonly lowWater: number;
+  /** Chunks without a push job have receipts up to here; where it is missing, up to `scan`. */
+  readonly receipted?: number | undefined;
 }
 
 /** A later epoch holds the register: this owner must stop at once. */

@@ -34,6 +34,8 @@ export interface LogMessage {
   /** JetStream's time, epoch millis. */
   readonly millis: number;
   readonly writer: Writer | undefined;
+  /** Number of the job set that the forwarder accepted it under; 0 where there is none. */
+  readonly jobSet: number;
   readonly records: number;
   readonly chunks: ReadonlyArray<Chunk>;
 }

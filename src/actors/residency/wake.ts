@@ -5,6 +5,7 @@ import type { StoredJob } from "../../domain/push-job.ts";
 import { BufferActors } from "../buffer/actor.ts";
 import { Buffer, type BufferOrigin } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
+import type { EarlyChunks } from "../partition/newer-chunks.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
 import type { Row } from "../ports/checkpoints.ts";
 import type { Chunk } from "../ports/log.ts";
@@ -22,6 +23,8 @@ export interface Waker {
   readonly wake: PartitionState["wake"];
   /** One job, whose pair is here already or about to be: resident if it may, else waiting. */
   readonly rouse: (stored: StoredJob, sequence: number) => void;
+  /** A job that nothing is known of yet, for chunks that came before it was: it waits, and is given a place. */
+  readonly begin: (stored: StoredJob, early: EarlyChunks) => void;
   /** Makes a buffer that has a place, and starts its actor. */
   readonly enter: (
     jobs: { readonly newest: StoredJob; readonly effective: StoredJob },
@@ -72,6 +75,16 @@ export const makeWaker = (
       queue(row.job, row, isNewcomer(row));
     };
 
+    const begin: Waker["begin"] = (stored, early) => {
+      const { id } = stored.job;
+      if (state.claim.damaged.has(id) || state.leavingNow.has(id)) return;
+      const row = firstRow(id, pairKeyOf(stored), stored.revision, early.first - 1, emptyBooks);
+      const buffer = new WaitingBuffer(row, false, () => state.position);
+      buffer.count(early.first, early.millis, early);
+      state.addWaiting(buffer);
+      queue(id, row, true);
+    };
+
     const rouse: Waker["rouse"] = (stored, sequence) => {
       const { id } = stored.job;
       if (state.claim.damaged.has(id) || state.leavingNow.has(id)) return;
@@ -96,7 +109,7 @@ export const makeWaker = (
       return state.byPair.get(key);
     };
 
-    return { wake, rouse, enter, queue };
+    return { wake, rouse, begin, enter, queue };
   });
 };
 

@@ -30,7 +30,7 @@ const messages: ReadonlyArray<LogMessage> = [
   [chunkOf(ours, ["r2", "", "r4"], "gzip")],
   [chunkOf("globex.http_requests", ["g"], "raw")],
   [chunkOf(ours, ["r5"], "gzip")],
-].map((chunks, i) => ({ sequence: 11 + i, millis: 1_000, writer: undefined, records: 0, chunks }));
+].map((chunks, i) => ({ sequence: 11 + i, millis: 1_000, writer: undefined, jobSet: 0, records: 0, chunks }));
 
 /** Log and letters that fail as a test says. */
 class World {

@@ -26,6 +26,7 @@ export const messagesOf = (
     sequence: i + 1,
     millis,
     writer: undefined,
+    jobSet: 0,
     records: chunks.reduce((sum, { records }) => sum + records, 0),
     chunks,
   }));
