@@ -4,5 +4,4 @@ import type { ConfigStatus } from "./config-report.ts";
 export const hashToldTo = (
   { inForce, rollout }: Pick<ConfigStatus, "inForce" | "rollout">,
   node: string,
-): string | undefined =>
-  rollout.canaryNodes?.includes(node) === true && rollout.target !== null ? rollout.target.hash : inForce?.hash;
+): string | undefined => (rollout.canary?.nodes.includes(node) === true ? rollout.canary.hash : inForce?.hash);

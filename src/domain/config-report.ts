@@ -35,8 +35,8 @@ export const RolloutReport = Schema.Struct({
   reason: Schema.String,
   /** Nodes that serve what this step tells them to, of those that it tells; absent while none is told anything. */
   adopted: Schema.optionalKey(Schema.Struct({ nodes: Count, of: Count })),
-  /** These serve all of the target, ahead of the others; absent where nobody does. */
-  canaryNodes: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** These nodes serve this, all of the target, ahead of the others; absent where nobody does. */
+  canary: Schema.optionalKey(Schema.Struct({ ...SnapshotName.fields, nodes: Schema.Array(Schema.String) })),
 });
 export type RolloutReport = typeof RolloutReport.Type;
 

@@ -224,7 +224,11 @@ describe("a status in words", () => {
       [0, ""],
       [10, canary],
     ] as const) {
-      const report = under({ state: "promoting", percent, canaryNodes: ["node-named", "node-late"] });
+      const report = under({
+        state: "promoting",
+        percent,
+        canary: { number: 12, hash, nodes: ["node-named", "node-late"] },
+      });
       const told = words({ nodes: [...named, nodes[0]!, nodes[1]!], rollout: report });
       assert.deepStrictEqual(told, ["canary", "not yet", others, "not yet"]);
     }

@@ -278,7 +278,9 @@ describe("spillway config", () => {
     () =>
       Effect.gen(function* () {
         const { node, run, script, way } = yield* world;
-        script(way("watching", 0, { canaryNodes: ["a", "b"], adopted: { nodes: 1, of: 2 } }), { last: record({}) });
+        script(way("watching", 0, { canary: { number: 12, hash, nodes: ["a", "b"] }, adopted: { nodes: 1, of: 2 } }), {
+          last: record({}),
+        });
         const done = yield* run("apply", "--canary-nodes", "a, b,", "--unfreeze");
         assert.strictEqual(done.code, 0, done.stderr);
         assert.include(done.stderr, "snapshot 8: watching, on a, b, adopted by 1 of 2 nodes, 0.0s of 1m0s");

@@ -7,10 +7,10 @@ const timeOf = (millis: number): string => DateTime.formatIso(DateTime.makeUnsaf
 
 /** One line: where a rollout is. */
 export const rolloutLine = (rollout: RolloutReport): string => {
-  const { adopted, canaryNodes, elapsedMillis, percent, reason, state, target, watchMillis } = rollout;
+  const { adopted, canary, elapsedMillis, percent, reason, state, target, watchMillis } = rollout;
   if (state === "idle" || target === null) return "no rollout";
   const parts = [`snapshot ${target.number}: ${state}`];
-  if (canaryNodes !== undefined) parts.push(`on ${canaryNodes.join(", ")}`);
+  if (canary !== undefined) parts.push(`on ${canary.nodes.join(", ")}`);
   if (percent > 0) parts.push(`${percent} % of the customers`);
   if (adopted !== undefined) parts.push(`adopted by ${adopted.nodes} of ${adopted.of} nodes`);
   if (state === "watching") parts.push(`${shortDuration(elapsedMillis)} of ${shortDuration(watchMillis)}`);
@@ -53,9 +53,9 @@ const nodeWord = ({ node, refused, serves }: NodeConfig, status: ConfigStatus): 
   const { inForce, rollout } = status;
   if (refused !== null) return `refuses ${refused.number}: ${refused.rule}`;
   if (inForce === null) return "";
-  const { canaryNodes, percent, state } = rollout;
+  const { canary, percent, state } = rollout;
   const isAsTold = serves?.hash === hashToldTo(status, node);
-  if (isAsTold && canaryNodes?.includes(node) === true) return "canary";
+  if (isAsTold && canary?.nodes.includes(node) === true) return "canary";
   // A step is a snapshot of its own: whoever serves it has the new one for a share of the customers.
   if (isAsTold) return percent > 0 && percent < 100 ? `canary, ${percent} % of the customers` : "";
   return state === "promoting" || state === "rollingBack" ? "not yet" : "another one";

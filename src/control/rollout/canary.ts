@@ -1,18 +1,16 @@
 import type { SnapshotRef } from "../../actors/rollout/machine.ts";
 import type { Desk } from "./desk.ts";
 
-/** The whole target, and the nodes that serve it ahead of the others. */
+/** All of the target, and the nodes that serve it ahead of the others. */
 export interface Canary extends SnapshotRef {
   readonly nodes: ReadonlyArray<string>;
 }
 
-/** Undefined: no nodes were named, or by now everybody has the target, or nobody has it yet. */
-export const canaryOf = ({ machine: { context, value } }: Desk): Canary | undefined => {
-  const { base, canaryNodes, small, step, steps, target } = context;
-  if (canaryNodes.length === 0 || target === null || base === null || small) return undefined;
-  if (value === "idle" || value === "gating" || steps[step] === 100) return undefined;
-  return { ...target, nodes: canaryNodes };
-};
+/** Undefined: no nodes were named, or nobody has it yet, or everybody has. */
+export const canaryOf = ({ machine: { context, value }, state: { canary } }: Desk): Canary | undefined =>
+  value === "idle" || canary == null || context.canaryNodes.length === 0
+    ? undefined
+    : { ...canary, nodes: context.canaryNodes };
 
 /** Nobody but the named nodes has it. */
 export const isAtCanaryOnly = ({ machine: { context } }: Desk): boolean => context.steps[context.step] === 0;

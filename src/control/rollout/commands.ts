@@ -101,7 +101,7 @@ const apply = Effect.fnUntraced(function* (
   }
   const named = [...new Set(canaryNodes)];
   if (named.length > 0 && proposal !== undefined) {
-    const problem = yield* canaryProblem(desk, proposal, named, yield* steadyMillis);
+    const problem = canaryProblem(desk, named, yield* steadyMillis);
     if (problem !== undefined) return { invalid: problem };
   }
   desk.accept = accept;
@@ -222,7 +222,7 @@ const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
     watchMillis,
     reason,
     ...(isOn ? { adopted: adoptionOf(desk, steady) } : {}),
-    ...(canary === undefined ? {} : { canaryNodes: canary.nodes }),
+    ...(canary === undefined ? {} : { canary }),
   };
 };
 

@@ -12,6 +12,8 @@ export const ControlState = Schema.Struct({
   machine: Schema.Struct({ value: RolloutStateName, context: Schema.Unknown }),
   /** What all nodes were told to serve last. */
   published: Schema.NullOr(SnapshotName),
+  /** What the named nodes of the rollout under way were told to serve. */
+  canary: Schema.optionalKey(Schema.NullOr(SnapshotName)),
   /** The highest number that a snapshot may have got so far. */
   highest: Schema.Int,
   frozen: Schema.NullOr(Freeze),

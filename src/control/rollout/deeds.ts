@@ -3,7 +3,6 @@ import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
-import { type Canary, canaryOf } from "./canary.ts";
 import { noteInHistory } from "./control-state.ts";
 import {
   advance,
@@ -17,6 +16,7 @@ import {
 } from "./desk.ts";
 import { type Proposal, proposeRollback } from "./proposal.ts";
 import { segmentsOf, stageOf } from "./stage.ts";
+import { stepNumbers } from "./step-numbers.ts";
 
 const writesMax = 64;
 
@@ -87,19 +87,30 @@ const publish = Effect.fnUntraced(function* (
   desk: Desk,
   { percent, target }: { readonly target: SnapshotRef; readonly percent: number },
 ) {
-  const { base, small, step, steps } = desk.machine.context;
+  const { base, canaryNodes, small, steps } = desk.machine.context;
   const content = yield* contentOf(desk, target);
   const isDirect = base === null || small || steps.length === 1;
   if (isDirect) return yield* point(desk, content);
   const from = yield* contentOf(desk, base);
-  const canary = canaryOf(desk);
+  const numbers = stepNumbers(desk.machine.context);
+  const isAhead = canaryNodes.length > 0 && percent < 100;
+  const canary = isAhead ? yield* staged(desk, from, content, { number: numbers.canary, percent: 100 }) : undefined;
   if (percent === 0) return yield* point(desk, from, { canary });
-  // Numbers rise from step to step; the proposal's own is below all of them.
-  const numbers = { number: target.number + 1 + step, previous: base.number, percent };
-  const { encoded, snapshot } = yield* stageOf(from, content, numbers);
-  yield* desk.options.store.putManifest(snapshot.manifest.number, encoded);
+  const snapshot = yield* staged(desk, from, content, { number: numbers.step, percent });
   // The last step is watched no more: everybody has it.
   yield* point(desk, snapshot, { canary, segments: percent < 100 ? segmentsOf(percent) : undefined });
+});
+
+/** Stored, and the same again when it is made again. */
+const staged = Effect.fnUntraced(function* (
+  desk: Desk,
+  from: Snapshot,
+  content: Snapshot,
+  { number, percent }: { readonly number: number; readonly percent: number },
+) {
+  const { encoded, snapshot } = yield* stageOf(from, content, { number, percent, previous: from.manifest.number });
+  yield* desk.options.store.putManifest(number, encoded);
+  return snapshot;
 });
 
 /** Tells all nodes. */
@@ -112,12 +123,13 @@ const point = Effect.fnUntraced(function* (
     segments,
   }: {
     readonly accepted?: boolean;
-    readonly canary?: Canary | undefined;
+    /** For the nodes that were named. */
+    readonly canary?: Snapshot | undefined;
     readonly segments?: number | undefined;
   } = {},
 ) {
   const { store } = desk.options;
-  const ref = { number: snapshot.manifest.number, hash: snapshot.hash };
+  const ref = nameOf(snapshot);
   const pointer = yield* store.pointer;
   const isTold = pointer?.value.hash === ref.hash && pointer.value.canary?.hash === canary?.hash;
   if (!isTold)
@@ -126,26 +138,30 @@ const point = Effect.fnUntraced(function* (
         ...ref,
         accepted,
         ...(segments === undefined ? {} : { watch: { segments } }),
-        ...(canary === undefined ? {} : { canary }),
+        ...(canary === undefined ? {} : { canary: { ...nameOf(canary), nodes: desk.machine.context.canaryNodes } }),
       },
       pointer?.revision ?? 0,
     );
   desk.at.set(ref.hash, snapshot);
-  desk.state = { ...desk.state, published: ref };
+  if (canary !== undefined) desk.at.set(canary.hash, canary);
+  desk.state = { ...desk.state, published: ref, canary: canary === undefined ? null : nameOf(canary) };
   yield* saveDesk(desk);
 });
+
+const nameOf = ({ hash, manifest }: Snapshot): SnapshotRef => ({ number: manifest.number, hash });
 
 /** The content that was in force, as a new snapshot: it was judged once, and is judged again. */
 const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef | null) {
   const { published } = desk.state;
-  const isAhead = desk.machine.context.canaryNodes.length > 0;
+  const { canaryNodes, reason } = desk.machine.context;
+  // Named nodes may have it, though what all were told is what they had.
+  const isAhead = canaryNodes.length > 0;
   if (base === null || published === null || (published.hash === base.hash && !isAhead)) {
     const to = base ?? published ?? desk.machine.context.target!;
     return yield* tell(desk, { type: "base.restored", base: to, ...(yield* nowAt) });
   }
-  const { reason, steps, target } = desk.machine.context;
   const [content, inForce] = [yield* contentOf(desk, base), yield* contentOf(desk, published)];
-  const number = target!.number + steps.length + 1;
+  const number = stepNumbers(desk.machine.context).wayBack;
   const isBack = inForce.manifest.rollbackOf === base.number && inForce.manifest.number === number;
   if (!isBack) {
     const asked = { who: "spillway", why: reason };

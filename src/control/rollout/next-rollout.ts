@@ -3,6 +3,7 @@ import { steadyMillis } from "../../domain/steady-clock.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
+import { numbersBeside } from "./step-numbers.ts";
 
 /** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
 const quietMillis = 150;
@@ -68,8 +69,8 @@ export const rollOut = Effect.fnUntraced(function* (
   const { context } = desk.machine;
   desk.proposal = proposal;
   const { hash, manifest } = proposal.snapshot;
-  // Numbers of the steps, one of them that of the named nodes, and of a way back come after its own.
-  const highest = Math.max(desk.state.highest, manifest.number + context.steps.length + 2);
+  // They come after its own.
+  const highest = Math.max(desk.state.highest, manifest.number + numbersBeside(context));
   desk.state = { ...desk.state, highest, accepted: false };
   desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
   const nowMillis = yield* Clock.currentTimeMillis;

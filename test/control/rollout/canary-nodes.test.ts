@@ -4,6 +4,7 @@ import { adoptionOf } from "../../../src/control/rollout/adoption.ts";
 import { canaryOf, toldTo } from "../../../src/control/rollout/canary.ts";
 import type { Desk } from "../../../src/control/rollout/desk.ts";
 import { NodeReports } from "../../../src/control/rollout/node-reports.ts";
+import { numbersBeside, stepNumbers } from "../../../src/control/rollout/step-numbers.ts";
 import { stepReading } from "../../../src/control/rollout/step-reading.ts";
 import type { NodeSignals } from "../../../src/streams/config-messages.ts";
 
@@ -33,8 +34,9 @@ class Step {
 
   constructor(step: number, over: Partial<RolloutContext> = {}, value = "watching") {
     const context = { base, target, canaryNodes: ["a", "b"], steps: [0, 10, 100], step, small: false, ...over };
-    const published = context.steps[step] === 0 ? base : stage;
-    this.desk = { machine: { value, context }, state: { published }, reports: this.reports } as unknown as Desk;
+    const published = context.steps[context.step] === 0 ? base : stage;
+    const canary = context.steps[context.step] === 100 ? null : target;
+    this.desk = { machine: { value, context }, state: { canary, published }, reports: this.reports } as unknown as Desk;
   }
 
   says(
@@ -58,6 +60,22 @@ class Step {
 }
 
 describe("named canary nodes", () => {
+  it("have a number above that of each step but the last, and nothing has two", () => {
+    const at = (step: number, over: object = {}) =>
+      stepNumbers({ target, canaryNodes: ["a"], steps: [0, 1, 10, 100], step, ...over } as never);
+    const steps = [1, 2, 3].map((step) => at(step).step);
+    const { canary, wayBack } = at(1);
+    assert.deepStrictEqual([target.number, ...steps.slice(0, 2), canary, steps[2], wayBack], [8, 10, 11, 12, 13, 14]);
+    const plain = { canaryNodes: [], steps: [1, 10, 100] };
+    assert.deepStrictEqual(
+      [0, 1, 2].map((step) => at(step, plain).step),
+      [9, 10, 11],
+    );
+    assert.strictEqual(at(0, plain).wayBack, 12);
+    // Kept free from the beginning, before it is known whether nodes are named.
+    assert.isAtLeast(target.number + numbersBeside(plain as never), wayBack);
+  });
+
   it("are told the target from their own step on, until everybody is", () => {
     const told = (step: number, over: Partial<RolloutContext> = {}, value?: string) => {
       const { desk } = new Step(step, over, value);
@@ -69,10 +87,8 @@ describe("named canary nodes", () => {
     assert.deepStrictEqual(told(0, {}, "rollingBack"), ["target", undefined]);
     for (const [over, value] of [
       [{}, "idle"],
-      [{}, "gating"],
       [{ canaryNodes: [] }, "watching"],
-      [{ base: null }, "promoting"],
-      [{ small: true }, "promoting"],
+      [{ step: 2 }, "promoting"],
     ] as const) {
       assert.isUndefined(canaryOf(new Step(0, over, value).desk));
     }
