@@ -17,6 +17,7 @@ export interface RunControlOptions {
   readonly limits: Limits;
   readonly allowPrivateDestinations: boolean;
   readonly datasets: ReadonlyArray<Dataset>;
+  readonly audit: ControlOptions["audit"];
   /** What a drill has armed. */
   readonly faults?: GeneratorFaults;
 }
@@ -36,6 +37,7 @@ const controlOptionsOf = (
   { bucket, cell, feed, serving, store, stored }: NodeConfiguration["Service"],
   {
     allowPrivateDestinations,
+    audit,
     datasets,
     faults,
     limits,
@@ -80,6 +82,7 @@ const controlOptionsOf = (
     trafficOf: () => undefined,
     catalogue,
     faults,
+    audit,
     ended: Effect.fnUntraced(function* ({ number, reason, result }) {
       yield* rolloutEnded(result);
       if (result === "complete") yield* Effect.logInfo("A configuration is in force everywhere.", { number });

@@ -198,7 +198,8 @@ const operate = Effect.fnUntraced(function* (
     nodeName: settings.nodeName,
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
-  if (settings.roles.includes("control")) yield* runControl({ ...settings, datasets: catalogue.all });
+  if (settings.roles.includes("control"))
+    yield* runControl({ ...settings, datasets: catalogue.all, audit: auditLog.append });
   const configControl = yield* makeConfigControl;
   yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
   yield* applyJobs(options, auditLog);

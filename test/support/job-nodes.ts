@@ -11,7 +11,7 @@ import type { GeneratorFaults } from "../../src/control/rollout/control-options.
 import type { Limits } from "../../src/domain/limits.ts";
 import { reportConfig } from "../../src/node/report-config.ts";
 import { RolloutSignals } from "../../src/node/rollout-signals.ts";
-import { runControl } from "../../src/node/run-control.ts";
+import { runControl, type RunControlOptions } from "../../src/node/run-control.ts";
 import { layerServedJobs } from "../../src/node/served-jobs.ts";
 import type { JobStore } from "../../src/streams/job-store.ts";
 import { attempt, Nats } from "../../src/streams/nats.ts";
@@ -36,6 +36,8 @@ export interface ConfigNodeOptions {
   readonly faults?: GeneratorFaults;
   /** Where the last known good is kept; by default a directory of its own. */
   readonly dataDirectory?: string;
+  /** Told what the control process decides. */
+  readonly audit?: RunControlOptions["audit"];
   /** Whether it may lead. */
   readonly controls?: boolean;
 }
@@ -57,6 +59,7 @@ export const configNode = (url: string, over: ConfigNodeOptions = {}) =>
         allowPrivateDestinations: true,
         datasets: [],
         limits: { ...limits, ...atOnce, ...over.limits },
+        audit: over.audit ?? (() => Effect.void),
         ...(over.faults === undefined ? {} : { faults: over.faults }),
       };
       const reports = reportConfig(nodeName, new RolloutSignals(() => new Map()));

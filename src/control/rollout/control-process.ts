@@ -3,10 +3,11 @@ import { steadyMillis } from "../../domain/steady-clock.ts";
 import { randomBytes } from "node:crypto";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
 import { adoptionOf } from "./adoption.ts";
+import { keepAudited } from "./auditor.ts";
 import { answerCommand } from "./commands.ts";
 import { toldTo } from "./canary.ts";
 import type { ControlOptions } from "./control-options.ts";
-import { tell } from "./deeds.ts";
+import { reportLostEnd, tell } from "./deeds.ts";
 import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk } from "./desk.ts";
 import { lead } from "./leadership.ts";
 import { proposeIfDue } from "./next-rollout.ts";
@@ -60,6 +61,11 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
             Effect.tap(() => Effect.sync(nudge)),
           ),
       );
+      yield* Effect.forkScoped(
+        Effect.catch(keepAudited(desk, oneAtATime), (failure) =>
+          Effect.sync(() => void Queue.offerUnsafe(failures, failure)),
+        ),
+      );
       let toldMillis = 0;
       for (;;) {
         yield* leadership.renew;
@@ -95,6 +101,7 @@ const textOf = (failure: unknown): string =>
 /** Whatever was under way when the control process ended goes on. */
 const resume = Effect.fnUntraced(function* (desk: Desk) {
   if (desk.state.published === null) yield* tellOfWhatIsServed(desk);
+  yield* reportLostEnd(desk);
   if (desk.machine.value !== "idle") yield* tell(desk, { type: "control.resumed", ...(yield* nowAt) });
 });
 

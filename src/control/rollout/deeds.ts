@@ -3,6 +3,7 @@ import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
+import { noteOfEnd } from "./audit-notes.ts";
 import { noteInHistory } from "./control-state.ts";
 import {
   advance,
@@ -178,6 +179,17 @@ const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef |
   yield* tell(desk, { type: "base.restored", base: desk.state.published!, nowMillis });
 });
 
+/** A control process that ended between the end of a rollout and its record has left the latter to the next one. */
+export const reportLostEnd = Effect.fnUntraced(function* (desk: Desk) {
+  const { last: end } = desk.machine.context;
+  const { last } = desk.state;
+  if (desk.machine.value !== "idle" || end === null) return;
+  const { hash, number } = end.target;
+  const isReported =
+    last?.number === number && last.hash === hash && last.result === end.result && last.atMillis === end.atMillis;
+  if (!isReported) yield* reportEnd(desk, end);
+});
+
 const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
   const { limits, store } = desk.options;
   const proposal = desk.proposal?.snapshot.hash === end.target.hash ? desk.proposal : undefined;
@@ -194,7 +206,18 @@ const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
     verdict: proposal?.verdict === undefined ? null : proposal.verdict,
   };
   yield* noteInHistory(store, record, desk.state.records, limits.rolloutHistoryMax);
-  desk.state = { ...desk.state, last: record, records: desk.state.records + 1, accepted: false };
+  const { refusedKey, unaudited = [] } = desk.state;
+  const rules = proposal?.verdict?.refusals.map(({ rule }) => rule).join() ?? "";
+  const refusedNow = end.result === "refused" && proposal !== undefined ? `${proposal.key} ${rules}` : null;
+  const isTold = refusedNow !== null && refusedNow === refusedKey;
+  desk.state = {
+    ...desk.state,
+    last: record,
+    records: desk.state.records + 1,
+    accepted: false,
+    unaudited: isTold ? unaudited : [...unaudited, noteOfEnd(desk.options.node, record)],
+    refusedKey: refusedNow,
+  };
   desk.accept = null;
   desk.at.clear();
   if (end.result !== "refused") desk.proposal = undefined;

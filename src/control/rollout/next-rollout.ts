@@ -1,5 +1,6 @@
 import { Clock, Effect, Result } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
+import { unauditedMax } from "./audit-notes.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
@@ -30,6 +31,8 @@ const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
 
 /** Generates what is to be in force next, unless nothing is, or it is what the gate has just refused. */
 export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
+  // What cannot be noted is not begun.
+  if ((desk.state.unaudited?.length ?? 0) >= unauditedMax) return;
   if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
   const proposal = yield* nextProposal(desk);
   if (proposal === undefined) return;
