@@ -30,7 +30,7 @@ export interface Refused {
 export interface ConfigFollower {
   /** Why this node does not serve what it is told to; undefined: it does, as far as it knows. */
   readonly refused: () => Refused | undefined;
-  /** The newest snapshot that any node is told to serve, the last time that anybody answered; undefined: nobody does. */
+  /** The newest snapshot that any node is told to serve, as of the last answer; undefined: nobody answers. */
   readonly newest: () => number | undefined;
   /** Called with what is about to be served, by the steady clock. */
   readonly beforeServing: (notify: (pointer: ConfigPointer, millis: number) => void) => void;

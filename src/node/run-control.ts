@@ -1,11 +1,10 @@
 import { Effect, Result } from "effect";
 import type { Limits } from "../domain/limits.ts";
-import { type ControlOptions, type GeneratorFaults } from "../control/rollout/control-options.ts";
+import type { ControlOptions, CurrentCatalogue, GeneratorFaults } from "../control/rollout/control-options.ts";
 import { type ControlProcess, runControlProcess } from "../control/rollout/control-process.ts";
 import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { drillGenerator } from "../control/rollout/drill-generator.ts";
 import { settingsProblems } from "../destinations/registry.ts";
-import type { Dataset } from "../domain/dataset.ts";
 import { rolloutEnded } from "../observability/config-metrics.ts";
 import { decodeManifest, manifestHash } from "../snapshot/manifest.ts";
 import { decodeStoredJob } from "../streams/job-codec.ts";
@@ -16,8 +15,9 @@ export interface RunControlOptions {
   readonly nodeName: string;
   readonly limits: Limits;
   readonly allowPrivateDestinations: boolean;
-  readonly datasets: ReadonlyArray<Dataset>;
   readonly audit: ControlOptions["audit"];
+  /** Of this node's files. */
+  readonly catalogue: () => CurrentCatalogue;
   /** What a drill has armed. */
   readonly faults?: GeneratorFaults;
 }
@@ -38,13 +38,12 @@ const controlOptionsOf = (
   {
     allowPrivateDestinations,
     audit,
-    datasets,
+    catalogue,
     faults,
     limits,
     nodeName,
   }: RunControlOptions & { readonly faults: GeneratorFaults },
 ): ControlOptions => {
-  const catalogue = Buffer.from(JSON.stringify(datasets.toSorted((a, b) => (a.name < b.name ? -1 : 1))));
   return {
     node: nodeName,
     limits,

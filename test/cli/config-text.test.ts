@@ -18,6 +18,7 @@ const verdict = (over: Partial<GateVerdict> = {}, radius: Partial<GateVerdict["r
     buffers: { before: 1_000, after: 1_001 },
     customers: { before: 60, after: 60, touched: 1 },
     datasets: { added: [], gone: [] },
+    catalogue: { added: [], removed: [], changed: [] },
     headroomUsedPercent: { jobs: 0.1 },
     ...radius,
   },
@@ -135,10 +136,15 @@ describe("a verdict in words", () => {
     const text = verdictText(
       verdict(
         {},
-        { datasets: { added: ["dns"], gone: ["old"] }, bytesPerSecond: { added: 5, removed: 7, redirected: 0 } },
+        {
+          catalogue: { added: ["dns"], removed: ["old"], changed: ["web"] },
+          datasets: { added: ["dns"], gone: ["old"] },
+          bytesPerSecond: { added: 5, removed: 7, redirected: 0 },
+        },
       ),
       rollout.steps,
     );
+    assert.match(text, /^catalogue {2}\+dns, -old, ~web$/m);
     assert.match(text, /^datasets {3}\+dns, -old$/m);
     assert.match(text, /^traffic {4}\+5 −7 ↷0 bytes\/s$/m);
   });

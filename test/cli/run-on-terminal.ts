@@ -11,8 +11,8 @@ export const terminal = "/usr/bin/script";
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
- * Runs `bin/spillway` on a terminal, and answers the question that it asks. Everything is on stdout: a terminal does not
- * tell the two apart.
+ * Runs `bin/spillway` on a terminal, and answers the question that it asks. Everything is on stdout: a terminal does
+ * not tell the two apart.
  */
 export const runOnTerminal = (
   args: ReadonlyArray<string>,

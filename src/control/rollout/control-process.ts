@@ -62,8 +62,8 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
           ),
       );
       yield* Effect.forkScoped(
-        Effect.catch(keepAudited(desk, oneAtATime), (failure) =>
-          Effect.sync(() => void Queue.offerUnsafe(failures, failure)),
+        keepAudited(desk, oneAtATime).pipe(
+          Effect.catch((failure) => Effect.sync(() => void Queue.offerUnsafe(failures, failure))),
         ),
       );
       let toldMillis = 0;

@@ -42,6 +42,7 @@ const own = Effect.fnUntraced(function* (world: {
   readonly rows: ReadonlyArray<Row>;
   /** What the log says of itself, question by question; the last answer is for ever. */
   readonly log: ReadonlyArray<{ readonly incarnation: string; readonly lastSequence: number }>;
+  readonly mayTake?: (snapshot: number) => boolean;
 }) {
   const written: Array<Checkpoint> = [];
   const log = [...world.log];
@@ -84,7 +85,7 @@ const own = Effect.fnUntraced(function* (world: {
   );
   const set = jobSetOf([storedJob("a", "a"), storedJob("b", "b")], 1);
   yield* Effect.forkChild(
-    ownPartition(0, options, (taken) => {
+    ownPartition(0, world.mayTake === undefined ? options : { ...options, mayTake: world.mayTake }, (taken) => {
       owned = taken;
       return taken === undefined ? Effect.void : taken.adopt(set);
     }).pipe(Effect.provide(layer)),
@@ -108,6 +109,21 @@ describe("ownership of a partition", () => {
       assert.strictEqual(held.claims(), 0);
       yield* TestClock.adjust(200);
       assert.isDefined(held.owned());
+    }),
+  );
+
+  it.effect("waits for the configuration that its last owner had, and takes what is not newer", () =>
+    Effect.gen(function* () {
+      const log = [{ incarnation: "i", lastSequence: 100 }];
+      let number = 4;
+      const register = registerOf({ owner: null, scan: 90, snapshot: 5 });
+      const waits = yield* own({ register, rows, log, mayTake: (snapshot) => number >= snapshot });
+      yield* TestClock.adjust("1 minute");
+      assert.strictEqual(waits.claims(), 0);
+      number = 5;
+      yield* TestClock.adjust("3 seconds");
+      assert.isDefined(waits.owned());
+      assert.strictEqual(waits.claims(), 1);
     }),
   );
 

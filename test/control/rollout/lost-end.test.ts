@@ -15,7 +15,7 @@ const optionsWith = ({ store }: ScriptedConfigStore): ControlOptions =>
     node: "one",
     limits,
     store,
-    catalogue: new Uint8Array(),
+    catalogue: () => ({ hash: "", content: new Uint8Array() }),
     ended: () => Effect.void,
   }) as unknown as ControlOptions;
 

@@ -1,0 +1,48 @@
+import { assert, describe, it } from "@effect/vitest";
+import { UnclaimedChunks } from "../../../src/actors/partition/unclaimed-chunks.ts";
+
+const chunk = (first: number, last = first) => ({ first, last, records: 2, bytes: 10 });
+
+describe("chunks without a push job", () => {
+  it("have one receipt for each pair, every ten seconds", () => {
+    const chunks = new UnclaimedChunks(0);
+    assert.isFalse(chunks.isDue(1_000));
+    chunks.note("a.http", chunk(4));
+    chunks.note("b.http", chunk(5));
+    chunks.note("a.http", chunk(9));
+    assert.isFalse(chunks.isDue(1_000));
+    assert.isFalse(chunks.isDue(10_999));
+    assert.isTrue(chunks.isDue(11_000));
+    assert.strictEqual(chunks.scanBound(), 3);
+    const common = { dataset: "http", job: "_unclaimed", reason: "unclaimed", millis: 7 };
+    assert.deepStrictEqual(chunks.take(9, 7), [
+      { ...common, customer: "a", firstSequence: 4, lastSequence: 9, records: 4, bytes: 20 },
+      { ...common, customer: "b", firstSequence: 5, lastSequence: 5, records: 2, bytes: 10 },
+    ] as never);
+    assert.isFalse(chunks.isDue(100_000));
+    assert.strictEqual(chunks.scanBound(), Number.MAX_SAFE_INTEGER - 1);
+  });
+
+  it("have none again when the log is read again from before them", () => {
+    const chunks = new UnclaimedChunks(20);
+    chunks.note("a.http", chunk(20));
+    assert.deepStrictEqual(chunks.take(21, 0), []);
+    chunks.note("a.http", chunk(22));
+    assert.strictEqual(chunks.take(22, 0).length, 1);
+    assert.strictEqual(chunks.receiptedTo(), 22);
+  });
+
+  it("have none when a job that is gone has them in its books", () => {
+    const chunks = new UnclaimedChunks(0);
+    chunks.bookedTo("a.http", 30, 20);
+    chunks.bookedTo("b.http", 10, 20);
+    chunks.note("a.http", chunk(30));
+    chunks.note("b.http", chunk(21));
+    chunks.note("a.http", chunk(31));
+    const told = chunks.take(31, 0).map(({ customer, firstSequence }) => [customer, firstSequence]);
+    assert.deepStrictEqual(told, [
+      ["b", 21],
+      ["a", 31],
+    ]);
+  });
+});
