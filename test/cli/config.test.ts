@@ -321,7 +321,7 @@ describe("spillway config", () => {
     "rollback asks on a terminal, shows what it is about, and takes no for an answer",
     () =>
       Effect.gen(function* () {
-        const { before, node, script, url } = yield* world;
+        const { before, node, script, url, way } = yield* world;
         node.config.plan = {
           ...node.config.plan,
           diff: { from: 7, to: 3, changes: [difference("edited", "a")], more: 4 },
@@ -342,6 +342,13 @@ describe("spillway config", () => {
         assert.strictEqual(yes.code, 0, yes.stdout);
         assert.include(yes.stdout, "snapshot 8 (the content of 3): complete, in force everywhere");
         assert.deepInclude(node.config.asked[0]![1], { to: 3 });
+        // What is on its way is one line, rewritten, and taken away before the end is told.
+        const progress = (states: ReadonlyArray<string>) => states.map((state) => way(state, 10));
+        script(before, ...progress(["promoting", "watching"]), { last: record({ rollbackOf: 3 }) });
+        const shown = (yield* on("y", "3")).stdout.split("\x1b[2K").slice(-3);
+        assert.match(shown[0]!, /^snapshot 8: promoting, 10 % of the customers\r$/);
+        assert.match(shown[1]!, /^snapshot 8: watching, 10 % of the customers, 0\.0s of 1m0s\r$/);
+        assert.match(shown[2]!, /^snapshot 8 \(the content of 3\): complete, in force everywhere\r\n$/);
       }).pipe(Effect.scoped),
     30_000,
   );

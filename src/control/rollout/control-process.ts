@@ -64,6 +64,10 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
       yield* Effect.forkScoped(
         keepAudited(desk, oneAtATime).pipe(
           Effect.catch((failure) => Effect.sync(() => void Queue.offerUnsafe(failures, failure))),
+          // A connection that was closed for good throws: with the next desk it is tried again.
+          Effect.catchDefect((defect) =>
+            Effect.sync(() => void Queue.offerUnsafe(failures, `the audit log: ${String(defect)}`)),
+          ),
         ),
       );
       let toldMillis = 0;
