@@ -88,7 +88,9 @@ const apply = Effect.fnUntraced(function* (
   const { frozen } = desk.state;
   if (frozen !== null && !unfreeze)
     return {
-      conflict: `The configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}. Unfreeze it first.`,
+      conflict:
+        `The configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}. Unfreeze it first (` +
+        "or with it: --unfreeze).",
     };
   if (!isIdle(desk)) return underWay(desk);
   const proposal = yield* nextProposal(desk);
