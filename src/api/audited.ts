@@ -47,7 +47,7 @@ const noteOf = (request: HttpServerRequest.HttpServerRequest): AuditNote => ({
 });
 
 /** One line, of printable characters. */
-const textOf = (header: string | undefined): string =>
+export const textOf = (header: string | undefined): string =>
   (header ?? "").replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, textMax);
 
 const detailOf = (asked: number, { headers, status }: HttpServerResponse.HttpServerResponse): string => {

@@ -11,6 +11,7 @@ import { DrillGroup } from "./drill-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
 import { IngestGroup } from "./ingest-contract.ts";
+import { JobTransactionsGroup } from "./job-transactions-contract.ts";
 import { pageQuery } from "./page-query.ts";
 import { ReplaysGroup } from "./replay-contract.ts";
 import { ReceiptsGroup } from "./receipts-contract.ts";
@@ -154,6 +155,7 @@ const about = OpenApi.annotations({
 export class SpillwayApi extends HttpApi.make("spillway")
   .add(JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
+  .add(JobTransactionsGroup)
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)
@@ -167,6 +169,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
 export class DocumentedApi extends HttpApi.make("spillway")
   .add(IngestGroup, JobsGroup, NodeGroup, HealthGroup)
   .add(DeadLettersGroup)
+  .add(JobTransactionsGroup)
   .add(ReplaysGroup)
   .add(BuffersGroup)
   .add(ReceiptsGroup)

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { pathOf } from "../api/access.ts";
 import type { Refusal } from "../api/bounded-server.ts";
 import type { RoutedAnswer } from "../api/routed-request.ts";
 import type { KnownAnswers } from "./known-answers.ts";
@@ -33,8 +34,9 @@ export const passWrite = (
     const asked = { method, url, headers: headersOf(request), body: body.byteLength === 0 ? undefined : body };
     let waiting = true;
     const id = line.ask(asked, (answer) => {
-      // There is no such thing to write to: nothing that is known can have changed.
-      if (answer.status !== 404 && answer.status !== 405) known.written(url);
+      // There is no such thing to write to: nothing that is known can have changed. A transaction changes any job.
+      if (answer.status !== 404 && answer.status !== 405)
+        known.written(pathOf(url) === "/v1/jobs/transactions" ? "/v1/jobs" : url);
       if (waiting) reply(answer);
       waiting = false;
       clearTimeout(timer);

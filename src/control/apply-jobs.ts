@@ -1,10 +1,9 @@
-import { Effect, Result } from "effect";
-import { canonicalJob } from "../streams/job-codec.ts";
+import { Effect } from "effect";
+import { type EditedJob, transactionChangesMax } from "../domain/job-transaction.ts";
+import type { PushJob } from "../domain/push-job.ts";
 import { JobStore } from "../streams/job-store.ts";
-import type { JobConflict, JobStoreError } from "../streams/job-store-error.ts";
-import type { PushJob, StoredJob } from "../domain/push-job.ts";
+import type { JobStoreError, TransactionRefused } from "../streams/job-store-error.ts";
 import { type JobsFile, type JobsFileError, readJobsFile } from "./jobs-file.ts";
-import type { Problem } from "./problem.ts";
 import { restoreRedacted } from "./redact-job.ts";
 
 /** What applying a jobs file did. */
@@ -16,57 +15,77 @@ export interface AppliedJobs {
   readonly notInFile: number;
   /** The highest revision written, for `JobStore.awaitServed`; 0 when nothing was. */
   readonly revision: number;
+  /** How many it took; each of them was all or nothing. */
+  readonly transactions: number;
 }
 
-const writesInFlightMax = 64;
+interface Differing {
+  /** In the file. */
+  readonly index: number;
+  readonly put: PushJob;
+}
+
+const options = { complete: restoreRedacted };
 
 /**
  * Stores the jobs of a file that differ from what is stored. Nothing is written unless all of them can be: a job of
  * another customer or dataset than the stored one of that id, or a "[redacted]" that stands for nothing, is an error.
+ *
+ * Up to 1,000 that differ are one transaction. More are several, for a node must be able to begin with a hundred
+ * thousand jobs: all are checked before the first is sent, and what a crash leaves out, the next start stores.
  */
 export const applyJobsFile = Effect.fn("control.applyJobsFile")(function* (
   path: string,
-): Effect.fn.Return<AppliedJobs, JobsFileError | JobStoreError | JobConflict, JobStore> {
+): Effect.fn.Return<AppliedJobs, JobsFileError | JobStoreError, JobStore> {
   const store = yield* JobStore;
   const file = yield* readJobsFile(path);
-  const stored = new Map<string, StoredJob>();
-  // Asked one by one: a file of a few jobs must not cost what a million stored ones do.
-  for (const { id } of file.jobs) {
-    const before = yield* store.get(id);
-    if (before !== undefined) stored.set(id, before);
+  // By what this node knows: a file that changes nothing must not cost a request for each of its jobs.
+  const foreseen = yield* store
+    .check(
+      file.jobs.map((put) => ({ put })),
+      options,
+    )
+    .pipe(Effect.mapError((refused) => faultsOf(file, refused)));
+  const differing = file.jobs
+    .map((put, index): Differing => ({ put, index }))
+    .filter(({ index }) => foreseen[index]?.change !== "unchanged");
+  const written: Array<EditedJob> = [];
+  let transactions = 0;
+  for (let at = 0; at < differing.length; at += transactionChangesMax) {
+    const part = differing.slice(at, at + transactionChangesMax);
+    const done = yield* store.change(part, options).pipe(
+      Effect.tapError(() => (at === 0 ? Effect.void : sayHowFar(path, at, differing.length))),
+      Effect.catchTag("TransactionRefused", (refused) =>
+        Effect.fail(faultsOf(file, refused, (index) => part[index]!.index)),
+      ),
+    );
+    for (const edited of done) written.push(edited);
+    transactions += 1;
   }
-  const jobs = yield* againstStored(file, stored);
-  const differing = jobs.filter((job) => {
-    const before = stored.get(job.id);
-    return before === undefined || canonicalJob(before.job) !== canonicalJob(job);
-  });
-  const written = yield* Effect.forEach(differing, (job) => store.put(job), { concurrency: writesInFlightMax });
-  const added = differing.filter(({ id }) => !stored.has(id)).length;
+  const count = (what: EditedJob["change"]) => written.filter(({ change }) => change === what).length;
+  const [added, changed] = [count("created"), count("updated")];
   return {
     added,
-    changed: differing.length - added,
-    unchanged: jobs.length - differing.length,
-    notInFile: (yield* store.count) - jobs.length,
-    revision: written.reduce((highest, { revision }) => Math.max(highest, revision), 0),
+    changed,
+    unchanged: file.jobs.length - added - changed,
+    notInFile: (yield* store.count) - file.jobs.length,
+    revision: written.reduce(
+      (top, { change, revision }) => (change === "unchanged" ? top : Math.max(top, revision)),
+      0,
+    ),
+    transactions,
   };
 });
 
-const againstStored = (
+const faultsOf = (
   file: JobsFile,
-  stored: ReadonlyMap<string, StoredJob>,
-): Effect.Effect<ReadonlyArray<PushJob>, JobsFileError> => {
-  const problems: Array<readonly [number, Problem]> = [];
-  const jobs = file.jobs.map((job, index) => {
-    const before = stored.get(job.id)?.job;
-    for (const part of ["customer", "dataset"] as const) {
-      if (before === undefined || before[part] === job[part]) continue;
-      const message = `cannot change: stored job ${job.id} has ${before[part]}; give the new one another id`;
-      problems.push([index, { path: [part], message }]);
-    }
-    const restored = restoreRedacted(job, before);
-    if (Result.isSuccess(restored)) return restored.success;
-    problems.push(...restored.failure.map((problem) => [index, problem] as const));
-    return job;
+  { problems }: TransactionRefused,
+  indexOf: (index: number) => number = (index) => index,
+): JobsFileError => file.error(problems.map(({ index, message, path }) => [indexOf(index), { path, message }]));
+
+const sayHowFar = (file: string, stored: number, of: number) =>
+  Effect.logError("A jobs file is stored in part: start again, or mend it, and the rest is stored.", {
+    file,
+    stored,
+    of,
   });
-  return problems.length > 0 ? Effect.fail(file.error(problems)) : Effect.succeed(jobs);
-};

@@ -8,6 +8,7 @@ import { residentBuffersDefault } from "../domain/residency-default.ts";
 import { DrillAdmin } from "../api/drill-port.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
+import { JobTransactions } from "../api/job-transactions-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
 import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
@@ -43,6 +44,7 @@ import { makeConfigControl } from "./config-control.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeNodeDrill, type NodeDrill } from "./drill-faults.ts";
 import { makeInspectableBuffers } from "./inspectable-buffers.ts";
+import { makeJobTransactions } from "./job-transactions.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
 import { makeLimitsView } from "./limits-view.ts";
@@ -192,6 +194,7 @@ const operate = Effect.fnUntraced(function* (
   );
   const draining = { now: false };
   const admin = yield* makeJobsAdmin(settings);
+  const transactions = yield* makeJobTransactions(settings);
   const deadLetters = yield* makeDeadLettersAdmin(settings.limits);
   const replays = yield* makeReplaysAdmin;
   const switches = yield* makeSwitchesAdmin(settings);
@@ -221,6 +224,7 @@ const operate = Effect.fnUntraced(function* (
   }).pipe(
     Effect.provideService(NodeView, unreadyWhen(draining, view)),
     Effect.provideService(JobsAdmin, admin),
+    Effect.provideService(JobTransactions, transactions),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
     Effect.provideService(SwitchesAdmin, switches),

@@ -5,6 +5,8 @@ import { Effect, Schema } from "effect";
 export const apiCodes = {
   wrongLastSequence: 10_071,
   casInProcess: 10_164,
+  batchIncomplete: 10_176,
+  batchTooLarge: 10_199,
   batchDuplicate: 10_201,
 } as const;
 
@@ -21,6 +23,10 @@ export interface StreamMessage {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly messageId?: string | undefined;
+  /** Only while the last message on this very subject has this sequence (0: there is none) may the write happen. */
+  readonly lastSequence?: number | undefined;
+  /** Stored with it. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Stored {
@@ -80,6 +86,8 @@ const messageHeaders = (
   batch: { readonly id: string; readonly i: number; readonly last: number } | undefined,
 ): MsgHdrs => {
   const all = headers();
+  if (message.headers !== undefined) for (const [name, value] of Object.entries(message.headers)) all.set(name, value);
+  if (message.lastSequence !== undefined) all.set("Nats-Expected-Last-Subject-Sequence", String(message.lastSequence));
   if (message.messageId !== undefined) all.set("Nats-Msg-Id", message.messageId);
   if (guard !== undefined) {
     all.set("Nats-Expected-Last-Subject-Sequence", String(guard.lastSequence));

@@ -24,6 +24,8 @@ export interface StoredMessage {
   readonly subject: string;
   readonly millis: number;
   readonly data: Uint8Array;
+  /** Of an atomic batch that goes on behind this message: how many of its messages end with this one; else 0. */
+  readonly openBatch?: number;
 }
 
 /**
@@ -76,14 +78,19 @@ const take = (message: Msg, messages: Array<StoredMessage>): true | string | und
     subject: headers.get("Nats-Subject"),
     millis: Date.parse(headers.get("Nats-Time-Stamp")),
     data: message.data,
+    openBatch: headers.has(commitHeader) ? 0 : Number(headers.get(batchHeader)),
   });
   return undefined;
 };
 
+const batchHeader = "Nats-Batch-Sequence";
+const commitHeader = "Nats-Batch-Commit";
 const noStatus = "NATS/1.0\r\n";
 const sequenceName = "\r\nNats-Sequence: ";
 const subjectName = "\r\nNats-Subject: ";
 const timeName = "\r\nNats-Time-Stamp: ";
+const batchName = `\r\n${batchHeader}: `;
+const commitName = `\r\n${commitHeader}: `;
 
 /**
  * The three headers of a message that was found, without decoding them all: that would be most of what reading a
@@ -102,7 +109,9 @@ const takeQuickly = (message: Msg, messages: Array<StoredMessage>): boolean => {
   const subject = valueOf(text, subjectName);
   const millis = Date.parse(valueOf(text, timeName));
   if (!(sequence > 0) || subject === "" || Number.isNaN(millis)) return false;
-  messages.push({ sequence, subject, millis, data });
+  // Without the header `valueOf` is empty, and that is 0.
+  const openBatch = text.includes(commitName) ? 0 : Number(valueOf(text, batchName));
+  messages.push({ sequence, subject, millis, data, openBatch });
   return true;
 };
 

@@ -11,9 +11,11 @@ import { headers, type NatsConnection, nanos } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
 import { directGet } from "./direct-get.ts";
+import type { StreamRefused, StreamSilent } from "./atomic-batch.ts";
 import { decodeStoredJob } from "./job-codec.ts";
+import { type JobsWritten, type JobWrite, transactionHeader, writeJobs } from "./job-batch.ts";
 import { attempt, Nats, NatsError } from "./nats.ts";
-import { jobsBucket } from "./subjects.ts";
+import { jobsBucket, jobSubject } from "./subjects.ts";
 import { TopologyMismatch } from "./topology.ts";
 
 /** So many revisions of a job can be read: a batch is finished under the one that it was cut under. */
@@ -31,6 +33,8 @@ export interface JobEntry {
   readonly removed: boolean;
   /** Undefined: removed, or it does not decode. */
   readonly job: PushJob | undefined;
+  /** The attempt of a transaction that wrote it, if one did. */
+  readonly transaction?: string | undefined;
 }
 
 /** The stream's own account, by which a reader notices that it reads another stream than before. */
@@ -46,6 +50,11 @@ export interface JobBucket {
   readonly read: (id: string) => Effect.Effect<JobEntry | undefined, NatsError>;
   /** Compare-and-set (0: no message of the key); undefined when somebody else's change came first. */
   readonly write: (id: string, data: Uint8Array, lastRevision: number) => Effect.Effect<number | undefined, NatsError>;
+  /** All or nothing, each compare-and-set. See `writeJobs`. */
+  readonly writeAll: (
+    writes: ReadonlyArray<JobWrite>,
+    transaction: string,
+  ) => Effect.Effect<JobsWritten, StreamRefused | StreamSilent>;
   /** Stores a marker that the job is no more; compare-and-set. */
   readonly mark: (id: string, lastRevision: number) => Effect.Effect<number | undefined, NatsError>;
   /** Whether the message at `revision` of the key says that the job was removed; any replica may answer. */
@@ -59,7 +68,6 @@ export interface JobBucket {
 /** The job id in a subject of the bucket's stream. */
 export const jobIdOf = (subject: string): string => subject.slice(subjectPrefix.length);
 export const jobSubjects = `${subjectPrefix}>`;
-const jobSubject = (id: string): string => `${subjectPrefix}${id}`;
 
 /** Creates the bucket if it is absent. One that exists with other settings is an error that names them. */
 export const openJobBucket = Effect.fn("JobBucket.open")(function* (replicas: number) {
@@ -76,6 +84,7 @@ export const openJobBucket = Effect.fn("JobBucket.open")(function* (replicas: nu
   );
   const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
   yield* refuseOtherSettings(manager, replicas);
+  yield* allowTransactions(manager);
   return makeBucket(control, kv, manager);
 });
 
@@ -93,6 +102,16 @@ const refuseOtherSettings = (manager: JetStreamManager, replicas: number) =>
           ),
     ),
   );
+
+/**
+ * A bucket that was made before there were transactions is told to take them: no message and no reader is touched by
+ * that. The client's `Kvm` cannot ask for it, so a new bucket comes here too.
+ */
+const allowTransactions = (manager: JetStreamManager) =>
+  attempt("manage", async () => {
+    const { config } = await manager.streams.info(jobsStream);
+    if (config.allow_atomic !== true) await manager.streams.update(jobsStream, { ...config, allow_atomic: true });
+  });
 
 const differences = (config: StreamConfig, replicas: number): ReadonlyArray<string> => {
   const wanted: ReadonlyArray<readonly [string, unknown, unknown]> = [
@@ -133,6 +152,7 @@ const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManage
   return {
     connection,
     write: (id, data, lastRevision) => publish(id, data, lastRevision),
+    writeAll: (writes, transaction) => writeJobs(connection, writes, transaction),
     mark: (id, lastRevision) => publish(id, new Uint8Array(), lastRevision, "DEL"),
     read: (id) =>
       attempt("kv", () => manager.streams.getMessage(jobsStream, { last_by_subj: jobSubject(id) })).pipe(
@@ -143,6 +163,7 @@ const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManage
                 revision: message.seq,
                 removed: message.header.get("KV-Operation") !== "",
                 job: decodeStoredJob(id, message.data),
+                transaction: message.header.get(transactionHeader) || undefined,
               },
         ),
       ),

@@ -1,8 +1,10 @@
 import { Effect, Option, Queue } from "effect";
+import { transactionChangesMax } from "../domain/job-transaction.ts";
 import { steadyMillis } from "../domain/steady-clock.ts";
 import { directGet, type StoredMessage } from "./direct-get.ts";
 import { type BucketState, type JobBucket, jobIdOf, jobsStream, jobSubjects } from "./job-bucket.ts";
 import { decodeStoredJob, encodeJob } from "./job-codec.ts";
+import type { NatsError } from "./nats.ts";
 import type { StoredJobs } from "./stored-jobs.ts";
 
 const sliceMessagesMax = 4_000;
@@ -13,6 +15,9 @@ const waitMillisMin = 5;
 const waitMillisMax = 500;
 const failureMillis = 250;
 const describeMillis = 5_000;
+const removalsInFlightMax = 16;
+/** A transaction whose end does not come within this time has none. */
+const openMillisMax = 1_000;
 
 /** The bucket as read so far, in sequence, from the store itself. */
 export interface JobFeed {
@@ -47,6 +52,8 @@ interface State {
   describedMillis: number;
   waitMillis: number;
   failing: boolean;
+  /** When the end of a transaction was missed first. */
+  openSinceMillis: number | undefined;
 }
 
 /**
@@ -68,6 +75,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     describedMillis: yield* steadyMillis,
     waitMillis: waitMillisMax,
     failing: false,
+    openSinceMillis: undefined,
   };
   const nudge = () => {
     Queue.offerUnsafe(hints, undefined);
@@ -139,25 +147,83 @@ const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State) {
 /** @returns how many messages it read */
 const readSlice = Effect.fnUntraced(function* (state: State) {
   const begun = state.position;
-  const messages = yield* directGet(state.bucket.connection, {
-    stream: jobsStream,
-    sequence: begun + 1,
-    messagesMax: sliceMessagesMax,
-    bytesMax: sliceBytesMax,
-    timeoutMillis: sliceMillisMax,
-  });
+  const messages = yield* wholeTransactions(state, yield* readAfter(state, begun));
   const last = messages.at(-1);
   if (last === undefined) return 0;
   // Only the newest revision counts: each is decoded once, and a job that was changed often costs no more.
   const newest = new Map(messages.map((message) => [jobIdOf(message.subject), message]));
+  const removed = yield* removalsAmong(state, newest);
   for (const [id, message] of newest) {
     // Not asked of an effect for each: there may be a million to read before the node can start.
-    if (!applyPlain(state, id, message)) yield* apply(state, id, message);
+    if (removed.has(id)) state.entries.delete(id, message.sequence);
+    else if (!applyPlain(state, id, message)) yield* apply(state, id, message);
   }
   // Unless it was to go back meanwhile.
   if (state.position === begun) state.position = last.sequence;
   state.options.onSlice?.();
   return messages.length;
+});
+
+const readAfter = (state: State, sequence: number) =>
+  directGet(state.bucket.connection, {
+    stream: jobsStream,
+    sequence: sequence + 1,
+    messagesMax: sliceMessagesMax,
+    bytesMax: sliceBytesMax,
+    timeoutMillis: sliceMillisMax,
+  });
+
+/**
+ * A transaction is taken in as a whole, so that no snapshot has a part of it: what the slice cuts off comes with the
+ * next one, or, when it is larger than a slice, is read as well. If there is no more of it, it is being stored at this
+ * moment, or the server died while it was: it is waited for, and after a second what there is counts.
+ */
+const wholeTransactions = Effect.fnUntraced(function* (state: State, slice: ReadonlyArray<StoredMessage>) {
+  const whole = withoutOpenEnd(slice);
+  if (whole.length > 0 || slice.length === 0) {
+    state.openSinceMillis = undefined;
+    return whole;
+  }
+  const messages = [...slice];
+  while (messages.length <= transactionChangesMax) {
+    const more = yield* readAfter(state, messages.at(-1)!.sequence);
+    if (more.length === 0) break;
+    for (const message of more) messages.push(message);
+    const all = withoutOpenEnd(messages);
+    if (all.length === 0) continue;
+    state.openSinceMillis = undefined;
+    return all;
+  }
+  const nowMillis = yield* steadyMillis;
+  state.waitMillis = waitMillisMin;
+  if (nowMillis - (state.openSinceMillis ??= nowMillis) < openMillisMax) return [];
+  state.openSinceMillis = undefined;
+  yield* Effect.logError("A transaction of push jobs has no end: what there is of it counts.", {
+    position: state.position,
+    messages: messages.length,
+  });
+  return messages;
+});
+
+/** By sequence, not by number: an old transaction may lack messages, whose jobs were changed often since. */
+const withoutOpenEnd = (messages: ReadonlyArray<StoredMessage>): ReadonlyArray<StoredMessage> => {
+  const last = messages.at(-1);
+  const { openBatch: open = 0, sequence: end = 0 } = last ?? {};
+  return open === 0 ? messages : messages.filter(({ sequence }) => sequence <= end - open);
+};
+
+/** Found out before anything is taken in: what follows must happen in one step. */
+const removalsAmong = Effect.fnUntraced(function* (
+  { bucket }: State,
+  newest: ReadonlyMap<string, StoredMessage>,
+): Effect.fn.Return<ReadonlySet<string>, NatsError> {
+  const empty = [...newest].filter(([, { data }]) => data.length === 0);
+  const answers = yield* Effect.forEach(
+    empty,
+    ([id, { sequence }]) => Effect.map(bucket.isRemoval(id, sequence), (isRemoval) => (isRemoval ? [id] : [])),
+    { concurrency: removalsInFlightMax },
+  );
+  return new Set(answers.flat());
 });
 
 /** The common case: a job that decodes and has its place. */
@@ -169,11 +235,7 @@ const applyPlain = ({ entries, options }: State, id: string, { data, sequence }:
 };
 
 const apply = Effect.fnUntraced(function* (state: State, id: string, { data, sequence }: StoredMessage) {
-  const { bucket, entries, options } = state;
-  if (data.length === 0 && (yield* bucket.isRemoval(id, sequence))) {
-    entries.delete(id, sequence);
-    return;
-  }
+  const { options } = state;
   if (decodeStoredJob(id, data) === undefined) return yield* keepLastGood(state, id, sequence);
   yield* Effect.logError("A push job over the limit is not served.", { job: id, jobsMax: options.jobsMax });
 });

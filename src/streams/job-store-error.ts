@@ -1,4 +1,5 @@
 import { Schema } from "effect";
+import { EditProblem } from "../domain/job-transaction.ts";
 
 /** The store could not do what was asked. `tooMany` and `tooLarge` are limits; the others may pass. */
 export class JobStoreError extends Schema.TaggedError<JobStoreError>()("JobStoreError", {
@@ -12,5 +13,11 @@ export class JobConflict extends Schema.TaggedError<JobConflict>()("JobConflict"
   job: Schema.String,
   /** The stored one; 0: there is no such job. */
   revision: Schema.Int,
+  message: Schema.String,
+}) {}
+
+/** Nothing of a transaction was stored: these of its changes are at fault, all of them told. */
+export class TransactionRefused extends Schema.TaggedError<TransactionRefused>()("TransactionRefused", {
+  problems: Schema.Array(EditProblem),
   message: Schema.String,
 }) {}

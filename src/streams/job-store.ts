@@ -1,10 +1,12 @@
 import { Context, Effect } from "effect";
 import { type JobAbsence, Jobs } from "../actors/ports/jobs.ts";
+import type { EditedJob, JobEdit } from "../domain/job-transaction.ts";
 import type { IdPage } from "../domain/id-page.ts";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
 import type { JobBucket } from "./job-bucket.ts";
 import type { JobServing } from "./job-serving.ts";
-import { type JobConflict, JobStoreError } from "./job-store-error.ts";
+import { type JobConflict, JobStoreError, type TransactionRefused } from "./job-store-error.ts";
+import { changeJobs, checkJobs, type TransactionOptions } from "./job-transaction.ts";
 import { type JobWriter, putJob, removeJob, type WrittenJob } from "./job-writes.ts";
 import type { StoredJobs } from "./stored-jobs.ts";
 
@@ -27,6 +29,22 @@ export class JobStore extends Context.Service<
     readonly put: (job: PushJob, expectedRevision?: number) => Effect.Effect<WrittenJob, JobStoreError | JobConflict>;
     /** Whether it existed. Completes when this node acts on it, at the latest after 2 s. */
     readonly remove: (id: string, expectedRevision?: number) => Effect.Effect<boolean, JobStoreError | JobConflict>;
+    /**
+     * Puts and removes up to 1,000 jobs as one transaction: all or nothing. Everything is looked at before anything is
+     * written, and what is as it is to be is not written. Answers in the order of the changes, before they are served.
+     */
+    readonly change: (
+      edits: ReadonlyArray<JobEdit>,
+      options?: TransactionOptions,
+    ) => Effect.Effect<ReadonlyArray<EditedJob>, JobStoreError | TransactionRefused>;
+    /**
+     * What `change` would come to by what this node knows, without a request and for any number of changes. Only
+     * `change` itself is sure.
+     */
+    readonly check: (
+      edits: ReadonlyArray<JobEdit>,
+      options?: Pick<TransactionOptions, "complete">,
+    ) => Effect.Effect<ReadonlyArray<EditedJob>, TransactionRefused>;
     /** Completes when this node serves (owners and forwarder) at least this revision; fails after 2 s. */
     readonly awaitServed: (revision: number) => Effect.Effect<void, JobStoreError>;
   }
@@ -97,6 +115,8 @@ export const makeJobStore = (writer: JobWriter, isServed: (revision: number) => 
       yield* Effect.ignore(awaitServed(revision));
       return true;
     }),
+    check: (edits, options) => checkJobs(writer, edits, options),
+    change: (edits, options) => changeJobs(writer, edits, options),
     awaitServed,
   };
 };

@@ -22,10 +22,14 @@ export interface ReadJobs {
   readonly nudge: () => void;
 }
 
+const forgetSizeMin = 64;
+
 export const makeJobView = (feed: ReadJobs): JobView => {
   const ahead = new Map<string, { readonly revision: number; readonly job: PushJob | undefined }>();
+  let forgetAt = forgetSizeMin;
   const forgetWhatIsRead = () => {
     for (const [id, { revision }] of ahead) if (revision <= feed.position()) ahead.delete(id);
+    forgetAt = Math.max(forgetSizeMin, 2 * ahead.size);
   };
   const get = (id: string): StoredJob | undefined => {
     const own = ahead.get(id);
@@ -52,7 +56,8 @@ export const makeJobView = (feed: ReadJobs): JobView => {
       return count;
     },
     wrote: (id, revision, job) => {
-      forgetWhatIsRead();
+      // Not each time: a thousand writes of a transaction would look at a thousand writes each.
+      if (ahead.size >= forgetAt) forgetWhatIsRead();
       ahead.set(id, { revision, job });
       feed.nudge();
     },

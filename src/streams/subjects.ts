@@ -92,6 +92,9 @@ export const configControlSubject = "spillway.config.control";
 /** The KV bucket of push jobs; a key is a job id. */
 export const jobsBucket = "jobs";
 
+/** Where the bucket keeps a push job: its key is the job's id. */
+export const jobSubject = (id: string): string => `$KV.${jobsBucket}.${id}`;
+
 /** The KV bucket of kill switches; a key is a switch's id. */
 export const switchesBucket = "switches";
 /** Core NATS, not stored: what a switch would hold; every owner answers for its partitions. */

@@ -3,15 +3,18 @@ import { AuditTrail } from "../../src/api/audit-port.ts";
 import { ApiUnavailable } from "../../src/api/ports.ts";
 import type { AuditNote } from "../../src/domain/audit-entry.ts";
 
-/** Keeps what was noted; takes nothing while it is down. */
+/** Keeps what was noted; takes nothing while it is down, nor from so many notes on. */
 export class FakeAudit {
   readonly notes: Array<AuditNote> = [];
   down = false;
+  failsFrom = Infinity;
 
   readonly layer = Layer.succeed(AuditTrail, {
     append: (note) =>
       Effect.suspend(() =>
-        this.down ? Effect.fail(new ApiUnavailable({ detail: "scripted" })) : Effect.succeed(this.notes.push(note)),
+        this.down || this.notes.length >= this.failsFrom
+          ? Effect.fail(new ApiUnavailable({ detail: "scripted" }))
+          : Effect.succeed(this.notes.push(note)),
       ),
     list: (after, limit) =>
       Effect.sync(() => {

@@ -36,6 +36,7 @@ import { FakeConfig } from "./fake-config.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
 import { FakeSwitches } from "./fake-switches.ts";
+import { fakeTransactions } from "./fake-transactions.ts";
 
 /** A scripted node behind the real server. */
 export class FakeNode {
@@ -172,6 +173,7 @@ export class FakeNode {
         put: (id, input, expected) => Effect.suspend(() => this.put(id, input, expected)),
         remove: (id, expected) => Effect.suspend(() => this.remove(id, expected)),
       }),
+      fakeTransactions(this),
       this.letters.layer,
       this.replays.layer,
       this.buffers.layer,

@@ -261,6 +261,7 @@ describe("routing", () => {
         "POST /v1/drill/guards",
         "POST /v1/drill/marks",
         "POST /v1/ingest/{dataset}",
+        "POST /v1/jobs/transactions",
         "POST /v1/jobs/{id}/replays",
         "POST /v1/switches",
         "PUT /v1/jobs/{id}",

@@ -24,6 +24,30 @@ const withFile = <A, E, R>(
   );
 
 describe("a jobs file, applied", () => {
+  it.live("is one transaction up to a thousand jobs that differ, and several above", () =>
+    onNode(
+      withFile((write) =>
+        Effect.gen(function* () {
+          const store = yield* JobStore;
+          const many = Array.from({ length: 2_100 }, (_, i) => job(`job-${i}`));
+          const thousand = yield* applyJobsFile(yield* write(many.slice(0, 1_000)));
+          assert.deepInclude(thousand, { added: 1_000, transactions: 1, revision: 1_000 });
+          const rest = yield* applyJobsFile(yield* write(many));
+          assert.deepInclude(rest, { added: 1_100, changed: 0, unchanged: 1_000, transactions: 2, revision: 2_100 });
+          assert.strictEqual(yield* store.count, 2_100);
+          const again = yield* applyJobsFile(yield* write(many));
+          assert.deepInclude(again, { added: 0, unchanged: 2_100, transactions: 0, revision: 0 });
+          // What no transaction could store is found before the first of several is sent.
+          const large = job("large", { destination: { kind: "file", path: `/${"x".repeat(70_000)}` } });
+          const changed = many.map((each) => ({ ...each, enabled: false }));
+          const error = yield* Effect.flip(applyJobsFile(yield* write([...changed, large])));
+          assert.match(error.message, /jobs\[2100\]: Job large takes \d+ bytes/);
+          assert.strictEqual((yield* store.get("job-0"))?.revision, 1);
+        }),
+      ),
+    ),
+  );
+
   it.live("stores what differs and removes nothing", () =>
     onNode(
       withFile((write) =>

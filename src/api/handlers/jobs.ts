@@ -62,14 +62,18 @@ export const JobsHandlers = HttpApiBuilder.group(
 
 const tagOf = (shown: ShownJob) => `"${shown.revision}"`;
 
-const readJson = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+/** @param what of a body, for the message when it is too large */
+export const readJson = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  what = "A push job",
+) {
   const declared = Number(request.headers["content-length"] ?? 0);
-  if (declared > jobBytesMax) return yield* tooLarge;
+  if (declared > jobBytesMax) return yield* tooLarge(what);
   const text = yield* request.text.pipe(
     Effect.catch((error) =>
       // The limit of the body (MaxBodySize) has no error type of its own.
       error.reason.cause instanceof Error && error.reason.cause.message.includes("maxBytes")
-        ? tooLarge
+        ? tooLarge(what)
         : Effect.fail(new BadRequest({ error: { code: "bad_request", message: "The body could not be read." } })),
     ),
   );
@@ -79,11 +83,8 @@ const readJson = Effect.fnUntraced(function* (request: HttpServerRequest.HttpSer
   });
 });
 
-const tooLarge = Effect.suspend(() =>
-  Effect.fail(
-    new TooLarge({ error: { code: "too_large", message: `A push job must not exceed ${jobBytesMax} bytes.` } }),
-  ),
-);
+const tooLarge = (what: string) =>
+  Effect.fail(new TooLarge({ error: { code: "too_large", message: `${what} must not exceed ${jobBytesMax} bytes.` } }));
 
 /** The id of the path is the id of the job: a body may leave it out, and must not say another. */
 const withId = (id: string, input: unknown): Result.Result<unknown, string> => {
