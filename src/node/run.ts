@@ -212,7 +212,7 @@ const operate = Effect.fnUntraced(function* (
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
   if (settings.roles.includes("control")) {
     const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);
-    yield* runControl({ ...settings, catalogue });
+    yield* runControl({ ...settings, catalogue, audit: auditLog.append });
   }
   const configControl = yield* makeConfigControl;
   yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
