@@ -18,7 +18,7 @@ import { ReceiptsGroup } from "./receipts-contract.ts";
 import { AuditGroup } from "./audit-contract.ts";
 import { ConfigGroup } from "./config-contract.ts";
 import { SwitchesGroup } from "./switches-contract.ts";
-import { AuditReport, BooksReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
+import { AuditReport, BooksReport, DatasetsReport, LimitReport, ReadinessCheck, VersionReport } from "./reports.ts";
 
 /** The HTTP API as data: routes, shapes, statuses. Handlers are apart, `/openapi.json` is generated from here. */
 
@@ -109,6 +109,9 @@ export class NodeGroup extends HttpApiGroup.make("node").add(
     success: Schema.Struct({ hosts: Schema.Array(HostReport), more: Schema.Boolean }),
     error: BadRequest,
   }).annotateMerge(OpenApi.annotations({ summary: "Destination hosts of this node, those in trouble first" })),
+  HttpApiEndpoint.get("datasets", "/v1/datasets", { success: DatasetsReport }).annotateMerge(
+    OpenApi.annotations({ summary: "The catalogue of datasets, as it is in force on this node" }),
+  ),
   HttpApiEndpoint.get("alerts", "/v1/alerts", { success: AlertsReport }).annotateMerge(
     OpenApi.annotations({ summary: "Alerts of this node: pending, firing, and resolved lately; the gravest first" }),
   ),

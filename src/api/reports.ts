@@ -1,4 +1,5 @@
 import { Schema } from "effect";
+import { Dataset } from "../domain/dataset.ts";
 
 /** What a node answers about itself. Records and uncompressed bytes everywhere. */
 
@@ -94,3 +95,7 @@ export const VersionReport = Schema.Struct({
   node: Schema.String,
   natsServer: Schema.optionalKey(Schema.String),
 });
+
+/** The catalogue of datasets that is in force on a node; `number` is its configuration's, 0 without one. */
+export const DatasetsReport = Schema.Struct({ number: Schema.Int, datasets: Schema.Array(Dataset) });
+export type DatasetsReport = typeof DatasetsReport.Type;

@@ -28,6 +28,7 @@ import { ReplaysHandlers } from "./handlers/replays.ts";
 import { answerInspectPage, isInspectPage } from "./inspect-page.ts";
 import { attachInspection, type InspectionOptions } from "./inspect-socket.ts";
 import { type ListenError, listenError, tokenRequired } from "./listen-error.ts";
+import type { DatasetsView } from "./datasets-port.ts";
 import type { HostsView } from "./hosts-port.ts";
 import type { LimitsView } from "./limits-port.ts";
 import type { JobTransactions } from "./job-transactions-port.ts";
@@ -81,6 +82,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   | DrillAdmin
   | SwitchesAdmin
   | LimitsView
+  | DatasetsView
   | HostsView
   | AlertsView
   | Scope.Scope

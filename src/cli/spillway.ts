@@ -9,6 +9,7 @@ import { dev } from "./dev.ts";
 import { drill } from "./drill/drill.ts";
 import { inspect } from "./inspect/inspect.ts";
 import { jobs } from "./jobs/jobs.ts";
+import { datasets } from "./datasets.ts";
 import { hosts } from "./hosts.ts";
 import { kill } from "./kill/kill.ts";
 import { limits } from "./limits.ts";
@@ -43,6 +44,7 @@ export const spillway = Command.make("spillway").pipe(
     replay,
     replays,
     inspect,
+    datasets,
     hosts,
     kill,
     limits,

@@ -16,12 +16,22 @@ export const JobChanges = Schema.Struct({
 });
 export type JobChanges = typeof JobChanges.Type;
 
+/** Entries of the catalogue of datasets, by name. */
+export const CatalogueChanges = Schema.Struct({
+  added: Schema.Array(Schema.String),
+  removed: Schema.Array(Schema.String),
+  changed: Schema.Array(Schema.String),
+});
+export type CatalogueChanges = typeof CatalogueChanges.Type;
+
 /** What a snapshot would change, in numbers. Bytes a second are of recent traffic; absent where none was measured. */
 export const BlastRadius = Schema.Struct({
   jobs: JobChanges,
   /** Enabled jobs: of these there are buffers. */
   buffers: Schema.Struct({ before: Count, after: Count }),
   customers: Schema.Struct({ before: Count, after: Count, touched: Count }),
+  catalogue: CatalogueChanges,
+  /** That have jobs, by name. */
   datasets: Schema.Struct({ added: Schema.Array(Schema.String), gone: Schema.Array(Schema.String) }),
   bytesPerSecond: Schema.optionalKey(
     Schema.Struct({ added: Schema.Number, removed: Schema.Number, redirected: Schema.Number }),

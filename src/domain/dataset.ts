@@ -5,6 +5,8 @@ import { DatasetName } from "./ids.ts";
 export const Dataset = Schema.Struct({
   name: DatasetName,
   description: Schema.optionalKey(Schema.String),
+  /** What one of its customers is: a site, or an account that may have several. */
+  scope: Schema.optionalKey(Schema.Literals(["zone", "account"])),
   /** The top-level field that names the customer of each record of a mixed body. */
   customerField: Schema.optionalKey(Schema.NonEmptyString),
   timestampField: Schema.optionalKey(Schema.NonEmptyString),

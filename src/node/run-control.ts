@@ -1,11 +1,10 @@
 import { Effect, Result } from "effect";
 import type { Limits } from "../domain/limits.ts";
-import { type ControlOptions, type GeneratorFaults } from "../control/rollout/control-options.ts";
+import type { ControlOptions, CurrentCatalogue, GeneratorFaults } from "../control/rollout/control-options.ts";
 import { type ControlProcess, runControlProcess } from "../control/rollout/control-process.ts";
 import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { drillGenerator } from "../control/rollout/drill-generator.ts";
 import { settingsProblems } from "../destinations/registry.ts";
-import type { Dataset } from "../domain/dataset.ts";
 import { rolloutEnded } from "../observability/config-metrics.ts";
 import { decodeManifest, manifestHash } from "../snapshot/manifest.ts";
 import { decodeStoredJob } from "../streams/job-codec.ts";
@@ -16,7 +15,8 @@ export interface RunControlOptions {
   readonly nodeName: string;
   readonly limits: Limits;
   readonly allowPrivateDestinations: boolean;
-  readonly datasets: ReadonlyArray<Dataset>;
+  /** Of this node's files. */
+  readonly catalogue: () => CurrentCatalogue;
   /** What a drill has armed. */
   readonly faults?: GeneratorFaults;
 }
@@ -36,13 +36,12 @@ const controlOptionsOf = (
   { bucket, cell, feed, serving, store, stored }: NodeConfiguration["Service"],
   {
     allowPrivateDestinations,
-    datasets,
+    catalogue,
     faults,
     limits,
     nodeName,
   }: RunControlOptions & { readonly faults: GeneratorFaults },
 ): ControlOptions => {
-  const catalogue = Buffer.from(JSON.stringify(datasets.toSorted((a, b) => (a.name < b.name ? -1 : 1))));
   return {
     node: nodeName,
     limits,

@@ -13,6 +13,7 @@ import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
 import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
 import { AlertsView } from "../api/alerts-port.ts";
+import { DatasetsView } from "../api/datasets-port.ts";
 import { HostsView } from "../api/hosts-port.ts";
 import { LimitsView } from "../api/limits-port.ts";
 import { AuditTrail } from "../api/audit-port.ts";
@@ -57,6 +58,9 @@ import { reportConfig } from "./report-config.ts";
 import { tellAlerts } from "./tell-alerts.ts";
 import { RolloutSignals } from "./rollout-signals.ts";
 import { runControl } from "./run-control.ts";
+import { servedDatasets } from "./served-datasets.ts";
+import { NodeConfiguration } from "./served-jobs.ts";
+import { watchCatalogue } from "./watch-catalogue.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -165,10 +169,12 @@ const operate = Effect.fnUntraced(function* (
 ) {
   const owner = yield* Owner;
   const owns = settings.roles.includes("owner");
-  const catalogue = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
+  // Read on every node, so that a bad file is told of where it is; in force is what the configuration says.
+  const files = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
+  const datasets = servedDatasets((yield* NodeConfiguration).serving);
   const refusals = new RefusalPeriods({ ...settings.limits, nodeName: settings.nodeName });
   const refusalReceipts = yield* keepRefusalReceipts(refusals, yield* makeRefusalReceipts(receiptMillisMax));
-  const ingest = yield* makeIngest({ limits: settings.limits, datasets: catalogue, refusals });
+  const ingest = yield* makeIngest({ limits: settings.limits, datasets, refusals });
   const view = yield* makeNodeView({
     partitions: owns ? settings.partitions : 0,
     version: {
@@ -201,7 +207,10 @@ const operate = Effect.fnUntraced(function* (
     nodeName: settings.nodeName,
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
-  if (settings.roles.includes("control")) yield* runControl({ ...settings, datasets: catalogue.all });
+  if (settings.roles.includes("control")) {
+    const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);
+    yield* runControl({ ...settings, catalogue });
+  }
   const configControl = yield* makeConfigControl;
   yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
   yield* applyJobs(options, auditLog);
@@ -227,6 +236,9 @@ const operate = Effect.fnUntraced(function* (
     Effect.provideService(LimitsView, limits),
     Effect.provideService(AlertsView, alerts),
     Effect.provideService(DrillAdmin, yield* drill.admin((name) => name in settings.limits)),
+    Effect.provideService(DatasetsView, {
+      report: () => ({ number: datasets.number(), datasets: datasets.all() }),
+    }),
     Effect.provideService(HostsView, { list: (yield* DestinationHosts).hosts }),
     Effect.mapError(startError),
   );

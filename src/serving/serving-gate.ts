@@ -1,5 +1,6 @@
 import { Effect, Result, Schema } from "effect";
 import { segmentOf } from "../domain/segment-of.ts";
+import { datasetsOf, readsAlike } from "../snapshot/catalogue.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
 import { decodeSegment, type SnapshotEntry } from "../snapshot/segment.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -16,6 +17,8 @@ export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRe
     "wrongSegment",
     "jobUndecodable",
     "countsDiffer",
+    "catalogueUndecodable",
+    "datasetInUse",
     "empty",
     "absentWithoutOrder",
     "revisionReused",
@@ -75,6 +78,7 @@ export const admit = Effect.fn("serving.admit")(function* (
   facts: ServingFacts,
 ): Effect.fn.Return<Adoption, ConfigRefused> {
   yield* checkManifest(next.manifest, facts);
+  yield* checkCatalogue(next, facts);
   const put: Array<SnapshotEntry> = [];
   const removed: Array<RemovedEntry> = [];
   const isRollback = next.manifest.rollbackOf !== undefined;
@@ -149,6 +153,22 @@ const checkManifest = Effect.fnUntraced(function* (manifest: Manifest, facts: Se
   const servedNow = current?.manifest.totals.enabled ?? 1;
   if (manifest.totals.enabled === 0 && servedNow > 0 && !facts.isAccepted)
     return yield* refuse("empty", manifest, "no job in it is enabled");
+});
+
+/** How records are read may change under no job that is delivered, unless somebody has looked at it. */
+const checkCatalogue = Effect.fnUntraced(function* (next: Snapshot, { current, isAccepted }: ServingFacts) {
+  const { manifest } = next;
+  if (current?.manifest.catalogue.hash === manifest.catalogue.hash) return;
+  const after = datasetsOf(next);
+  if (Result.isFailure(after)) return yield* refuse("catalogueUndecodable", manifest, after.failure);
+  const before = current === undefined ? undefined : datasetsOf(current);
+  if (before === undefined || Result.isFailure(before) || isAccepted || manifest.rollbackOf !== undefined) return;
+  for (const dataset of before.success.values()) {
+    const enabled = manifest.datasets[dataset.name]?.enabled ?? 0;
+    if (enabled === 0 || readsAlike(dataset, after.success.get(dataset.name))) continue;
+    const message = `${enabled} jobs deliver ${dataset.name}, and its records would be read in another way`;
+    return yield* refuse("datasetInUse", manifest, message);
+  }
 });
 
 const read = Effect.fnUntraced(function* ({ blob, manifest }: Snapshot, segment: number, { isJob }: ServingFacts) {

@@ -17,6 +17,8 @@ import type { AlertsReport } from "../../src/api/alert-reports.ts";
 import { AlertsView } from "../../src/api/alerts-port.ts";
 import type { HostReport } from "../../src/api/host-reports.ts";
 import { DrillAdmin } from "../../src/api/drill-port.ts";
+import type { Dataset } from "../../src/domain/dataset.ts";
+import { DatasetsView } from "../../src/api/datasets-port.ts";
 import { HostsView } from "../../src/api/hosts-port.ts";
 import { LimitsView } from "../../src/api/limits-port.ts";
 import type { BooksReport, LimitReport } from "../../src/api/reports.ts";
@@ -41,6 +43,7 @@ export class FakeNode {
   readonly jobs = new Map<string, ShownJob>();
   readonly letters = new FakeDeadLetters();
   readonly replays = new FakeReplays();
+  datasets: Array<Dataset> = [];
   hosts: Array<HostReport> = [];
   alerts: AlertsReport = { alerts: [], leftOut: [] };
   limits: Array<LimitReport> = [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }];
@@ -176,6 +179,7 @@ export class FakeNode {
       this.buffers.layer,
       Layer.succeed(LimitsView, { list: Effect.sync(() => this.limits) }),
       Layer.succeed(AlertsView, { report: () => this.alerts }),
+      Layer.succeed(DatasetsView, { report: () => ({ number: 3, datasets: this.datasets }) }),
       Layer.succeed(HostsView, { list: (hostsMax) => this.hosts.slice(0, hostsMax) }),
       this.receipts.layer,
       this.audit.layer,

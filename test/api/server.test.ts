@@ -234,6 +234,7 @@ describe("routing", () => {
         "GET /v1/config/history",
         "GET /v1/config/plan",
         "GET /v1/config/status",
+        "GET /v1/datasets",
         "GET /v1/dead-letters",
         "GET /v1/dead-letters/{job}/{sequence}/{index}",
         "GET /v1/drill",

@@ -17,6 +17,7 @@ const verdict: GateVerdict = {
     jobs: { added: 1, removed: 30, disabled: 0, enabled: 0, restored: 0, redirected: 1, edited: 0 },
     buffers: { before: 60, after: 31 },
     customers: { before: 60, after: 31, touched: 32 },
+    catalogue: { added: [], removed: [], changed: [] },
     datasets: { added: [], gone: [] },
     headroomUsedPercent: { jobs: 3.14 },
   },

@@ -3,13 +3,17 @@ import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
 import { Jobs } from "../../src/actors/ports/jobs.ts";
 import { noFaults } from "../../src/control/rollout/control-options.ts";
 import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
+import { Dataset } from "../../src/domain/dataset.ts";
+import { DatasetName } from "../../src/domain/ids.ts";
 import { segmentOf } from "../../src/domain/segment-of.ts";
+import { servedDatasets } from "../../src/node/served-datasets.ts";
 import { NodeConfiguration } from "../../src/node/served-jobs.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
 import { JobStore } from "../../src/streams/job-store.ts";
 import { encodeJob } from "../../src/streams/job-codec.ts";
 import { Nats } from "../../src/streams/nats.ts";
 import {
+  catalogueOf,
   configNode,
   type ConfigNodeOptions,
   foreignPut,
@@ -362,3 +366,46 @@ describe("a rollout", () => {
     60_000,
   );
 });
+
+describe("the catalogue of datasets", () => {
+  const audit = Dataset.make({ name: DatasetName.make("audit"), customerField: "Account", fields: {} });
+
+  it.live(
+    "is rolled out like push jobs: an entry reaches the doors last, and one in use is not taken away unasked",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        let files = catalogueOf();
+        const controls = yield* start(url, { name: "one", limits: inSteps, catalogue: () => files });
+        const other = yield* start(url, { name: "two", limits: inSteps, controls: false });
+        const doors = [controls, other].map(({ configuration }) => servedDatasets(configuration.serving));
+        const known = () => doors.map((door) => door.get("audit")?.customerField);
+        yield* putAll(controls, customers(20), { dataset: "audit" });
+        yield* inForce(controls, 20);
+        assert.deepStrictEqual(known(), [undefined, undefined]);
+        files = catalogueOf(audit);
+        yield* statusUntil(controls, "a canary is watched", ({ rollout }) => rollout.state === "watching");
+        assert.deepStrictEqual(known(), [undefined, undefined], "it is nobody's share");
+        const isDone = ({ inForce: now, rollout }: ConfigStatus) => rollout.state === "idle" && (now?.number ?? 0) > 1;
+        const { inForce: added } = yield* statusUntil(controls, "it is in force", isDone, 30_000);
+        assert.deepStrictEqual(known(), ["Account", "Account"]);
+
+        files = catalogueOf({ ...audit, customerField: "Somebody" });
+        const { verdict } = yield* untilVerdict(controls);
+        assert.deepStrictEqual(verdict?.radius.catalogue, { added: [], removed: [], changed: ["audit"] });
+        assert.deepStrictEqual(
+          verdict?.refusals.map(({ rule }) => rule),
+          ["datasetInUse"],
+        );
+        assert.strictEqual((yield* statusOf(controls)).inForce?.number, added?.number);
+        assert.deepStrictEqual(known(), ["Account", "Account"]);
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+});
+
+/** What the gate says of what is proposed now. */
+const untilVerdict = (node: Started) =>
+  ask<ConfigPlan>(node, { op: "plan" }).pipe(
+    Effect.repeat({ until: ({ verdict }) => verdict !== null, schedule: Schedule.spaced("50 millis"), times: 200 }),
+  );

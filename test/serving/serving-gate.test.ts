@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { segmentOf } from "../../src/domain/segment-of.ts";
 import { admit, type ServingFacts } from "../../src/serving/serving-gate.ts";
+import { Dataset } from "../../src/domain/dataset.ts";
+import { encodeCatalogue } from "../../src/snapshot/catalogue.ts";
 import { encodeSegment, type SnapshotEntry } from "../../src/snapshot/segment.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { entry, Snapshots } from "../snapshot/snapshot-fixture.ts";
@@ -129,6 +131,29 @@ describe("the serving gate", () => {
       const rollback = withManifest(back, { rollbackOf: 1 });
       const adoption = yield* ask(rollback, { current: bad });
       assert.deepStrictEqual([ids(adoption.put), adoption.removed.map(({ id }) => id)], [["job-1"], ["bad"]]);
+    }),
+  );
+});
+
+describe("the serving gate, of the catalogue of datasets", () => {
+  const dataset = (over: object = {}) =>
+    Dataset.make({ name: "http_requests", customerField: "Customer", fields: {}, ...over } as never);
+
+  it.effect("does not read records of jobs in another way than before, unless somebody has accepted it", () =>
+    Effect.gen(function* () {
+      const snapshots = new Snapshots();
+      const { snapshot: current } = yield* snapshots.next([at(1)], { catalogue: encodeCatalogue([dataset()]) });
+      const ruleOf = Effect.fnUntraced(function* (catalogue: Uint8Array, over: Partial<ServingFacts> = {}) {
+        const { snapshot } = yield* snapshots.next([], { previous: current, number: 2, catalogue });
+        return yield* admit(snapshot, { ...facts, current, ...over }).pipe(
+          Effect.match({ onSuccess: () => "admitted", onFailure: ({ rule }) => rule as string }),
+        );
+      });
+      assert.strictEqual(yield* ruleOf(encodeCatalogue([dataset(), dataset({ name: "new" })])), "admitted");
+      assert.strictEqual(yield* ruleOf(encodeCatalogue([])), "datasetInUse");
+      assert.strictEqual(yield* ruleOf(encodeCatalogue([dataset({ customerField: "Other" })])), "datasetInUse");
+      assert.strictEqual(yield* ruleOf(encodeCatalogue([]), { isAccepted: true }), "admitted");
+      assert.strictEqual(yield* ruleOf(Buffer.from("[{}]"), { isAccepted: true }), "catalogueUndecodable");
     }),
   );
 });

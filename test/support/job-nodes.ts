@@ -6,13 +6,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
 import type { Jobs } from "../../src/actors/ports/jobs.ts";
+import type { Dataset } from "../../src/domain/dataset.ts";
 import { PushJob } from "../../src/domain/push-job.ts";
-import type { GeneratorFaults } from "../../src/control/rollout/control-options.ts";
+import type { CurrentCatalogue, GeneratorFaults } from "../../src/control/rollout/control-options.ts";
 import type { Limits } from "../../src/domain/limits.ts";
 import { reportConfig } from "../../src/node/report-config.ts";
 import { RolloutSignals } from "../../src/node/rollout-signals.ts";
 import { runControl } from "../../src/node/run-control.ts";
 import { layerServedJobs } from "../../src/node/served-jobs.ts";
+import { encodeCatalogue } from "../../src/snapshot/catalogue.ts";
+import { encodeBlob } from "../../src/snapshot/segment.ts";
 import type { JobStore } from "../../src/streams/job-store.ts";
 import { attempt, Nats } from "../../src/streams/nats.ts";
 import { startNats } from "./nats-server.ts";
@@ -36,9 +39,18 @@ export interface ConfigNodeOptions {
   readonly faults?: GeneratorFaults;
   /** Where the last known good is kept; by default a directory of its own. */
   readonly dataDirectory?: string;
+  /** Of its files; by default empty. */
+  readonly catalogue?: () => CurrentCatalogue;
   /** Whether it may lead. */
   readonly controls?: boolean;
 }
+
+/** The files of a catalogue. */
+export const catalogueOf = (...datasets: ReadonlyArray<Dataset>): CurrentCatalogue => {
+  const content = encodeCatalogue(datasets);
+  return { content, hash: encodeBlob(content).hash };
+};
+const noDatasets = catalogueOf();
 
 /** As in development: everything goes to everybody at once. */
 const atOnce = { rolloutCanaryPercent: 100, rolloutWatchMillis: 0, addedPercentMax: 100, removalGraceSeconds: 0 };
@@ -55,7 +67,7 @@ export const configNode = (url: string, over: ConfigNodeOptions = {}) =>
         nodeName,
         dataDirectory,
         allowPrivateDestinations: true,
-        datasets: [],
+        catalogue: over.catalogue ?? (() => noDatasets),
         limits: { ...limits, ...atOnce, ...over.limits },
         ...(over.faults === undefined ? {} : { faults: over.faults }),
       };

@@ -3,6 +3,7 @@ import { HttpApiBuilder } from "effect/http-api";
 import { SpillwayApi } from "../contract.ts";
 import { BadRequest, Unavailable } from "../failures.ts";
 import { AlertsView } from "../alerts-port.ts";
+import { DatasetsView } from "../datasets-port.ts";
 import { HostsView } from "../hosts-port.ts";
 import { LimitsView } from "../limits-port.ts";
 import { pageMax } from "../page-query.ts";
@@ -16,6 +17,7 @@ export const NodeHandlers = HttpApiBuilder.group(
     const limits = yield* LimitsView;
     const hosts = yield* HostsView;
     const alerts = yield* AlertsView;
+    const datasets = yield* DatasetsView;
     return handlers.handleAll({
       books: Effect.fnUntraced(function* ({ query: { after, audit, limit } }) {
         if (audit === "true" && after !== undefined) return yield* auditOnce;
@@ -29,6 +31,7 @@ export const NodeHandlers = HttpApiBuilder.group(
         const found = hosts.list(most + 1);
         return Effect.succeed({ hosts: found.slice(0, most), more: found.length > most });
       },
+      datasets: () => Effect.sync(datasets.report),
       alerts: () => Effect.sync(alerts.report),
       version: () => {
         const { natsServer, ...ours } = view.version;

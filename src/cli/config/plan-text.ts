@@ -55,6 +55,13 @@ export const verdictText = (verdict: GateVerdict, steps: ReadonlyArray<number>):
   const { added, gone } = radius.datasets;
   if (added.length + gone.length > 0)
     lines.push(`datasets   ${[...added.map((name) => `+${name}`), ...gone.map((name) => `-${name}`)].join(", ")}`);
+  const { catalogue } = radius;
+  const entries = [
+    ...catalogue.added.map((name) => `+${name}`),
+    ...catalogue.removed.map((name) => `-${name}`),
+    ...catalogue.changed.map((name) => `~${name}`),
+  ];
+  if (entries.length > 0) lines.push(`catalogue  ${entries.join(", ")}`);
   if (radius.bytesPerSecond !== undefined) {
     const rates = radius.bytesPerSecond;
     lines.push(`traffic    +${rates.added} −${rates.removed} ↷${rates.redirected} bytes/s`);

@@ -2,6 +2,7 @@ import { Effect, Result } from "effect";
 import type { BlastRadius, GateRefusal, GateVerdict } from "../../domain/blast-radius.ts";
 import { changedSegments, entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
 import type { SnapshotEntry } from "../../snapshot/segment.ts";
+import { catalogueChanges, catalogueRules, type Catalogues, cataloguesOf } from "./catalogue-rules.ts";
 import { type Change, changesBetween } from "./changes.ts";
 import { RadiusTally, type TrafficOf } from "./radius.ts";
 import { contentRules, type GateLimits, thresholdRules } from "./rules.ts";
@@ -73,8 +74,10 @@ export const judge = Effect.fn("control.gate.judge")(function* (next: Snapshot, 
     else if (Result.isFailure(before)) found.damaged.push(`segment ${segment} in force: ${before.failure.message}`);
     else yield* judgeSegment(before.success, after.success, found, facts);
   }
-  const radius = found.tally.radius(facts.previous?.manifest, next.manifest, facts.limits.jobsMax);
-  return verdictOf(next, facts, radius, found);
+  const catalogues = cataloguesOf(facts.previous, next);
+  const changes = catalogueChanges(catalogues);
+  const radius = found.tally.radius(facts.previous?.manifest, next.manifest, facts.limits.jobsMax, changes);
+  return verdictOf(next, facts, radius, found, catalogues);
 });
 
 const judgeSegment = Effect.fnUntraced(function* (
@@ -111,9 +114,16 @@ const isOrdered = Effect.fnUntraced(function* ({ after, id }: Change, { inStore 
   return answer.revision > after.revision || answer.state === after.state;
 });
 
-const verdictOf = (next: Snapshot, facts: GateFacts, radius: BlastRadius, found: Found): GateVerdict => {
+const verdictOf = (
+  next: Snapshot,
+  facts: GateFacts,
+  radius: BlastRadius,
+  found: Found,
+  catalogues: Catalogues,
+): GateVerdict => {
   const all: ReadonlyArray<GateRefusal> = [
     ...contentRules({ next: next.manifest, ...facts, radius, ...found }),
+    ...catalogueRules(catalogues, next.manifest),
     ...thresholdRules({ next: next.manifest, ...facts, radius, tally: found.tally }),
   ];
   const isAccepted = facts.accepted === next.hash;

@@ -48,7 +48,12 @@ export class RadiusTally {
     else if (change.after?.state === "enabled" && change.before?.state !== "enabled") this.bytes.added += bytes;
   }
 
-  radius(before: Manifest | undefined, after: Manifest, jobsMax: number): BlastRadius {
+  radius(
+    before: Manifest | undefined,
+    after: Manifest,
+    jobsMax: number,
+    catalogue: BlastRadius["catalogue"],
+  ): BlastRadius {
     const datasetsBefore = Object.keys(before?.datasets ?? {});
     const datasetsAfter = Object.keys(after.datasets);
     return {
@@ -59,6 +64,7 @@ export class RadiusTally {
         after: after.totals.customers,
         touched: this.customers.size,
       },
+      catalogue,
       datasets: {
         added: datasetsAfter.filter((name) => !datasetsBefore.includes(name)),
         gone: datasetsBefore.filter((name) => !datasetsAfter.includes(name)),

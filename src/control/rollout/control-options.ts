@@ -30,11 +30,17 @@ export interface ControlOptions {
   readonly inStore: GateFacts["inStore"];
   readonly problemOf: GateFacts["problemOf"];
   readonly trafficOf: GateFacts["trafficOf"];
-  /** The catalogue of datasets as JSON. */
-  readonly catalogue: Uint8Array;
+  /** The catalogue of datasets as it is to be. Cheap: asked for ten times a second. */
+  readonly catalogue: () => CurrentCatalogue;
   readonly faults: GeneratorFaults;
   /** Told of each rollout that has ended. */
   readonly ended: (record: RolloutRecord) => Effect.Effect<void>;
+}
+
+export interface CurrentCatalogue {
+  /** As a snapshot holds it. */
+  readonly content: Uint8Array;
+  readonly hash: string;
 }
 
 /** Seams for drills: what a generator with a fault would do. Without a drill they change nothing. */

@@ -6,7 +6,6 @@ import {
   rolloutMachine,
   type SnapshotRef,
 } from "../../actors/rollout/machine.ts";
-import { encodeBlob } from "../../snapshot/segment.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { ConfigStoreError } from "../../streams/config-store.ts";
 import { type ControlOptions, stepsFrom } from "./control-options.ts";
@@ -22,8 +21,6 @@ export type DeskFailure = ConfigStoreError | string;
 export interface Desk {
   readonly options: ControlOptions;
   readonly reports: NodeReports;
-  /** Hash of the catalogue that snapshots are made with: asked for ten times a second. */
-  readonly catalogue: string;
   machine: Machine;
   state: Omit<ControlState, "machine">;
   revision: number;
@@ -64,7 +61,6 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
   const desk: Desk = {
     options,
     reports,
-    catalogue: encodeBlob(options.catalogue).hash,
     machine: rolloutMachine.resolveState({ value: value?.machine.value ?? "idle", context }),
     state: { ...state, highest: Math.max(state.highest, told?.number ?? 0) },
     revision,

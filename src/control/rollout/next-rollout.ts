@@ -42,7 +42,7 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   // What is pending is counted against what this node serves.
   if (options.current()?.hash !== state.published?.hash) return undefined;
   const base = yield* publishedContent(desk);
-  const { catalogue } = desk;
+  const catalogue = options.catalogue().hash;
   const isNew = base !== undefined && base.manifest.catalogue.hash !== catalogue;
   // A cluster that has no job yet needs no configuration either.
   if (base === undefined && options.stored.size === 0) return undefined;

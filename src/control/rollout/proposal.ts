@@ -41,7 +41,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     position: Math.max(position, 0),
     changed: options.faults.changed(entries, base),
     mayForget: ({ revision }) => revision < position - forgetAfter,
-    catalogue: options.catalogue,
+    catalogue: options.catalogue().content,
     author: options.node,
     reason: "the job store was changed",
     nowMillis,

@@ -45,6 +45,8 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
     segments: target.manifest.segments.map((mark, segment) =>
       segment < upTo ? mark : base.manifest.segments[segment]!,
     ),
+    // Not anybody's share: it says how to find out whose a record is. Who serves some of the target reads as before.
+    catalogue: isAll ? target.manifest.catalogue : base.manifest.catalogue,
     ...totals.get(),
   };
   return stagedOf(manifest, (hash) => target.blob(hash) ?? base.blob(hash));

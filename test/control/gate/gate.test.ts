@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { type GateFacts, judge, type StoreAnswer } from "../../../src/control/gate/gate.ts";
+import { Dataset } from "../../../src/domain/dataset.ts";
+import { encodeCatalogue } from "../../../src/snapshot/catalogue.ts";
 import type { SnapshotEntry } from "../../../src/snapshot/segment.ts";
 import type { Snapshot } from "../../../src/snapshot/snapshot.ts";
 import { entry, gateLimits, Snapshots } from "../../snapshot/snapshot-fixture.ts";
@@ -185,6 +187,56 @@ describe("the gate", () => {
       const verdict = yield* gate(next, { problemOf: ({ id }) => (id === "job-5" ? undefined : `${id} is bad`) });
       assert.deepStrictEqual(rulesOf(verdict), ["jobProblem"]);
       assert.deepStrictEqual(verdict.refusals[0]!.jobs, ["job-1"], "of what changed and is enabled");
+    }),
+  );
+});
+
+describe("the gate, of the catalogue of datasets", () => {
+  const dataset = (over: object = {}) =>
+    Dataset.make({ name: "http_requests", customerField: "Customer", fields: {}, ...over } as never);
+  const judgeCatalogue = Effect.fnUntraced(function* (catalogue: Uint8Array, over: object = {}) {
+    const snapshots = new Snapshots();
+    const before = encodeCatalogue([dataset(), dataset({ name: "unused" })]);
+    const { snapshot: previous } = yield* snapshots.next([entry("job", "customer")], { catalogue: before });
+    const { snapshot: next } = yield* snapshots.next([], { catalogue });
+    const { facts } = yield* inForce(1);
+    return yield* judge(next, { ...facts, previous, accepted: "accepted" in over ? next.hash : undefined });
+  });
+
+  it.effect("says what would change, and lets what nobody uses come, change and go", () =>
+    Effect.gen(function* () {
+      const verdict = yield* judgeCatalogue(
+        encodeCatalogue([dataset({ description: "other words" }), dataset({ name: "new" })]),
+      );
+      assert.deepStrictEqual(rulesOf(verdict), []);
+      assert.deepStrictEqual(verdict.radius.catalogue, {
+        added: ["new"],
+        removed: ["unused"],
+        changed: ["http_requests"],
+      });
+      assert.isFalse(verdict.small, "it concerns everybody");
+    }),
+  );
+
+  for (const [what, next] of Object.entries({
+    "the field that names customers": [dataset({ customerField: "Other" })],
+    "the entry of a dataset in use": [dataset({ name: "unused" })],
+  })) {
+    it.effect(`refuses to change ${what}, unless a person accepts it`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(rulesOf(yield* judgeCatalogue(encodeCatalogue(next))), ["datasetInUse"]);
+        const verdict = yield* judgeCatalogue(encodeCatalogue(next), { accepted: true });
+        assert.deepStrictEqual([verdict.passed, verdict.accepted], [true, ["datasetInUse"]]);
+      }),
+    );
+  }
+
+  it.effect("refuses what is no catalogue, and nobody can accept it", () =>
+    Effect.gen(function* () {
+      for (const content of ["", "[{}]", '{"name":"a"}']) {
+        const verdict = yield* judgeCatalogue(Buffer.from(content), { accepted: true });
+        assert.deepStrictEqual(rulesOf(verdict), ["catalogueDamaged"], content);
+      }
     }),
   );
 });
