@@ -96,7 +96,7 @@ const layers: ReadonlyArray<Layer> = [
       /^undici$/,
       domain,
       /^src\/drill\//,
-      /^src\/control\/limit-defaults\.ts$/,
+      /^src\/control\/(alert-rules|limit-defaults)\.ts$/,
       /^src\/streams\/(topology|embedded\/server)\.ts$/,
       /^src\/api\/([a-z-]+-)?reports\.ts$/,
     ],

@@ -30,6 +30,8 @@ export const WrittenSettings = Schema.Struct({
     ),
   ),
   datasetsDirectory: Schema.optionalKey(Schema.NonEmptyString),
+  /** Alert rules instead of the shipped ones. */
+  alertRulesFile: Schema.optionalKey(Schema.NonEmptyString),
   /** The node is a target of drills: faults may be armed and guards switched off over its API. */
   drill: Schema.optionalKey(Schema.Boolean),
   limits: Schema.optionalKey(Limits.mapFields(Struct.map(Schema.optionalKey))),

@@ -42,6 +42,8 @@ export interface Settings {
   readonly nodeName: string;
   /** More catalogue entries, absolute; undefined: only the shipped ones. */
   readonly datasetsDirectory: string | undefined;
+  /** Alert rules instead of the shipped ones, absolute; undefined: the shipped ones. */
+  readonly alertRulesFile: string | undefined;
   /** A target of drills. */
   readonly drill: boolean;
   /** Required of every request when set; must be set when listening on more than loopback. */
@@ -171,6 +173,7 @@ const complete = (
     allowPrivateDestinations: allowPrivateDestinations ?? false,
     nodeName: merged.nodeName ?? hostname(),
     datasetsDirectory: merged.datasetsDirectory === undefined ? undefined : resolve(merged.datasetsDirectory),
+    alertRulesFile: merged.alertRulesFile === undefined ? undefined : resolve(merged.alertRulesFile),
     drill: merged.drill ?? false,
     token: Option.getOrUndefined(token),
     limits: limits.success,

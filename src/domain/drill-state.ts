@@ -24,6 +24,8 @@ export const guardNames = [
   "servingGate",
   /** A node without a good snapshot goes on with the last one that was. */
   "lastKnownGood",
+  /** The way into the log looks for itself whether a push job wants what the door lets in. */
+  "outboxGate",
   /** What leaves the configuration is kept for a while. */
   "removalGrace",
   /** The door holds back who would cost others their records. */

@@ -1,4 +1,6 @@
 import type { Drill } from "./drill.ts";
+import { corruptSnapshot } from "./drills/corrupt-snapshot.ts";
+import { deadControlPlane } from "./drills/dead-control-plane.ts";
 import { diskFull } from "./drills/disk-full.ts";
 import { emptyConfig } from "./drills/empty-config.ts";
 import { explodingConfig } from "./drills/exploding-config.ts";
@@ -12,10 +14,12 @@ export const drills: ReadonlyArray<Drill> = [
   nov14,
   emptyConfig,
   explodingConfig,
+  corruptSnapshot,
   slowDestinations,
   hotCustomer,
   diskFull,
   poisonRecord,
+  deadControlPlane,
 ];
 
 export const drillNamed = (name: string): Drill | undefined => drills.find((drill) => drill.name === name);

@@ -30,6 +30,8 @@ export interface Stage {
   readonly behave: (customers: ReadonlyArray<string>, behaviour: Behaviour) => Effect.Effect<void>;
   /** Records a second, in multiples of the ordinary rate. */
   readonly rate: (customers: ReadonlyArray<string>, factor: number) => Effect.Effect<void>;
+  /** Changes a customer's push job, at a node that takes records: it is delivered to another address from then on. */
+  readonly moveJob: (customer: string) => Effect.Effect<void, DrillFailure>;
   /** Records of so many customers without a push job; 0 a second ends it. */
   readonly strangers: (count: number, recordsPerSecond: number) => Effect.Effect<void>;
   /** On every node, until it is disarmed or the drill should have ended long since. */

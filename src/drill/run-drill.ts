@@ -8,8 +8,9 @@ import { type Figures, figuresOf, type RunRecord } from "./record/figures.ts";
 import { type Sample, takeSample } from "./record/sample.ts";
 import { type JudgedBar, judge } from "./record/verdict.ts";
 import { customerName, drillDataset } from "./traffic/drill-record.ts";
+import { movedPath } from "./traffic/messages.ts";
 import { type DrillProducers, type DrillSink, startProducers, startSink } from "./traffic/traffic.ts";
-import { armFault, disarmFaults, type DrillJob, type DrillWorld, switchGuard } from "./world/drill-world.ts";
+import { armFault, disarmFaults, type DrillJob, type DrillWorld, putJob, switchGuard } from "./world/drill-world.ts";
 import { openEmbeddedWorld } from "./world/embedded-world.ts";
 import { openTargetWorld } from "./world/target-world.ts";
 
@@ -80,7 +81,7 @@ const stageDrill = Effect.fnUntraced(function* (drill: Drill, options: DrillOpti
     requestMillis,
     offerMillisMax,
   });
-  const played = yield* play(drill, options, { world, sink, producers, customers });
+  const played = yield* play(drill, options, { world, sink, producers, customers, jobs });
   return yield* conclude(drill, options, played);
 });
 
@@ -92,11 +93,21 @@ const jobOf = (customer: string, origin: string): DrillJob => ({
   batch: { maxIntervalSeconds: batchSeconds },
 });
 
+/** Written where records go: whoever leads the configuration may be what the drill holds up. */
+const moveJob = Effect.fnUntraced(function* ({ jobs, world }: Cast, customer: string) {
+  const job = jobs.find((each) => each.customer === customer);
+  const node = world.nodes.find(({ dataUrl }) => dataUrl !== undefined);
+  if (job === undefined || node === undefined) return;
+  const destination = { ...job.destination, url: `${job.destination.url}/${movedPath}` };
+  yield* putJob(node.client, { ...job, destination });
+});
+
 interface Cast {
   readonly world: DrillWorld;
   readonly sink: DrillSink;
   readonly producers: DrillProducers;
   readonly customers: ReadonlyArray<string>;
+  readonly jobs: ReadonlyArray<DrillJob>;
 }
 
 interface Played extends Cast {
@@ -133,6 +144,7 @@ const play = Effect.fnUntraced(function* (
     behave: sink.behave,
     rate: producers.rate,
     strangers: producers.strangers,
+    moveJob: (customer) => moveJob(cast, customer),
     arm: (fault) => armFault(world, fault, sureSeconds),
     disarm: disarmFaults(world),
   };

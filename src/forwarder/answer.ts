@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AckTimeout, OutboxFull } from "../actors/ports/outbox.ts";
+import type { AckTimeout, NotServed, OutboxFull } from "../actors/ports/outbox.ts";
 import { RequestRefused } from "./request-refused.ts";
 import {
   heldBackDetails,
@@ -30,8 +30,9 @@ export const receiptOf = ({ accepted, refusals, unconfigured }: Sorted): Receipt
   refused: refusals.listed,
 });
 
-export const refusalOfOutbox = (error: OutboxFull | AckTimeout): RequestRefused =>
-  error._tag === "OutboxFull"
+export const refusalOfOutbox = (error: OutboxFull | AckTimeout | NotServed): RequestRefused => {
+  if (error._tag === "NotServed") return notServed;
+  return error._tag === "OutboxFull"
     ? new RequestRefused(
         503,
         "outbox_full",
@@ -44,6 +45,14 @@ export const refusalOfOutbox = (error: OutboxFull | AckTimeout): RequestRefused 
         "The log did not confirm in time. The records may be stored later: a repeated request is safe from duplicates only with the same Idempotency-Key.",
         error.retryAfterSeconds,
       );
+};
+
+const notServed = new RequestRefused(
+  503,
+  "configuration_changed",
+  "The push jobs in force changed while this body was on its way. Nothing of it was stored: send it again.",
+  1,
+);
 
 /** Seconds until it may be otherwise: a backlog takes its time, a log is read fast. */
 const heldBackSeconds: Readonly<Record<HeldBackReason, number>> = {

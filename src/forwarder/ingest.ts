@@ -2,10 +2,10 @@ import { Cause, Clock, Effect, Exit, FiberSet, Result, type Scope } from "effect
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Backlogs } from "../actors/ports/backlogs.ts";
 import { DrillFaults } from "../actors/ports/drill-faults.ts";
-import { Jobs } from "../actors/ports/jobs.ts";
+import { Jobs, type JobSet } from "../actors/ports/jobs.ts";
 import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { NodeAdmission } from "../actors/ports/node-admission.ts";
-import { type AckTimeout, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
+import { type AckTimeout, type NotServed, Outbox, type OutboxFull } from "../actors/ports/outbox.ts";
 import type { Dataset } from "../domain/dataset.ts";
 import type { Limits } from "../domain/limits.ts";
 import { IngestMetrics } from "../observability/ingest-metrics.ts";
@@ -25,9 +25,11 @@ import { releaseBody } from "./body-memory.ts";
 import { Door, type DoorBook } from "./door.ts";
 import { Doorkeeper } from "./doorkeeper.ts";
 import { EventLoopDelay } from "./event-loop-delay.ts";
+import { FailsOpen } from "./fails-open.ts";
 import { inflate } from "./inflate.ts";
 import { type IngestRequest, readHeaders } from "./ingest-request.ts";
-import { PairIndexes } from "./pair-index.ts";
+import { onlyServed } from "./only-served.ts";
+import { PairIndexes, type PairLookup } from "./pair-index.ts";
 import { readBody } from "./read-body.ts";
 import { nodeBusy, RequestRefused } from "./request-refused.ts";
 import type { RefusalPeriods } from "./refusal-periods.ts";
@@ -71,8 +73,17 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   const indexes = new PairIndexes(node.see);
   const drill = yield* DrillFaults;
   const isGuarded = () => drill.isGuardOn("admission");
-  const keeper = new Doorkeeper(yield* Backlogs, node, options.limits, now, yield* KillSwitches, isGuarded);
-  const parts: Parts = { ...options, outbox, jobs, indexes, keeper, run, now, admission, door, metrics };
+  const backlogs = yield* Backlogs;
+  const failsOpen = new FailsOpen(backlogs.partitions);
+  const isOpen = () => drill.isArmed("forwarder.failsOpen");
+  const keeper = new Doorkeeper(backlogs, node, options.limits, now, yield* KillSwitches, isGuarded);
+  const lookups: Lookups = {
+    of: (set, dataset) => {
+      const index = indexes.of(set, dataset);
+      return isOpen() ? failsOpen.over(index, dataset) : index;
+    },
+  };
+  const parts: Parts = { ...options, outbox, jobs, lookups, keeper, run, now, admission, door, metrics };
   const close = Effect.callback<void>((resume) => admission.close(() => resume(Effect.void))).pipe(
     // What is not acknowledged then was not promised to anybody.
     Effect.timeoutOption(options.limits.drainMillisMax),
@@ -86,10 +97,15 @@ export const makeIngest = Effect.fn("forwarder.makeIngest")(function* (
   };
 });
 
+/** Asked once per body. */
+interface Lookups {
+  readonly of: (set: JobSet, dataset: string) => PairLookup;
+}
+
 interface Parts extends IngestOptions {
   readonly outbox: Outbox["Service"];
   readonly jobs: Jobs["Service"];
-  readonly indexes: PairIndexes;
+  readonly lookups: Lookups;
   readonly keeper: Doorkeeper;
   readonly run: (effect: Effect.Effect<void>) => unknown;
   readonly now: () => number;
@@ -97,6 +113,14 @@ interface Parts extends IngestOptions {
   readonly door: Door;
   readonly metrics: IngestMetrics;
 }
+
+type OutboxFailure = OutboxFull | AckTimeout | NotServed;
+
+const isNotServed = (exit: Exit.Exit<void, OutboxFailure>): boolean => {
+  if (Exit.isSuccess(exit)) return false;
+  const failure = Cause.findError(exit.cause);
+  return Result.isSuccess(failure) && failure.success._tag === "NotServed";
+};
 
 /** One request, from its headers to its answer. */
 class Exchange {
@@ -151,15 +175,15 @@ class Exchange {
   }
 
   private sort(asked: IngestRequest, body: Buffer): void {
-    const { indexes, jobs, keeper, limits } = this.parts;
-    const pairs = indexes.of(jobs.served(), asked.dataset);
+    const { jobs, keeper, limits, lookups } = this.parts;
+    const pairs = lookups.of(jobs.served(), asked.dataset);
     const later = (step: () => void) => void setImmediate(() => this.guarded(step));
     const done = (sorted: Sorted) =>
       sorted.spans.pairs.length === 0 ? this.receive(body, sorted) : this.store(asked, body, sorted);
     sortBody(asked, body, pairs, limits, this.known?.validate === true, later, done, keeper.verdicts());
   }
 
-  private store(asked: IngestRequest, body: Buffer, sorted: Sorted): void {
+  private store(asked: IngestRequest, body: Buffer, sorted: Sorted, isAgain = false): void {
     const { keeper, outbox, run } = this.parts;
     const settled = keeper.letIn(sorted.spans);
     run(
@@ -167,7 +191,10 @@ class Exchange {
         Effect.onExit((exit) =>
           Effect.sync(() => {
             settled();
-            this.guarded(() => this.settle(body, sorted, exit));
+            this.guarded(() => {
+              if (isAgain || !isNotServed(exit)) return this.settle(body, sorted, exit);
+              this.storeServed(asked, body, sorted);
+            });
           }),
         ),
         Effect.catchCause((cause) =>
@@ -177,7 +204,16 @@ class Exchange {
     );
   }
 
-  private settle(body: Buffer, sorted: Sorted, exit: Exit.Exit<void, OutboxFull | AckTimeout>): void {
+  /** The outbox has found some that nobody wants: they must not keep the others of the same body out of the log. */
+  private storeServed(asked: IngestRequest, body: Buffer, sorted: Sorted): void {
+    const { jobs, metrics } = this.parts;
+    const served = onlyServed(sorted, jobs.served());
+    metrics.notServed(sorted.accepted - served.accepted);
+    if (served.spans.pairs.length === 0) this.receive(body, served);
+    else this.store(asked, body, served, true);
+  }
+
+  private settle(body: Buffer, sorted: Sorted, exit: Exit.Exit<void, OutboxFailure>): void {
     if (Exit.isSuccess(exit)) return this.receive(body, sorted);
     const failure = Cause.findError(exit.cause);
     // Whatever happened, the producer must not be left without an answer.

@@ -10,6 +10,9 @@ const probesMax = 16;
 /** Of a million customers few send in any one minute: with more than so many, remembering begins anew. */
 const rememberedMax = 65_536;
 
+/** Whose records a body holds, and whether they are wanted: undefined when not. */
+export type PairLookup = Pick<PairIndex, "ofId" | "ofField">;
+
 /**
  * The pairs of one dataset in one set of push jobs, by customer. A customer that was looked up once by its name is
  * found

@@ -4,7 +4,7 @@ import { HeldBack } from "./held-back.ts";
 import type { Verdicts } from "./doorkeeper.ts";
 import type { DoorCounts } from "./door.ts";
 import type { IngestRequest } from "./ingest-request.ts";
-import type { PairIndex } from "./pair-index.ts";
+import type { PairLookup } from "./pair-index.ts";
 import type { Refusals } from "./refusals.ts";
 import { Scan, type ScanOptions } from "./scan.ts";
 import { SpanBuilder, type SpanLimits } from "./span-builder.ts";
@@ -37,7 +37,7 @@ const stepBytes = 8_388_608;
 export const sortBody = (
   asked: IngestRequest,
   raw: Buffer,
-  pairs: PairIndex,
+  pairs: PairLookup,
   limits: SortLimits,
   validate: boolean,
   later: (step: () => void) => void,

@@ -1,4 +1,5 @@
 import { Clock, Effect } from "effect";
+import { emptyJobSet } from "../actors/ports/jobs.ts";
 import type { Adoption, RemovedEntry } from "../serving/serving-gate.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
 import { decodeRemoval } from "../snapshot/removal.ts";
@@ -13,6 +14,8 @@ import { RemovalGrace } from "./removal-grace.ts";
 const sliceSize = 5_000;
 
 const nothing = () => {};
+
+const nothingServed: Numbered = { set: emptyJobSet, position: 0 };
 
 export interface AdoptOptions {
   /** Identity of the job store. */
@@ -30,6 +33,7 @@ export const adoptInto = (
 ) => {
   const grace = new RemovalGrace(table, () => (isGraceOn() ? removalGraceSeconds * 1_000 : 0));
   let served: Numbered = { set: table.set(0), position: 0 };
+  let isBlank = false;
   let onAdopted: () => void = nothing;
   let onRewound: (position: number) => void = nothing;
 
@@ -62,7 +66,14 @@ export const adoptInto = (
     adopt,
     endGrace,
     inGrace: () => grace.size(),
-    served: () => served,
+    served: () => (isBlank ? nothingServed : served),
+    isBlank: () => isBlank,
+    /** What was adopted, or nothing, as a node that never had a configuration: the latter only ever in a drill. */
+    serve: (what: "adopted" | "nothing") => {
+      if (isBlank === (what === "nothing")) return;
+      isBlank = !isBlank;
+      onAdopted();
+    },
     onAdopted: (notify: () => void) => {
       onAdopted = notify;
     },

@@ -50,6 +50,8 @@ export const followConfig = Effect.fnUntraced(function* (
     readonly limits: Limits;
     /** A drill damages what arrives. */
     readonly isCorrupt: () => boolean;
+    /** Told at each look whether this node has what it is told to serve. */
+    readonly judged: (isGood: boolean) => void;
   },
 ) {
   const { control } = yield* Nats;
@@ -108,6 +110,7 @@ export const followConfig = Effect.fnUntraced(function* (
   const look = Effect.gen(function* () {
     const pointer = yield* store.pointer;
     if (pointer !== undefined) yield* serve(pointer.value);
+    options.judged(refused === undefined);
     if (isSilent) yield* Effect.logInfo("The configuration can be read again.");
     isSilent = false;
   }).pipe(
@@ -115,6 +118,7 @@ export const followConfig = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const isNews = !isSilent;
         isSilent = true;
+        options.judged(false);
         return isNews
           ? Effect.logWarning("The configuration cannot be read: what is served stays as it is.", { detail: message })
           : Effect.void;

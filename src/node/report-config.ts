@@ -25,7 +25,7 @@ export const reportConfig = Effect.fnUntraced(function* (node: string, signals?:
     const adopted = serving.current();
     // Adopted is not in force yet: owners come first, and forwarders last.
     if (configuration.isInForce()) inForce = adopted;
-    const current = inForce;
+    const current = configuration.isBlank() ? undefined : inForce;
     const refused = follower.refused();
     const number = current?.manifest.number ?? 0;
     const nowMillis = yield* steadyMillis;

@@ -43,6 +43,8 @@ export class NodeConfiguration extends Context.Service<
     readonly cell: () => string;
     /** Whether forwarders and owners act on what was adopted last. */
     readonly isInForce: () => boolean;
+    /** In a drill, that this node serves nothing at all instead of what it adopted last. */
+    readonly isBlank: () => boolean;
     /** Calls when the store has something new. */
     readonly onNews: (notify: () => void) => void;
   }
@@ -110,6 +112,7 @@ export const layerServedJobs = (
       const follower = yield* followConfig(store, serving, {
         ...options,
         isCorrupt: () => drill.isArmed("snapshot.corrupt"),
+        judged: (isGood) => adopted.serve(isGood || drill.isGuardOn("lastKnownGood") ? "adopted" : "nothing"),
       });
       // What is in force by now is the first that anybody gets to see.
       const jobServing = yield* makeJobServing(adopted.served(), adopted.served);
@@ -129,7 +132,18 @@ export const layerServedJobs = (
         Context.add(Jobs, makeJobs({ bucket, stored, serving: jobServing })),
         Context.add(
           NodeConfiguration,
-          NodeConfiguration.of({ bucket, store, stored, feed, serving, follower, cell: () => cell, isInForce, onNews }),
+          NodeConfiguration.of({
+            bucket,
+            store,
+            stored,
+            feed,
+            serving,
+            follower,
+            cell: () => cell,
+            isInForce,
+            isBlank: adopted.isBlank,
+            onNews,
+          }),
         ),
       );
     }),

@@ -17,13 +17,15 @@ export interface StartAlertsOptions {
   readonly limits: Limits;
   readonly nodeName: string;
   readonly alertWebhookUrl: Redacted.Redacted | undefined;
+  /** Undefined: the shipped rules. */
+  readonly alertRulesFile: string | undefined;
   readonly requestBytes: () => number;
 }
 
-/** Loads the shipped rules and evaluates them for as long as the scope is open. */
+/** Loads the rules and evaluates them for as long as the scope is open. */
 export const startAlerts = Effect.fnUntraced(function* (options: StartAlertsOptions) {
-  const { alertWebhookUrl, limits, nodeName } = options;
-  const rules = yield* loadAlertRules();
+  const { alertRulesFile, alertWebhookUrl, limits, nodeName } = options;
+  const rules = yield* loadAlertRules(alertRulesFile);
   const uses = yield* makeLimitUses(options);
   const signals = yield* makeAlertSignals({ rules: rules.rules, limits, uses });
   // A counter that begins with its first loss has no increase that Prometheus could see.

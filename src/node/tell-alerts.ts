@@ -8,6 +8,8 @@ import { AlertReadings } from "../observability/alert-readings.ts";
 import { NodeConfiguration } from "./served-jobs.ts";
 
 const lookMillis = 2_000;
+/** A control process that is held up lets us wait for an answer: how long nobody was heard of is told meanwhile. */
+const staleMillis = 250;
 /** Longer silent, a node is gone rather than of another mind. */
 const silentMillisMax = 5_000;
 
@@ -39,20 +41,25 @@ export const tellAlerts = Effect.gen(function* () {
     yield* readings.set("nodesDiverge", {}, others.length);
   });
 
+  const tellStale = Effect.gen(function* () {
+    const nowMillis = yield* steadyMillis;
+    yield* readings.set("snapshotStale", {}, Math.floor((nowMillis - heardMillis) / 100) / 10);
+  });
+
   const look = Effect.gen(function* () {
     yield* tellSwitches;
     const status = yield* Effect.option(control.status);
-    const nowMillis = yield* steadyMillis;
     if (status._tag === "Some") {
-      heardMillis = nowMillis;
+      heardMillis = yield* steadyMillis;
       yield* tellStatus(status.value);
     }
-    yield* readings.set("snapshotStale", {}, Math.floor((nowMillis - heardMillis) / 1_000));
+    yield* tellStale;
     // Of this node itself, whoever leads or does not.
     const refused = follower.refused();
     if (refused !== undefined) yield* readings.set("configRefused", { rule: refused.rule }, 1);
     else if (status._tag === "None") yield* readings.clear("configRefused");
   });
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(staleMillis), tellStale)));
   yield* Effect.forkScoped(
     Effect.forever(
       look.pipe(

@@ -26,6 +26,11 @@ const requestSeconds = Metric.histogram("spillway_ingest_request_duration_second
   boundaries: Metric.exponentialBoundaries({ start: 0.001, factor: 2, count: 16 }),
 });
 
+const notServedTotal = Metric.counter("spillway_ingest_not_served_records_total", {
+  description: "Records that the door took for wanted and the outbox did not: dropped, and counted as unconfigured.",
+  incremental: true,
+});
+
 /** What became of one body's records. */
 export interface IngestedBody {
   readonly accepted: number;
@@ -67,6 +72,10 @@ export class IngestMetrics {
     for (const [reason, records] of Object.entries(refusedByReason)) {
       Metric.withAttributes(refusedTotal, { reason }).updateUnsafe(records, context);
     }
+  }
+
+  notServed(records: number): void {
+    notServedTotal.updateUnsafe(records, this.context);
   }
 
   /** @param status one of those of `docs/INGEST.md` */

@@ -1,7 +1,8 @@
 import { Clock, Deferred, Effect, Layer, type Scope } from "effect";
 import { randomBytes } from "node:crypto";
+import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { Jobs, type JobSet } from "../actors/ports/jobs.ts";
-import { AckTimeout, Outbox, OutboxFull, type RecordSpans } from "../actors/ports/outbox.ts";
+import { AckTimeout, NotServed, Outbox, OutboxFull, type RecordSpans } from "../actors/ports/outbox.ts";
 import type { Pair } from "../domain/partition.ts";
 import { apiCodes, storeAtomically, type StreamMessage } from "./atomic-batch.ts";
 import { compose, compress, type KeyedPart, Numbering } from "./compose.ts";
@@ -47,6 +48,7 @@ export const layerOutbox = (options: OutboxOptions): Layer.Layer<Outbox, never, 
 
 const makeOutbox = Effect.fnUntraced(function* (options: OutboxOptions) {
   const jobs = yield* Jobs;
+  const drill = yield* DrillFaults;
   const incarnation = randomBytes(8).toString("hex");
   const room = { bytes: 0, freed: yield* Deferred.make<void>() };
   const release = (bytes: number) => {
@@ -99,10 +101,10 @@ const makeOutbox = Effect.fnUntraced(function* (options: OutboxOptions) {
     const { bytes } = spans;
     yield* takeRoom(bytes);
     // The second gate, separate from the forwarder's: only pairs of the served job set get into the log, whatever the
-    // caller believes. The producer comes again and finds its records counted as unconfigured.
-    if (!areServed(spans, jobs.served())) {
+    // caller believes.
+    if (!areServed(spans, jobs.served()) && drill.isGuardOn("outboxGate")) {
       release(bytes);
-      return yield* new OutboxFull({ retryAfterSeconds: 1 });
+      return yield* new NotServed();
     }
     const landed = Deferred.makeUnsafe<void>();
     const latch: Latch = {

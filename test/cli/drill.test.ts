@@ -31,6 +31,7 @@ describe("spillway drill run", () => {
     [["hot-customer", "--guards", "maybe"], /guards/],
     [["hot-customer", "--customers", "0"], /customers/],
     [["hot-customer", "--guards", "each", "--guard", "admission=off"], /not both/],
+    [["hot-customer", "--guards", "peeled", "--guard", "admission=off"], /--guards peeled or --guard, not both/],
     [["hot-customer", "--target", "somewhere"], /--target must be like/],
     [["disk-full", "--target", "http://127.0.0.1:1"], /cannot run against a target/],
   ];

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { readFileSync } from "node:fs";
 import { contradictions, type Limits } from "../../src/domain/limits.ts";
 import { drillNamed, drills } from "../../src/drill/catalogue.ts";
-import { seriesOf } from "../../src/drill/guard-series.ts";
+import { peeledSeriesOf, seriesOf } from "../../src/drill/guard-series.ts";
 
 const { limits: shipped } = JSON.parse(readFileSync("config/default.json", "utf8")) as { readonly limits: Limits };
 
@@ -70,5 +70,16 @@ describe("a series of runs", () => {
     ]);
     assert.deepStrictEqual(seriesOf({ ...drill, guards: [guard("admission")] }), [[], ["admission"]]);
     assert.deepStrictEqual(seriesOf({ ...drill, guards: [] }), [[]]);
+  });
+
+  it("is, peeled, with one guard less each time", () => {
+    const guards = (["controlGate", "rollout", "servingGate"] as const).map((name) => ({ name, stops: "" }));
+    assert.deepStrictEqual(peeledSeriesOf({ ...drills[0]!, guards }), [
+      [],
+      ["controlGate"],
+      ["controlGate", "rollout"],
+      ["controlGate", "rollout", "servingGate"],
+    ]);
+    assert.deepStrictEqual(peeledSeriesOf({ ...drills[0]!, guards: [] }), [[]]);
   });
 });

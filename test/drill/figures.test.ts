@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { figuresOf } from "../../src/drill/record/figures.ts";
 import { barText, judge } from "../../src/drill/record/verdict.ts";
-import { aDrill, arrived, lags, offered, recordOf, sampleAt } from "./run-records.ts";
+import { aDrill, arrived, lags, offered, recordOf, sampleAt, startedMillis } from "./run-records.ts";
 
 const reckoning = recordOf().reckoning;
 
@@ -64,6 +64,14 @@ describe("the figures of a drill", () => {
     assert.strictEqual(recover([11, 24.5, 31]), 4.5);
     assert.strictEqual(recover([27, 21, 31]), 7, "one of the baseline, held up all the time");
     assert.strictEqual(recover([11, 19, 31]), 0, "all had come before the fault was over");
+  });
+
+  it("count from the end of the fault until a changed job is delivered elsewhere", () => {
+    const live = (movedMillis: number | null) =>
+      figuresOf(recordOf({ reckoning: { ...reckoning, movedMillis } })).changeLiveSeconds;
+    assert.strictEqual(live(startedMillis + 22_500), 2.5);
+    assert.strictEqual(live(startedMillis + 15_000), 0, "nobody had to wait for the end of the fault");
+    assert.isNull(live(null), "a change that never came into force holds no bar");
   });
 
   it("detect with the first alert that did not fire before, or with what the drill knows to look at", () => {

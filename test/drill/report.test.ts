@@ -5,6 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { diskFull } from "../../src/drill/drills/disk-full.ts";
+import type { GuardName } from "../../src/domain/drill-state.ts";
+import { barMatrix } from "../../src/drill/report/bar-matrix.ts";
+import { guardRows } from "../../src/drill/report/guard-rows.ts";
+import type { DrillRun } from "../../src/drill/run-drill.ts";
 import { reportPage } from "../../src/drill/report/report-page.ts";
 import { lastLineOf, summaryOf } from "../../src/drill/report/summary.ts";
 import { writeReport } from "../../src/drill/report/write-report.ts";
@@ -74,6 +78,63 @@ describe("the report of a drill", () => {
     const page = reportPage(diskFull, [on, without], "");
     const row = /<table data-table="guards">[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/.exec(page)?.[1] ?? "";
     assert.match(row, /<td>admission<\/td>.*lost 0 \(0 %\).*lost 1,234 \(41\.13 %\)/);
+  });
+
+  it("says of each protection which bars are missed without it, peeled or one by one, and of each bar in which run", () => {
+    const guards = (["controlGate", "rollout", "servingGate"] as const).map((name) => ({ name, stops: `the ${name}` }));
+    const drill = { ...aDrill, guards };
+    const without = (run: DrillRun, ...guardsOff: ReadonlyArray<GuardName>): DrillRun => ({
+      ...run,
+      figures: { ...run.figures, guardsOff },
+    });
+    const good = () => runOf({ drill });
+    const peeled = [
+      good(),
+      without(good(), "controlGate"),
+      without(withLoss(), "controlGate", "rollout"),
+      without(withLoss(), "controlGate", "rollout", "servingGate"),
+    ];
+    const missed = (runs: ReadonlyArray<DrillRun>) =>
+      guardRows(drill, runs).map(({ guard, missed: bars }) => [
+        guard,
+        bars?.some((bar) => /^configuredLost/.test(bar)),
+      ]);
+    assert.deepStrictEqual(missed(peeled), [
+      ["controlGate", false],
+      ["rollout", true],
+      ["servingGate", false],
+      ["all of them", true],
+    ]);
+    const single = [
+      good(),
+      without(good(), "controlGate"),
+      without(good(), "rollout"),
+      without(withLoss(), "servingGate"),
+    ];
+    assert.deepStrictEqual(missed(single), [
+      ["controlGate", false],
+      ["rollout", false],
+      ["servingGate", true],
+    ]);
+    assert.deepStrictEqual(missed([good()]).slice(0, 1), [["controlGate", undefined]], "nothing was compared");
+    const { rows, runs: titles } = barMatrix(drill, peeled);
+    assert.deepStrictEqual(titles, ["all on", "without controlGate", "without controlGate, rollout", "none on"]);
+    const lost = rows.find(({ bar }) => bar === "configuredLost ≤ 0");
+    assert.deepStrictEqual(lost?.cells, [
+      { value: 0, holds: true },
+      { value: 0, holds: true },
+      { value: 1_234, holds: false },
+      { value: 1_234, holds: false },
+    ]);
+    const page = reportPage(drill, peeled, "");
+    const table = /<table data-table="bar-matrix">[\s\S]*?<\/table>/.exec(page)?.[0] ?? "";
+    assert.include(table, '<span class="bad">1,234</span>');
+    assert.include(page, "none: what it stops, another protection stops as well");
+    assert.notInclude(reportPage(drill, [good()], ""), "bar-matrix", "one run is no comparison");
+    assert.match(
+      summaryOf(drill, peeled),
+      /bars missed without[\s\S]*controlGate +-\n {2}rollout +.*configuredLost 1234 > 0/,
+    );
   });
 
   it.live("is beside its JSON, with the same figures", () =>

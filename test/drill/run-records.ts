@@ -90,6 +90,7 @@ export const recordOf = (over: Partial<RunRecord> = {}): RunRecord => ({
       [1_000_001, 100],
     ]),
     lags: lags([1_000, 1_100, 1_050]),
+    movedMillis: null,
   },
   samples: Array.from({ length: 31 }, (_, at) => sampleAt(at)),
   phaseStarts: [

@@ -196,7 +196,8 @@ describe("destinations", () => {
         { customer: "a", records: 3, notAcknowledged: [[1, 2]] },
         { customer: "b", records: 1, notAcknowledged: [] },
       ];
-      const { arrived, counts, lags } = yield* sink.reckon(offered, ["a"]);
+      const { arrived, counts, lags, movedMillis } = yield* sink.reckon(offered, ["a"]);
+      assert.isNull(movedMillis);
       assert.deepStrictEqual(arrived, [
         { customer: "a", delivered: 2, deliveredNotAcknowledged: 1 },
         { customer: "b", delivered: 0, deliveredNotAcknowledged: 0 },
@@ -210,6 +211,19 @@ describe("destinations", () => {
         ],
       );
       assert.isAtLeast(lags[0]!.p99Millis!, 4_900);
+    }),
+  );
+
+  it.live("know when a customer's first batch came to its other address", () =>
+    Effect.gen(function* () {
+      const sink = yield* sinkOf;
+      const a = sink.origins[0]!;
+      const before = performance.timeOrigin + performance.now();
+      assert.strictEqual(yield* deliver(a, "a/moved", [line("a", 0, 1)]), 200);
+      assert.strictEqual(yield* deliver(a, "nobody/moved", [line("a", 1, 1)]), 404);
+      const { counts, movedMillis } = yield* sink.reckon([], []);
+      assert.isAtLeast(movedMillis!, Math.floor(before));
+      assert.deepInclude(counts, { delivered: 1, misdelivered: 1 });
     }),
   );
 

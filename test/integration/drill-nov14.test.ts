@@ -27,7 +27,14 @@ describe("14 November 2024, again", () => {
         const { code, figures, stderr } = yield* run();
         assert.deepStrictEqual(figures["barsMissed"], [], stderr);
         assert.strictEqual(code, 0);
-        assert.deepInclude(figures, { configuredLost: 0, unexplained: 0, restarts: 0, buffersMax: 8, misdelivered: 0 });
+        assert.deepInclude(figures, {
+          configuredLost: 0,
+          unexplained: 0,
+          restarts: 0,
+          buffersMax: 8,
+          misdelivered: 0,
+          strangersStored: 0,
+        });
         assert.isAbove(figures["configuredOffered"], 8 * 50 * 24 * 0.8);
         assert.isAtMost(figures["detectSeconds"], 5);
         assert.include(figures["alerts"], "configRefused");

@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest";
 import { Effect } from "effect";
+import { DrillFaults } from "../../src/actors/ports/drill-faults.ts";
 import { Outbox } from "../../src/actors/ports/outbox.ts";
 import { makePair } from "../../src/domain/partition.ts";
 import type { OutboxOptions } from "../../src/streams/outbox.ts";
@@ -117,13 +118,28 @@ describeNats("outbox", (startNats) => {
           for (const pieces of [[stranger], [pieceOf(pair!, ["{}"]), stranger]]) {
             for (const key of [undefined, "key"]) {
               const refusal = yield* outbox.write(spansOf(pieces), key).pipe(Effect.flip);
-              assert.strictEqual(refusal._tag, "OutboxFull");
+              assert.strictEqual(refusal._tag, "NotServed");
             }
           }
           assert.strictEqual(outbox.bytes(), 0);
           assert.deepStrictEqual(yield* readWholeLog(0), []);
         }),
       );
+    }),
+  );
+
+  it.live("lets everything into the log while a drill has switched that check off", () =>
+    Effect.gen(function* () {
+      const { url } = yield* startNats();
+      yield* withOutbox(
+        { url, jobs: someJobs(1, 1), partitions: 1 },
+        Effect.gen(function* () {
+          const outbox = yield* Outbox;
+          yield* outbox.write(spansOf([pieceOf(makePair("stranger", "http_requests", 1), ["{}"])]), undefined);
+          const [message] = yield* readWholeLog(0);
+          assert.strictEqual(message?.chunks[0]?.pairKey, "stranger.http_requests");
+        }),
+      ).pipe(Effect.provideService(DrillFaults, { isArmed: () => false, isGuardOn: (name) => name !== "outboxGate" }));
     }),
   );
 });

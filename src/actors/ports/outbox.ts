@@ -30,6 +30,12 @@ export class AckTimeout extends Schema.TaggedError<AckTimeout>()("AckTimeout", {
   retryAfterSeconds: Schema.Int,
 }) {}
 
+/**
+ * Some of the records are of pairs that no push job in force wants, whatever the caller believes. Nothing was taken:
+ * the caller looks its pairs up once more, and comes with the rest.
+ */
+export class NotServed extends Schema.TaggedError<NotServed>()("NotServed", {}) {}
+
 /** The way into the log: bounded in bytes, one write in flight per partition, in order per pair. */
 export class Outbox extends Context.Service<
   Outbox,
@@ -43,7 +49,7 @@ export class Outbox extends Context.Service<
     readonly write: (
       spans: RecordSpans,
       idempotencyKey: string | undefined,
-    ) => Effect.Effect<void, OutboxFull | AckTimeout>;
+    ) => Effect.Effect<void, OutboxFull | AckTimeout | NotServed>;
     readonly bytes: () => number;
   }
 >()("spillway/actors/ports/Outbox") {}

@@ -1,5 +1,6 @@
 import { Console, Effect, Option, Redacted, Schema } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
+import type { Drill } from "../../drill/drill.ts";
 import type { DrillOptions, DrillRun } from "../../drill/run-drill.ts";
 import { type CommandFailure, failed, misused } from "../command-failure.ts";
 import { connectionTo, jsonFlag } from "../connection.ts";
@@ -13,10 +14,11 @@ export const run = Command.make(
   "run",
   {
     name: Argument.String("name").pipe(Argument.withDescription("Which drill: see spillway drill list")),
-    guards: Flag.Literals("guards", ["on", "off", "each"]).pipe(
+    guards: Flag.Literals("guards", ["on", "off", "each", "peeled"]).pipe(
       Flag.withDescription(
         "on (default): with every protection, and the bars must hold. off: without those that the drill is about. " +
-          "each: first with all, then without one after the other, then without any",
+          "each: first with all, then without one after the other, then without any. " +
+          "peeled: first with all, then without the first, without the first two, until none is left",
       ),
       Flag.withDefault("on" as const),
     ),
@@ -60,8 +62,8 @@ export const run = Command.make(
     const shown = drill.guards.map(({ name }) => name);
     const guardsOff = guardsOffOf(flags.guards === "off" ? "off" : "on", flags.guard, shown);
     if (typeof guardsOff === "string") return yield* misused(guardsOff);
-    if (flags.guards === "each" && flags.guard.length > 0)
-      return yield* misused("give --guards each or --guard, not both");
+    const isSeries = flags.guards === "each" || flags.guards === "peeled";
+    if (isSeries && flags.guard.length > 0) return yield* misused(`give --guards ${flags.guards} or --guard, not both`);
     const target = Option.getOrUndefined(flags.target);
     const connection = target === undefined ? undefined : yield* targetOf(target);
     if (connection !== undefined && drill.embeddedOnly !== undefined) {
@@ -76,10 +78,12 @@ export const run = Command.make(
       sinkHost: flags.sinkHost,
       say: (line) => Console.error(line),
     };
-    const series = flags.guards === "each" ? modules.seriesOf(drill) : [guardsOff];
+    const series = isSeries ? modules.seriesOf(drill, flags.guards === "peeled") : [guardsOff];
     const runs: Array<DrillRun> = [];
-    for (const off of series) runs.push(yield* modules.runDrill(drill, { ...options, guardsOff: off }).pipe(asFailure));
-    if (Option.isSome(flags.report)) {
+    for (const off of series) {
+      runs.push(yield* modules.runDrill(drill, { ...options, guardsOff: off }).pipe(asFailure));
+      // After each of them: should a later one not be carried out, those before are not lost.
+      if (Option.isNone(flags.report)) continue;
       const file = yield* modules.writeReport(flags.report.value, drill, runs).pipe(asFailure);
       yield* Console.error(`report: ${file}`);
     }
@@ -112,7 +116,7 @@ export const run = Command.make(
 
 /** Loaded here and not before, so that the small commands start fast. */
 const loadDrills = async () => {
-  const [{ drillNamed, drills }, { runDrill }, { seriesOf }, { writeReport }, { lastLineOf, summaryOf }] =
+  const [{ drillNamed, drills }, { runDrill }, guardSeries, { writeReport }, { lastLineOf, summaryOf }] =
     await Promise.all([
       import("../../drill/catalogue.ts"),
       import("../../drill/run-drill.ts"),
@@ -120,6 +124,8 @@ const loadDrills = async () => {
       import("../../drill/report/write-report.ts"),
       import("../../drill/report/summary.ts"),
     ]);
+  const seriesOf = (drill: Drill, isPeeled: boolean) =>
+    isPeeled ? guardSeries.peeledSeriesOf(drill) : guardSeries.seriesOf(drill);
   return { drillNamed, drills, runDrill, seriesOf, writeReport, lastLineOf, summaryOf };
 };
 

@@ -36,6 +36,13 @@ export const buffersWithinLimit: Bar = {
   about: "there are never more buffers than there may be",
 };
 
+export const noStrangers: Bar = {
+  figure: "strangersStored",
+  relation: "atMost",
+  bound: 0,
+  about: "nothing is stored of customers without a push job",
+};
+
 export const recoversWithin = (seconds: number): Bar => ({
   figure: "recoverSeconds",
   relation: "atMost",
@@ -48,6 +55,13 @@ export const detectsWithin = (seconds: number): Bar => ({
   relation: "atMost",
   bound: seconds,
   about: "the system itself says that something is wrong",
+});
+
+export const changeLiveWithin = (seconds: number): Bar => ({
+  figure: "changeLiveSeconds",
+  relation: "atMost",
+  bound: seconds,
+  about: "a push job that was changed during the fault is delivered as it says soon after it",
 });
 
 /** A drill does not wait for minutes until somebody tries again. */

@@ -33,7 +33,9 @@ export const configDrill = {
       ? "the gate has refused a configuration"
       : metricSum(metrics, "spillway_config_refused_total") > 0
         ? "a node has refused a configuration"
-        : undefined,
+        : metricSum(metrics, "spillway_ingest_not_served_records_total") > 0
+          ? "the way into the log has refused what the door let in"
+          : undefined,
 } satisfies Partial<Drill>;
 
 /** What operators did: bring the last good configuration back. With the guards on it was never gone. */

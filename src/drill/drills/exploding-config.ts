@@ -1,6 +1,14 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
-import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
+import {
+  always,
+  buffersWithinLimit,
+  detectsWithin,
+  lagStays,
+  noStrangers,
+  nothingLost,
+  recoversWithin,
+} from "./bars.ts";
 import { configDrill, goBack, sendStrangers } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
@@ -36,5 +44,5 @@ export const explodingConfig: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 0,
     },
   ],
-  bars: [...always, nothingLost, lagStays, recoversWithin(10), detectsWithin(5), buffersWithinLimit],
+  bars: [...always, nothingLost, lagStays, recoversWithin(10), detectsWithin(5), buffersWithinLimit, noStrangers],
 };

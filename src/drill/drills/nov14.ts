@@ -1,12 +1,21 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
-import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
+import {
+  always,
+  buffersWithinLimit,
+  detectsWithin,
+  lagStays,
+  noStrangers,
+  nothingLost,
+  recoversWithin,
+} from "./bars.ts";
 import { configDrill, goBack, sendStrangers } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /**
  * The 14th of November 2024, step by step: a new dataset makes the generator emit an empty configuration; it is
- * reverted; the revert makes everybody a customer, forty times as many as there are buffers for.
+ * reverted; the revert makes everybody a customer, forty times as many as there are buffers for, and forwarders send
+ * everything for everybody.
  */
 export const nov14: Drill = {
   ...configDrill,
@@ -20,7 +29,12 @@ export const nov14: Drill = {
       about: "every customer sends the same, and 40 times as many strangers",
     },
     { name: "empty", kind: "fault", seconds: 8, about: "the generator emits an empty configuration" },
-    { name: "everything", kind: "fault", seconds: 9, about: "it is reverted, and now everybody is a customer" },
+    {
+      name: "everything",
+      kind: "fault",
+      seconds: 9,
+      about: "it is reverted; everybody is a customer, and forwarders let everybody in",
+    },
     { name: "recovery", kind: "recovery", seconds: 9, about: "the generator is mended" },
   ],
   enter: (phase, stage) => {
@@ -31,7 +45,7 @@ export const nov14: Drill = {
       case "empty":
         return arm("generator.empty");
       case "everything":
-        return Effect.andThen(disarm, arm("generator.everything"));
+        return disarm.pipe(Effect.andThen(arm("generator.everything")), Effect.andThen(arm("forwarder.failsOpen")));
       default:
         return Effect.andThen(disarm, goBack(stage));
     }
@@ -43,6 +57,7 @@ export const nov14: Drill = {
     },
     { name: "rollout", stops: "what passed the gate from reaching everybody at once" },
     { name: "servingGate", stops: "an empty configuration on each node" },
+    { name: "outboxGate", stops: "records from the log that forwarders let in for nobody" },
     { name: "removalGrace", stops: "records from being dropped while a job is missing" },
     { name: "admission", stops: "the wave of new customers from taking the node" },
     { name: "bufferLimit", stops: "buffers beyond what memory is made for" },
@@ -59,5 +74,5 @@ export const nov14: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 1,
     },
   ],
-  bars: [...always, nothingLost, lagStays, recoversWithin(10), detectsWithin(5), buffersWithinLimit],
+  bars: [...always, nothingLost, lagStays, recoversWithin(10), detectsWithin(5), buffersWithinLimit, noStrangers],
 };

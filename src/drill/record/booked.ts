@@ -1,4 +1,5 @@
 import { Effect } from "effect";
+import type { ReceiptReport } from "../../api/buffer-reports.ts";
 import type { BooksReport } from "../../api/reports.ts";
 import type { DrillWorld } from "../world/drill-world.ts";
 import type { NodeClient } from "../world/node-client.ts";
@@ -6,21 +7,22 @@ import type { NodeClient } from "../world/node-client.ts";
 const pageRecords = 1_000;
 
 /** What the books say of these customers' records that were not delivered. Each node tells of its own partitions. */
-export const readBooked = ({ nodes }: DrillWorld, customers: ReadonlyArray<string>) =>
-  Effect.map(
-    Effect.forEach(nodes, ({ client }) => bookedAt(client, new Set(customers))),
-    (all) => ({
-      deadLettered: all.reduce((sum, { deadLettered }) => sum + deadLettered, 0),
-      givenUp: all.reduce((sum, { givenUp }) => sum + givenUp, 0),
-    }),
-  );
+export const readBooked = Effect.fnUntraced(function* ({ nodes }: DrillWorld, customers: ReadonlyArray<string>) {
+  const ours = new Set(customers);
+  const all = yield* Effect.forEach(nodes, ({ client }) => bookedAt(client, ours));
+  // The books of a job that was taken for deleted are gone with it; any node tells of all receipts.
+  const deleted = yield* deletedBy(nodes[0]!.client, ours);
+  return {
+    deadLettered: all.reduce((sum, { deadLettered }) => sum + deadLettered, 0),
+    givenUp: all.reduce((sum, { givenUp }) => sum + givenUp, deleted),
+  };
+});
 
 const bookedAt = Effect.fnUntraced(function* ({ ask }: NodeClient, ours: ReadonlySet<string>) {
   const sums = { deadLettered: 0, givenUp: 0 };
   let after: string | undefined;
   do {
-    const from = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
-    const page = (yield* ask({ method: "GET", path: `/v1/books?limit=${pageRecords}${from}` })).json as BooksReport;
+    const page = (yield* ask({ method: "GET", path: pagePath("/v1/books", after) })).json as BooksReport;
     for (const { books, customer } of page.jobs) {
       if (!ours.has(customer)) continue;
       sums.deadLettered += books.deadLettered.records;
@@ -30,3 +32,18 @@ const bookedAt = Effect.fnUntraced(function* ({ ask }: NodeClient, ours: Readonl
   } while (after !== undefined);
   return sums;
 });
+
+const deletedBy = Effect.fnUntraced(function* ({ ask }: NodeClient, ours: ReadonlySet<string>) {
+  let records = 0;
+  let after: string | undefined;
+  do {
+    const { json } = yield* ask({ method: "GET", path: `${pagePath("/v1/receipts", after)}&reason=deleted` });
+    const page = json as { readonly receipts: ReadonlyArray<ReceiptReport>; readonly next?: string };
+    for (const receipt of page.receipts) if (ours.has(receipt.customer)) records += receipt.records;
+    after = page.next;
+  } while (after !== undefined);
+  return records;
+});
+
+const pagePath = (path: string, after: string | undefined): string =>
+  `${path}?limit=${pageRecords}${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`;

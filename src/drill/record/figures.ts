@@ -1,6 +1,7 @@
 import type { GuardName } from "../../domain/drill-state.ts";
 import type { Drill } from "../drill.ts";
 import type { Offered, OfferCounts, PhaseLag, Reckoning } from "../traffic/messages.ts";
+import { metricSum } from "./metrics-text.ts";
 import type { Sample } from "./sample.ts";
 
 /** What a run has shown, in numbers. `configured` customers have a push job; `steady` ones are not hurt directly. */
@@ -25,6 +26,10 @@ export interface Figures {
   readonly lostAtDoor: number;
   /** Answered 200 and dropped, for the node knew of no push job. */
   readonly droppedAsUnconfigured: number;
+  /** Records that a node took of customers without a push job, who sent beside. */
+  readonly strangersStored: number;
+  /** Records that owners found in the log for which there was no push job, by their receipts. */
+  readonly unwantedInLog: number;
   /** Requests answered 429 or 503, each time. */
   readonly requestsRefused: number;
   readonly deadLettered: number;
@@ -49,6 +54,8 @@ export interface Figures {
   readonly detectSeconds: number | null;
   /** What it said. */
   readonly detectedBy: string | null;
+  /** From the end of the fault until a push job that was changed in it was in force; null: never, or none was. */
+  readonly changeLiveSeconds: number | null;
   /** Node processes that ended by themselves. */
   readonly restarts: number;
   readonly alerts: ReadonlyArray<string>;
@@ -104,6 +111,12 @@ export const figuresOf = (run: RunRecord): Figures => {
     acknowledgedLost: Math.max(0, acknowledged - (delivered - arrivedUnsure) - run.booked.deadLettered),
     lostAtDoor: sum(unsure) - arrivedUnsure,
     droppedAsUnconfigured: offerCounts.unconfigured,
+    strangersStored: offerCounts.strangers.accepted,
+    unwantedInLog: samples.reduce(
+      (most, { metrics }) =>
+        Math.max(most, metricSum(metrics, "spillway_records_written_off_total", 'reason="unclaimed"')),
+      0,
+    ),
     requestsRefused: offerCounts.requestsRefused,
     deadLettered: run.booked.deadLettered,
     lostWithReceipt: run.booked.givenUp,
@@ -116,6 +129,7 @@ export const figuresOf = (run: RunRecord): Figures => {
     buffersOverLimit: buffersOverLimit(run),
     recoverSeconds: recoverSeconds(run, offered - delivered),
     ...detection(run),
+    changeLiveSeconds: changeLiveSeconds(run),
     restarts: run.ended.length,
     alerts: [...new Set(samples.flatMap(({ alerts }) => alerts))].toSorted(),
   };
@@ -161,6 +175,14 @@ const recoverSeconds = (run: RunRecord, lost: number): number | null => {
   const arrivals = before.flatMap(({ lastArrivalMillis }: PhaseLag) => lastArrivalMillis ?? []);
   if (arrivals.length === 0) return lost === 0 ? 0 : null;
   return rounded(Math.max(0, (Math.max(...arrivals) - run.startedMillis) / 1_000 - endOfFault));
+};
+
+/** 0 when it was before the end of the fault. */
+const changeLiveSeconds = (run: RunRecord): number | null => {
+  const endOfFault = startOf(run, "recovery");
+  const { movedMillis } = run.reckoning;
+  if (endOfFault === undefined || movedMillis === null) return null;
+  return rounded(Math.max(0, (movedMillis - run.startedMillis) / 1_000 - endOfFault));
 };
 
 const detection = (run: RunRecord): Pick<Figures, "detectSeconds" | "detectedBy"> => {

@@ -1,6 +1,7 @@
 import type { Drill } from "../drill.ts";
 import { barText } from "../record/verdict.ts";
 import type { DrillRun } from "../run-drill.ts";
+import { barMatrix } from "./bar-matrix.ts";
 import { chart, type Point } from "./chart.ts";
 import { guardRows } from "./guard-rows.ts";
 import { escaped, shown, table } from "./html-text.ts";
@@ -35,10 +36,28 @@ ${runs.map((run) => runSection(drill, run)).join("\n")}
 const guardsSection = (drill: Drill, runs: ReadonlyArray<DrillRun>): string => {
   const rows = guardRows(drill, runs);
   if (rows.length === 0) return "";
-  const cells = rows.map(({ guard, off, on, stops }) => [guard, stops, on, off].map(escaped));
+  const cells = rows.map((row) => [
+    ...[row.guard, row.stops, row.on, row.off].map(escaped),
+    row.missed === null ? "–" : missedCell(row.missed),
+  ]);
   return `<section><h2>What each protection is good for</h2>
-${table("guards", ["protection", "stops", "on", "off"], cells)}
+${table("guards", ["protection", "stops", "on", "off", "bars missed without it"], cells)}
+${runs.length > 1 ? matrixTable(drill, runs) : ""}
 </section>`;
+};
+
+const missedCell = (missed: ReadonlyArray<string>): string =>
+  missed.length === 0
+    ? "none: what it stops, another protection stops as well"
+    : missed.map((text) => `<span class="bad">${escaped(text)}</span>`).join("<br>");
+
+const matrixTable = (drill: Drill, runs: ReadonlyArray<DrillRun>): string => {
+  const { rows, runs: titles } = barMatrix(drill, runs);
+  const cells = rows.map(({ bar, cells: values }) => [
+    escaped(bar),
+    ...values.map(({ holds, value }) => `<span class="${holds ? "good" : "bad"}">${shown(value)}</span>`),
+  ]);
+  return `<h3>Every bar, run by run</h3><div class="wide">${table("bar-matrix", ["bar", ...titles], cells)}</div>`;
 };
 
 const runSection = (drill: Drill, run: DrillRun): string => {

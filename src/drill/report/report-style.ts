@@ -15,7 +15,7 @@ h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; } header p { color: var(--faint); 
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--faint); font-weight: 500; }
-.verdict { font-weight: 600; } .good { color: var(--good); } .bad { color: var(--bad); }
+.wide { overflow-x: auto; } .verdict { font-weight: 600; } .good { color: var(--good); } .bad { color: var(--bad); }
 figure { margin: 1rem 0; } figcaption { color: var(--faint); } svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--faint); font: 11px system-ui, sans-serif; }
 .key { margin-left: 1rem; white-space: nowrap; }

@@ -1,11 +1,23 @@
 import type { Drill } from "../drill.ts";
 import type { Figures } from "../record/figures.ts";
+import { guardRows } from "./guard-rows.ts";
 import { barText } from "../record/verdict.ts";
 import type { DrillRun } from "../run-drill.ts";
 
 /** For people: what each run showed. */
 export const summaryOf = (drill: Drill, runs: ReadonlyArray<DrillRun>): string =>
-  runs.map((run) => [titleOf(drill, run), ...linesOf(run)].join("\n")).join("\n\n");
+  [...runs.map((run) => [titleOf(drill, run), ...linesOf(run)].join("\n")), ...guardLines(drill, runs)].join("\n\n");
+
+/** Of several runs: which protection each bar depends on. */
+const guardLines = (drill: Drill, runs: ReadonlyArray<DrillRun>): ReadonlyArray<string> => {
+  if (runs.length < 2) return [];
+  const lines = guardRows(drill, runs).flatMap(({ guard, missed }) =>
+    missed === null ? [] : [`  ${guard.padEnd(guardColumns)}  ${missed.length === 0 ? "-" : missed.join(", ")}`],
+  );
+  return [["bars missed without", ...lines].join("\n")];
+};
+
+const guardColumns = 14;
 
 const titleOf = (drill: Drill, { figures: { customers, guardsOff, seconds, world } }: DrillRun): string =>
   `${drill.name}, ${customers} customers, ${seconds.toFixed(0)} s, ${world}, ` +

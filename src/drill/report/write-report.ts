@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Drill } from "../drill.ts";
 import { type DrillFailure, drillFailure } from "../drill-failure.ts";
 import type { DrillRun } from "../run-drill.ts";
+import { barMatrix } from "./bar-matrix.ts";
 import { guardRows } from "./guard-rows.ts";
 import { reportPage } from "./report-page.ts";
 import { lossOf, timelineOf } from "./timeline.ts";
@@ -37,6 +38,7 @@ export const reportJson = (drill: Drill, runs: ReadonlyArray<DrillRun>, madeAt: 
   summary: drill.summary,
   madeAt,
   guards: guardRows(drill, runs),
+  bars: barMatrix(drill, runs),
   runs: runs.map(({ bars, exercised, figures, problems, record }) => ({
     figures,
     bars,

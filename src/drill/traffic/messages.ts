@@ -106,6 +106,9 @@ export interface ArrivalCounts {
   readonly batches: number;
 }
 
+/** A customer's destination is at `/<customer>`, and also at `/<customer>/moved`, for a job that was changed. */
+export const movedPath = "moved";
+
 /** Of the records offered in one phase that were delivered, whenever that was. */
 export interface PhaseLag {
   readonly phase: string;
@@ -131,6 +134,8 @@ export interface Reckoning {
   readonly deliveredAt: ReadonlyMap<number, number>;
   /** Of the steady customers. */
   readonly lags: ReadonlyArray<PhaseLag>;
+  /** When the first batch came to an address with `movedPath`; null: none did. */
+  readonly movedMillis: number | null;
 }
 
 export type FromSink =

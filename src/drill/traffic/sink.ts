@@ -5,7 +5,16 @@ import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { type DrillRecord, parseRecord } from "./drill-record.ts";
 import { LagHistogram } from "./lag-histogram.ts";
-import type { ArrivalCounts, Behaviour, Offered, PhaseLag, PhaseStart, Reckoning, SinkData } from "./messages.ts";
+import {
+  type ArrivalCounts,
+  type Behaviour,
+  movedPath,
+  type Offered,
+  type PhaseLag,
+  type PhaseStart,
+  type Reckoning,
+  type SinkData,
+} from "./messages.ts";
 import { SeenSequences } from "./seen-sequences.ts";
 
 const bodyBytesMax = 134_217_728;
@@ -43,6 +52,7 @@ export class Sink {
   private duplicates = 0;
   private misdelivered = 0;
   private batches = 0;
+  private movedMillis: number | null = null;
 
   constructor({ customers, host, hosts }: SinkData) {
     this.host = host;
@@ -106,7 +116,14 @@ export class Sink {
       return { customer, delivered: seen.count, deliveredNotAcknowledged: among };
     });
     const lags = this.phases.map((phase, at) => this.lagOf(phase, at, steady));
-    return { type: "reckoning", counts: this.counts(), arrived, deliveredAt: this.deliveredAt, lags };
+    return {
+      type: "reckoning",
+      counts: this.counts(),
+      arrived,
+      deliveredAt: this.deliveredAt,
+      lags,
+      movedMillis: this.movedMillis,
+    };
   }
 
   private lagOf({ name }: PhaseStart, index: number, steady: ReadonlyArray<string>): PhaseLag {
@@ -136,13 +153,15 @@ export class Sink {
       else parts.push(part);
     });
     request.on("end", () => {
-      const destination = this.destinations.get((request.url ?? "/").slice(1));
+      const [customer = "", moved] = (request.url ?? "/").slice(1).split("/");
+      const destination = this.destinations.get(customer);
       const records = readRecords(Buffer.concat(parts), request.headers["content-encoding"]);
       if (destination === undefined || records === undefined) {
         this.misdelivered += 1;
         response.writeHead(404).end();
         return;
       }
+      if (moved === movedPath) this.movedMillis ??= Date.now();
       this.respond(destination, records, response);
     });
   }

@@ -2,6 +2,7 @@ import { Effect } from "effect";
 import type { FaultName, GuardName } from "../../domain/drill-state.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { DrillFailure } from "../drill-failure.ts";
+import type { BriskAlerts } from "./brisk-alerts.ts";
 import type { NodeClient } from "./node-client.ts";
 
 /** A process that a drill may hold up. */
@@ -38,6 +39,8 @@ export interface DrillWorld {
 /** What a drill needs of a world that is made for it. */
 export interface WorldPlan {
   readonly limits: Partial<Limits>;
+  /** Over the shipped alert rules, by rule: a drill does not wait for minutes. Undefined: the shipped ones. */
+  readonly alerts?: BriskAlerts;
   readonly partitions: number;
   /** One node each, with these roles. */
   readonly nodes: ReadonlyArray<ReadonlyArray<"forwarder" | "owner" | "control">>;
@@ -51,6 +54,10 @@ export interface DrillJob {
   readonly destination: { readonly kind: "http"; readonly url: string };
   readonly batch: { readonly maxIntervalSeconds: number };
 }
+
+/** Puts it, or puts it in the place of what there is under its id. */
+export const putJob = ({ ask }: NodeClient, job: DrillJob) =>
+  ask({ method: "PUT", path: `/v1/jobs/${job.id}`, json: job, millisMax: 30_000 });
 
 const onEvery = (world: DrillWorld, ask: (client: NodeClient) => Effect.Effect<unknown, DrillFailure>) =>
   Effect.forEach(world.nodes, ({ client }) => ask(client), { concurrency: 8, discard: true });

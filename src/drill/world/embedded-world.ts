@@ -7,6 +7,7 @@ import { startEmbeddedServer } from "../../streams/embedded/server.ts";
 import { fileStoreBytes } from "../../streams/topology.ts";
 import { type DrillFailure, drillFailure } from "../drill-failure.ts";
 import type { DrillJob, DrillNode, DrillWorld, Pausable, WorldPlan } from "./drill-world.ts";
+import { writeBriskAlerts } from "./brisk-alerts.ts";
 import { openNodeClient } from "./node-client.ts";
 import { signalProcess, startNodeProcess } from "./node-process.ts";
 
@@ -25,6 +26,8 @@ export const openEmbeddedWorld = Effect.fn("drill.openEmbeddedWorld")(function* 
   const nats = yield* startNats(directory, plan);
   const jobsFile = join(directory, "jobs.json");
   yield* Effect.promise(() => writeFile(jobsFile, JSON.stringify({ jobs })));
+  const alertRulesFile = plan.alerts === undefined ? undefined : join(directory, "alerts.json");
+  if (alertRulesFile !== undefined) yield* writeBriskAlerts(alertRulesFile, plan.alerts ?? {});
   const ended: Array<string> = [];
   const nodes: Array<DrillNode> = [];
   const logs: Array<string> = [];
@@ -43,6 +46,7 @@ export const openEmbeddedWorld = Effect.fn("drill.openEmbeddedWorld")(function* 
       allowPrivateDestinations: true,
       nodeName: name,
       drill: true,
+      ...(alertRulesFile === undefined ? {} : { alertRulesFile }),
       limits: plan.limits,
     };
     yield* Effect.promise(() => writeFile(settingsFile, JSON.stringify(settings)));

@@ -1,6 +1,6 @@
 import { Effect, type Scope } from "effect";
 import { type DrillFailure, drillFailure } from "../drill-failure.ts";
-import { disarmFaults, type DrillJob, type DrillWorld, switchGuard } from "./drill-world.ts";
+import { disarmFaults, type DrillJob, type DrillWorld, putJob, switchGuard } from "./drill-world.ts";
 import { openNodeClient } from "./node-client.ts";
 import { guardNames } from "../../domain/drill-state.ts";
 
@@ -40,18 +40,20 @@ export const openTargetWorld = Effect.fn("drill.openTargetWorld")(function* (
       ),
     ),
   );
-  yield* Effect.forEach(jobs, (job) => putJob(world, job), { concurrency: writesMax, discard: true });
+  yield* Effect.forEach(jobs, (job) => lendJob(world, job), { concurrency: writesMax, discard: true });
   return world;
 });
 
-const putJob = ({ nodes }: DrillWorld, job: DrillJob): Effect.Effect<void, DrillFailure, Scope.Scope> => {
-  const { ask } = nodes[0]!.client;
-  const path = `/v1/jobs/${job.id}`;
-  return Effect.acquireRelease(ask({ method: "PUT", path, json: job, millisMax: 30_000 }), () =>
-    ask({ method: "DELETE", path, expect: [404], millisMax: 30_000 }).pipe(
-      Effect.catch(({ message }) =>
-        Effect.logWarning("A push job of the drill could not be deleted.", { job: job.id, message }),
+/** Taken out again with the scope. */
+const lendJob = ({ nodes }: DrillWorld, job: DrillJob): Effect.Effect<void, DrillFailure, Scope.Scope> => {
+  const { client } = nodes[0]!;
+  return Effect.acquireRelease(putJob(client, job), () =>
+    client
+      .ask({ method: "DELETE", path: `/v1/jobs/${job.id}`, expect: [404], millisMax: 30_000 })
+      .pipe(
+        Effect.catch(({ message }) =>
+          Effect.logWarning("A push job of the drill could not be deleted.", { job: job.id, message }),
+        ),
       ),
-    ),
   ).pipe(Effect.asVoid);
 };
