@@ -1,5 +1,6 @@
 import { Effect, Option } from "effect";
 import { HttpServerRequest, HttpServerResponse } from "effect/http";
+import { ChangedBy } from "../actors/ports/changed-by.ts";
 import type { AuditNote } from "../domain/audit-entry.ts";
 import type { AuditTrail } from "./audit-port.ts";
 
@@ -21,7 +22,7 @@ export const audited =
       const note = noteOf(request);
       const asked = yield* Effect.result(trail.append(note));
       if (asked._tag === "Failure") return refusal(asked.failure.detail);
-      const response = yield* handled;
+      const response = yield* handled.pipe(Effect.provideService(ChangedBy, accountIn(request)));
       const answered = { ...note, kind: "request.answered" as const, detail: detailOf(asked.success, response) };
       yield* trail.append(answered).pipe(
         Effect.catch(({ detail }) =>

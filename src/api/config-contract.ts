@@ -7,6 +7,9 @@ import { BadRequest, Conflict, NotFound, Unavailable } from "./failures.ts";
 export const configHistoryMax = 1_000;
 
 const Hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/));
+/** As `nodeName` is set on a node. */
+const NodeName = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/));
+const canaryNodesMax = 100;
 const number = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0));
 const changes = { success: ConfigStatus, error: [BadRequest, Conflict, NotFound, Unavailable] };
 
@@ -32,12 +35,19 @@ export class ConfigGroup extends HttpApiGroup.make("config").add(
     error: [BadRequest, NotFound, Unavailable],
   }).annotateMerge(OpenApi.annotations({ summary: "What differs between two snapshots" })),
   HttpApiEndpoint.post("applyConfig", "/v1/config/apply", {
-    payload: Schema.Struct({ accept: Schema.optionalKey(Hash) }),
+    payload: Schema.Struct({
+      accept: Schema.optionalKey(Hash),
+      canaryNodes: Schema.optionalKey(Schema.Array(NodeName).check(Schema.isMaxLength(canaryNodesMax))),
+      unfreeze: Schema.optionalKey(Schema.Boolean),
+    }),
     ...changes,
   }).annotateMerge(
     OpenApi.annotations({
       summary: "Roll out what is pending",
-      description: "`accept` lets exactly one snapshot past the gate's thresholds. Answers when the rollout has begun.",
+      description:
+        "`accept` lets exactly one snapshot past the gate's thresholds. `canaryNodes` serve all of it before anybody else " +
+        "does any of it; 400 when one of them is not alive. `unfreeze` does it although the configuration is frozen, and " +
+        "ends that unless the gate refuses it. Answers when the rollout has begun.",
     }),
   ),
   HttpApiEndpoint.post("rollBackConfig", "/v1/config/rollback", {

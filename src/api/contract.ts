@@ -10,6 +10,7 @@ import { BuffersGroup } from "./buffers-contract.ts";
 import { DrillGroup } from "./drill-contract.ts";
 import { DeadLettersGroup } from "./dead-letters-contract.ts";
 import { BadRequest, Conflict, NotFound, NotReady, PreconditionFailed, TooLarge, Unavailable } from "./failures.ts";
+import { JobHistoryGroup } from "./job-history-contract.ts";
 import { IngestGroup } from "./ingest-contract.ts";
 import { JobTransactionsGroup } from "./job-transactions-contract.ts";
 import { pageQuery } from "./page-query.ts";
@@ -154,6 +155,7 @@ const about = OpenApi.annotations({
 /** What Effect's router serves. */
 export class SpillwayApi extends HttpApi.make("spillway")
   .add(JobsGroup, NodeGroup, HealthGroup)
+  .add(JobHistoryGroup)
   .add(DeadLettersGroup)
   .add(JobTransactionsGroup)
   .add(ReplaysGroup)
@@ -168,6 +170,7 @@ export class SpillwayApi extends HttpApi.make("spillway")
 /** What `/openapi.json` documents: everything served, the forwarder's raw route included. */
 export class DocumentedApi extends HttpApi.make("spillway")
   .add(IngestGroup, JobsGroup, NodeGroup, HealthGroup)
+  .add(JobHistoryGroup)
   .add(DeadLettersGroup)
   .add(JobTransactionsGroup)
   .add(ReplaysGroup)

@@ -15,6 +15,7 @@ import { DrillHandlers } from "./handlers/drill.ts";
 import { DeadLettersHandlers } from "./handlers/dead-letters.ts";
 import { HealthHandlers } from "./handlers/health.ts";
 import { jobBytesMax, JobsHandlers } from "./handlers/jobs.ts";
+import { JobHistoryHandlers } from "./handlers/job-history.ts";
 import { JobTransactionsHandlers } from "./handlers/job-transactions.ts";
 import { NodeHandlers } from "./handlers/node.ts";
 import { ReceiptsHandlers } from "./handlers/receipts.ts";
@@ -31,6 +32,7 @@ import { type ListenError, listenError, tokenRequired } from "./listen-error.ts"
 import type { DatasetsView } from "./datasets-port.ts";
 import type { HostsView } from "./hosts-port.ts";
 import type { LimitsView } from "./limits-port.ts";
+import type { JobHistory } from "./job-history-port.ts";
 import type { JobTransactions } from "./job-transactions-port.ts";
 import type { IngestHandler, JobsAdmin, NodeView } from "./ports.ts";
 import type { ReplaysAdmin } from "./replays-port.ts";
@@ -71,6 +73,7 @@ export const serveApi = Effect.fn("api.serve")(function* (
   ListenError,
   | NodeView
   | JobsAdmin
+  | JobHistory
   | JobTransactions
   | DeadLettersAdmin
   | ReplaysAdmin
@@ -125,6 +128,7 @@ const routedHandler = Effect.gen(function* () {
     HttpApiBuilder.layer(SpillwayApi).pipe(
       Layer.provide([
         JobsHandlers,
+        JobHistoryHandlers,
         JobTransactionsHandlers,
         NodeHandlers,
         HealthHandlers,

@@ -47,7 +47,8 @@ export const audit = Command.make(
   }, Effect.scoped),
 ).pipe(
   Command.withDescription(
-    "List who changed what, when and why: every request that changes something, before it is done and with its answer. " +
+    "List who changed what, when and why: every request that changes something, before it is done and with its answer, " +
+      "and what the control process decided by itself: what its gate refused, and how each rollout ended. " +
       "Your own name comes from your user name and machine, the reason from SPILLWAY_REASON. Each entry holds the hash " +
       "of the one before: --verify shows whether any was changed or taken out.",
   ),

@@ -63,7 +63,7 @@ const presenter: CliOutput.Presenter = {
 };
 
 /** Signals are how a node, or somebody's watching, is meant to end. */
-const isNodeCommand = () => ["dev", "serve", "inspect"].some((name) => process.argv.slice(2).includes(name));
+const isNodeCommand = () => ["dev", "serve", "inspect"].includes(process.argv[2] ?? "");
 
 const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isSuccess(exit)) return onExit(0);

@@ -73,7 +73,7 @@ export class KnownAnswers {
 
   /** After each write to something that exists, whatever became of it. */
   written(url: string): void {
-    const path = pathOf(url);
+    const path = changedBy(pathOf(url));
     this.writes += 1;
     this.latestWrites.push(path);
     if (this.latestWrites.length > writesMax) this.latestWrites.splice(0, writesMax / 2);
@@ -87,6 +87,9 @@ export class KnownAnswers {
     this.bytes -= known.answer.body.byteLength;
   }
 }
+
+/** A transaction changes any push jobs, not what lies below its own path. */
+const changedBy = (path: string): string => (path === "/v1/jobs/transactions" ? "/v1/jobs" : path);
 
 const concerns = (written: string, path: string): boolean =>
   written === path || written.startsWith(`${path}/`) || path.startsWith(`${written}/`);

@@ -4,9 +4,17 @@ import { Schema } from "effect";
  * What was done to the system from outside, and by whom.
  *
  * `request.asked` comes before the change and `request.answered` after it: without an answer nobody knows whether it
- * was done, and the one before says what to look for.
+ * was done, and the one before says what to look for. `config.…` is what the control process decided by itself: which
+ * snapshot its gate refused, and how each rollout ended.
  */
-export const AuditKind = Schema.Literals(["request.asked", "request.answered", "jobs.applied"]);
+export const AuditKind = Schema.Literals([
+  "request.asked",
+  "request.answered",
+  "jobs.applied",
+  "config.refused",
+  "config.ended",
+  "config.halted",
+]);
 export type AuditKind = typeof AuditKind.Type;
 
 /** What is noted; the log adds number, time and the chain. */

@@ -33,6 +33,10 @@ export const RolloutReport = Schema.Struct({
   /** So long is each step watched. */
   watchMillis: Count,
   reason: Schema.String,
+  /** Nodes that serve what this step tells them to, of those that it tells; absent while none is told anything. */
+  adopted: Schema.optionalKey(Schema.Struct({ nodes: Count, of: Count })),
+  /** These nodes serve this, all of the target, ahead of the others; absent where nobody does. */
+  canary: Schema.optionalKey(Schema.Struct({ ...SnapshotName.fields, nodes: Schema.Array(Schema.String) })),
 });
 export type RolloutReport = typeof RolloutReport.Type;
 
@@ -73,6 +77,8 @@ export const ConfigStatus = Schema.Struct({
   refusal: Schema.NullOr(GateVerdict),
   last: Schema.NullOr(RolloutRecord),
   nodes: Schema.Array(NodeConfig),
+  /** Only in the answer to `apply` and `rollback`: what they have put on its way; null: nothing is to be changed. */
+  begun: Schema.optionalKey(Schema.NullOr(SnapshotName)),
 });
 export type ConfigStatus = typeof ConfigStatus.Type;
 
@@ -115,10 +121,15 @@ export const ConfigCommand = Schema.Union([
   Schema.Struct({ op: Schema.Literal("plan") }),
   Schema.Struct({ op: Schema.Literal("history"), limit: Count }),
   Schema.Struct({ op: Schema.Literal("diff"), from: Count, to: Count }),
-  /** Rolls out what is pending now; `accept` names the one snapshot whose blast radius is accepted. */
+  /**
+   * Rolls out what is pending now; `accept` names the one snapshot whose blast radius is accepted, `canaryNodes` go
+   * first, `unfreeze` does it although the configuration is frozen, and ends that.
+   */
   Schema.Struct({
     op: Schema.Literal("apply"),
     accept: Schema.NullOr(Schema.String),
+    canaryNodes: Schema.optionalKey(Schema.Array(Schema.String)),
+    unfreeze: Schema.optionalKey(Schema.Boolean),
     who: Schema.String,
     why: Schema.String,
   }),

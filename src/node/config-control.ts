@@ -1,5 +1,5 @@
 import { Context, Effect, Schema } from "effect";
-import { ConfigConflict, ConfigControl, SnapshotNotFound } from "../api/config-port.ts";
+import { ConfigConflict, ConfigControl, ConfigInvalid, SnapshotNotFound } from "../api/config-port.ts";
 import { ApiUnavailable } from "../api/ports.ts";
 import { type ConfigCommand, ConfigDiff, ConfigPlan, ConfigStatus, RolloutRecord } from "../domain/config-report.ts";
 import { askControl } from "../streams/config-messages.ts";
@@ -9,6 +9,7 @@ const Answer = Schema.Union([
   Schema.Struct({ done: Schema.Unknown }),
   Schema.Struct({ conflict: Schema.String }),
   Schema.Struct({ notFound: Schema.Int }),
+  Schema.Struct({ invalid: Schema.String }),
   Schema.Struct({ unavailable: Schema.String }),
 ]);
 const decodeAnswer = Schema.decodeUnknownEffect(Answer);
@@ -24,6 +25,7 @@ export const makeConfigControl = Effect.gen(function* () {
       );
       const decoded = yield* decodeAnswer(answer).pipe(Effect.mapError(foreign));
       if ("conflict" in decoded) return yield* new ConfigConflict({ message: decoded.conflict });
+      if ("invalid" in decoded) return yield* new ConfigInvalid({ message: decoded.invalid });
       if ("notFound" in decoded) return yield* new SnapshotNotFound({ number: decoded.notFound });
       if ("unavailable" in decoded) return yield* new ApiUnavailable({ detail: decoded.unavailable });
       return yield* decode(decoded.done).pipe(Effect.mapError(foreign));
@@ -33,6 +35,7 @@ export const makeConfigControl = Effect.gen(function* () {
     ask(command, decode).pipe(
       Effect.catchTags({
         ConfigConflict: ({ message }) => Effect.fail(new ApiUnavailable({ detail: message })),
+        ConfigInvalid: ({ message }) => Effect.fail(new ApiUnavailable({ detail: message })),
         SnapshotNotFound: ({ number }) => Effect.fail(new ApiUnavailable({ detail: `Snapshot ${number} is gone.` })),
       }),
     );
@@ -43,9 +46,24 @@ export const makeConfigControl = Effect.gen(function* () {
     history: (limit) => read({ op: "history", limit }, decodeHistory),
     diff: (from, to) =>
       ask({ op: "diff", from, to }, decodeDiff).pipe(
-        Effect.catchTag("ConfigConflict", ({ message }) => Effect.fail(new ApiUnavailable({ detail: message }))),
+        Effect.catchTags({
+          ConfigConflict: ({ message }) => Effect.fail(new ApiUnavailable({ detail: message })),
+          ConfigInvalid: ({ message }) => Effect.fail(new ApiUnavailable({ detail: message })),
+        }),
       ),
-    apply: ({ accept, who, why }) => ask({ op: "apply", accept, who, why }, decodeStatus),
+    // As before, where nothing new is asked for: whoever leads may be of an earlier version.
+    apply: ({ accept, canaryNodes, unfreeze, who, why }) =>
+      ask(
+        {
+          op: "apply",
+          accept,
+          ...(canaryNodes.length === 0 ? {} : { canaryNodes }),
+          ...(unfreeze ? { unfreeze } : {}),
+          who,
+          why,
+        },
+        decodeStatus,
+      ),
     rollback: ({ accept, to, who, why }) => ask({ op: "rollback", to, accept, who, why }, decodeStatus),
     freeze: ({ who, why }) => ask({ op: "freeze", who, why }, decodeStatus),
     unfreeze: ({ who, why }) => ask({ op: "unfreeze", who, why }, decodeStatus),

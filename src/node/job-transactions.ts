@@ -1,4 +1,5 @@
 import { Effect, Result } from "effect";
+import { ChangedBy } from "../actors/ports/changed-by.ts";
 import { InvalidTransaction, JobTransactions, TransactionConflict } from "../api/job-transactions-port.ts";
 import { ApiUnavailable } from "../api/ports.ts";
 import { decodeTransaction } from "../control/decode-transaction.ts";
@@ -60,7 +61,10 @@ export const makeJobTransactions = Effect.fnUntraced(function* (options: {
         remove: edits.filter((edit) => "remove" in edit).map(editedId),
         reason,
       });
-      const changes = yield* store.change(edits, { complete }).pipe(Effect.catchTags(refusals));
+      const changes = yield* store.change(edits, { complete }).pipe(
+        Effect.updateService(ChangedBy, ({ who, why }) => ({ who, why: reason ?? why })),
+        Effect.catchTags(refusals),
+      );
       const written = changes.filter(({ change }) => change !== "unchanged").map(({ revision }) => revision);
       // Live on this node before the answer, so that what is sent next finds its buffers. When late, it is stored.
       if (written.length > 0) yield* Effect.ignore(store.awaitServed(Math.max(...written)));

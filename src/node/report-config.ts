@@ -1,5 +1,6 @@
 import { Effect, Metric, Queue } from "effect";
 import { steadyMillis } from "../domain/steady-clock.ts";
+import { segmentCount } from "../domain/segment-of.ts";
 import { configNumber, configPending } from "../observability/config-metrics.ts";
 import { sendNodeReport } from "../streams/config-messages.ts";
 import type { RolloutSignals } from "./rollout-signals.ts";
@@ -14,7 +15,11 @@ export const reportConfig = Effect.fnUntraced(function* (node: string, signals?:
   const { follower, serving, stored } = configuration;
   const changes = yield* Queue.sliding<void>(1);
   follower.onChange(() => void Queue.offerUnsafe(changes, undefined));
-  follower.beforeServing(({ number, watch }, millis) => signals?.begin(number, watch?.segments, millis));
+  follower.beforeServing(({ canary, number, watch }, millis) => {
+    // A node that was named has it for all of its customers.
+    if (canary?.nodes.includes(node) === true) signals?.begin(canary.number, segmentCount, millis);
+    else signals?.begin(number, watch?.segments, millis);
+  });
   let inForce = configuration.isInForce() ? serving.current() : undefined;
   const report = Effect.gen(function* () {
     const adopted = serving.current();

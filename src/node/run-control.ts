@@ -15,6 +15,7 @@ export interface RunControlOptions {
   readonly nodeName: string;
   readonly limits: Limits;
   readonly allowPrivateDestinations: boolean;
+  readonly audit: ControlOptions["audit"];
   /** Of this node's files. */
   readonly catalogue: () => CurrentCatalogue;
   /** What a drill has armed. */
@@ -36,6 +37,7 @@ const controlOptionsOf = (
   { bucket, cell, feed, serving, store, stored }: NodeConfiguration["Service"],
   {
     allowPrivateDestinations,
+    audit,
     catalogue,
     faults,
     limits,
@@ -79,6 +81,7 @@ const controlOptionsOf = (
     trafficOf: () => undefined,
     catalogue,
     faults,
+    audit,
     ended: Effect.fnUntraced(function* ({ number, reason, result }) {
       yield* rolloutEnded(result);
       if (result === "complete") yield* Effect.logInfo("A configuration is in force everywhere.", { number });

@@ -8,10 +8,12 @@ import { residentBuffersDefault } from "../domain/residency-default.ts";
 import { DrillAdmin } from "../api/drill-port.ts";
 import { DeadLettersAdmin } from "../api/dead-letters-port.ts";
 import { BufferCommands, BuffersView } from "../api/buffers-port.ts";
+import { JobHistory } from "../api/job-history-port.ts";
 import { JobTransactions } from "../api/job-transactions-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
 import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
+import { ChangedBy } from "../actors/ports/changed-by.ts";
 import { AlertsView } from "../api/alerts-port.ts";
 import { DatasetsView } from "../api/datasets-port.ts";
 import { HostsView } from "../api/hosts-port.ts";
@@ -44,6 +46,7 @@ import { makeConfigControl } from "./config-control.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeNodeDrill, type NodeDrill } from "./drill-faults.ts";
 import { makeInspectableBuffers } from "./inspectable-buffers.ts";
+import { makeJobHistory } from "./job-history.ts";
 import { makeJobTransactions } from "./job-transactions.ts";
 import { makeJobsAdmin } from "./jobs-admin.ts";
 import { layerNode } from "./node-layers.ts";
@@ -209,11 +212,11 @@ const operate = Effect.fnUntraced(function* (
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
   if (settings.roles.includes("control")) {
     const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);
-    yield* runControl({ ...settings, catalogue });
+    yield* runControl({ ...settings, catalogue, audit: auditLog.append });
   }
   const configControl = yield* makeConfigControl;
   yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
-  yield* applyJobs(options, auditLog);
+  yield* applyJobs(options, settings.nodeName, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
     host: settings.listen.host,
@@ -224,6 +227,7 @@ const operate = Effect.fnUntraced(function* (
   }).pipe(
     Effect.provideService(NodeView, unreadyWhen(draining, view)),
     Effect.provideService(JobsAdmin, admin),
+    Effect.provideService(JobHistory, yield* makeJobHistory(settings)),
     Effect.provideService(JobTransactions, transactions),
     Effect.provideService(DeadLettersAdmin, deadLetters),
     Effect.provideService(ReplaysAdmin, replays),
@@ -294,10 +298,13 @@ const shutDown = (
     yield* Effect.logInfo("Drained.");
   });
 
-const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions, auditLog: AuditLog) {
+const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions, nodeName: string, auditLog: AuditLog) {
   if (jobsFile === undefined) return;
   const store = yield* JobStore;
-  const applied = yield* applyJobsFile(jobsFile).pipe(Effect.mapError(startError));
+  const applied = yield* applyJobsFile(jobsFile).pipe(
+    Effect.provideService(ChangedBy, { who: `node ${nodeName}`, why: `jobs file ${jobsFile}` }),
+    Effect.mapError(startError),
+  );
   // In force, not only stored: else the first records of a customer would find no job.
   const served = applied.revision === 0 ? Effect.void : store.awaitServed(applied.revision);
   yield* served.pipe(

@@ -2,6 +2,7 @@ import { Effect } from "effect";
 import { steadyMillis } from "../domain/steady-clock.ts";
 import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { ConfigControl } from "../api/config-port.ts";
+import { hashToldTo } from "../domain/config-as-told.ts";
 import type { ConfigStatus } from "../domain/config-report.ts";
 import { AlertReadings } from "../observability/alert-readings.ts";
 import { NodeConfiguration } from "./served-jobs.ts";
@@ -25,7 +26,8 @@ export const tellAlerts = Effect.gen(function* () {
     for (const { id } of switches.current().all) yield* readings.set("killSwitchOn", { name: id }, 1);
   });
 
-  const tellStatus = Effect.fnUntraced(function* ({ frozen, inForce, last, nodes, refusal }: ConfigStatus) {
+  const tellStatus = Effect.fnUntraced(function* (status: ConfigStatus) {
+    const { frozen, inForce, last, nodes, refusal } = status;
     const rules = (refusal?.refusals ?? []).map(({ rule }) => rule);
     yield* readings.clear("configRefused");
     for (const rule of rules) yield* readings.set("configRefused", { rule }, 1);
@@ -33,8 +35,8 @@ export const tellAlerts = Effect.gen(function* () {
     const isBack = last?.result === "rolledBack" || frozen?.who === "spillway";
     yield* isBack ? readings.set("rolloutRolledBack", {}, 1) : readings.clear("rolloutRolledBack");
     const others = nodes.filter(
-      ({ serves, silentMillis }) =>
-        silentMillis <= silentMillisMax && inForce !== null && serves?.hash !== inForce.hash,
+      ({ node, serves, silentMillis }) =>
+        silentMillis <= silentMillisMax && inForce !== null && serves?.hash !== hashToldTo(status, node),
     );
     yield* readings.set("nodesDiverge", {}, others.length);
   });

@@ -10,6 +10,8 @@ import { type KV, Kvm } from "@nats-io/kv";
 import { headers, type NatsConnection, nanos } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
+import { ChangedBy } from "../actors/ports/changed-by.ts";
+import { accountHeaders, type JobRevision, readRevisions } from "./job-revisions.ts";
 import { directGet } from "./direct-get.ts";
 import type { StreamRefused, StreamSilent } from "./atomic-batch.ts";
 import { decodeStoredJob } from "./job-codec.ts";
@@ -19,7 +21,7 @@ import { jobsBucket, jobSubject } from "./subjects.ts";
 import { TopologyMismatch } from "./topology.ts";
 
 /** So many revisions of a job can be read: a batch is finished under the one that it was cut under. */
-const jobHistory = 20;
+export const jobHistory = 20;
 /** Of one job, encoded. */
 export const jobBytesMax = 65_536;
 export const jobsStream = `KV_${jobsBucket}`;
@@ -48,8 +50,17 @@ export interface JobBucket {
   readonly connection: NatsConnection;
   /** Undefined: the key has no message at all. */
   readonly read: (id: string) => Effect.Effect<JobEntry | undefined, NatsError>;
-  /** Compare-and-set (0: no message of the key); undefined when somebody else's change came first. */
-  readonly write: (id: string, data: Uint8Array, lastRevision: number) => Effect.Effect<number | undefined, NatsError>;
+  /**
+   * Compare-and-set (0: no message of the key); undefined when somebody else's change came first. Like every write it
+   * is kept with who made it (`ChangedBy`).
+   */
+  readonly write: (
+    id: string,
+    data: Uint8Array,
+    lastRevision: number,
+    /** The revision whose settings are brought back. */
+    restoreOf?: number,
+  ) => Effect.Effect<number | undefined, NatsError>;
   /** All or nothing, each compare-and-set. See `writeJobs`. */
   readonly writeAll: (
     writes: ReadonlyArray<JobWrite>,
@@ -59,6 +70,8 @@ export interface JobBucket {
   readonly mark: (id: string, lastRevision: number) => Effect.Effect<number | undefined, NatsError>;
   /** Whether the message at `revision` of the key says that the job was removed; any replica may answer. */
   readonly isRemoval: (id: string, revision: number) => Effect.Effect<boolean, NatsError>;
+  /** Every revision that the store remembers, oldest first. */
+  readonly history: (id: string) => Effect.Effect<ReadonlyArray<JobRevision>, NatsError>;
   readonly atRevision: (id: string, revision: number) => Effect.Effect<StoredJob | undefined, NatsError>;
   /** The newest decodable revision before `revision`, unless the job was removed in between. */
   readonly lastGoodBefore: (id: string, revision: number) => Effect.Effect<StoredJob | undefined, NatsError>;
@@ -130,10 +143,16 @@ const differences = (config: StreamConfig, replicas: number): ReadonlyArray<stri
 
 const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManager): JobBucket => {
   const client = jetstream(connection, { timeout: answerMillisMax });
-  const publish = (id: string, data: Uint8Array, lastRevision: number, operation?: string) => {
+  const publish = Effect.fnUntraced(function* (
+    id: string,
+    data: Uint8Array,
+    lastRevision: number,
+    { operation, restoreOf }: { readonly operation?: string; readonly restoreOf?: number | undefined } = {},
+  ) {
     const head = headers();
     if (operation !== undefined) head.set("KV-Operation", operation);
-    return attempt("kv", () =>
+    for (const [name, value] of Object.entries(accountHeaders(yield* ChangedBy, restoreOf))) head.set(name, value);
+    return yield* attempt("kv", () =>
       client.publish(jobSubject(id), data, {
         headers: head,
         timeout: answerMillisMax,
@@ -143,7 +162,7 @@ const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManage
       Effect.map(({ seq }): number | undefined => seq),
       Effect.catchIf(isWrongSequence, () => Effect.undefined),
     );
-  };
+  });
   const isRemoval = (id: string, revision: number) =>
     attempt("kv", () => kv.get(id, { revision })).pipe(
       // An empty value that somebody stored is a value that does not decode. It removes nothing.
@@ -151,9 +170,15 @@ const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManage
     );
   return {
     connection,
-    write: (id, data, lastRevision) => publish(id, data, lastRevision),
-    writeAll: (writes, transaction) => writeJobs(connection, writes, transaction),
-    mark: (id, lastRevision) => publish(id, new Uint8Array(), lastRevision, "DEL"),
+    write: (id, data, lastRevision, restoreOf) => publish(id, data, lastRevision, { restoreOf }),
+    writeAll: Effect.fnUntraced(function* (writes, transaction) {
+      const account = accountHeaders(yield* ChangedBy);
+      const accounted = writes.map((write) => ({ ...write, headers: { ...account, ...write.headers } }));
+      return yield* writeJobs(connection, accounted, transaction);
+    }),
+    mark: (id, lastRevision) => publish(id, new Uint8Array(), lastRevision, { operation: "DEL" }),
+    history: (id) =>
+      readRevisions(connection, manager, id, { stream: jobsStream, history: jobHistory, bytesMax: jobBytesMax }),
     read: (id) =>
       attempt("kv", () => manager.streams.getMessage(jobsStream, { last_by_subj: jobSubject(id) })).pipe(
         Effect.map((message) =>

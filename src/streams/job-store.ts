@@ -4,6 +4,7 @@ import type { EditedJob, JobEdit } from "../domain/job-transaction.ts";
 import type { IdPage } from "../domain/id-page.ts";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
 import type { JobBucket } from "./job-bucket.ts";
+import type { JobRevision } from "./job-revisions.ts";
 import type { JobServing } from "./job-serving.ts";
 import { type JobConflict, JobStoreError, type TransactionRefused } from "./job-store-error.ts";
 import { changeJobs, checkJobs, type TransactionOptions } from "./job-transaction.ts";
@@ -26,7 +27,14 @@ export class JobStore extends Context.Service<
      * Creates or replaces. With `expectedRevision` only if that is the job's revision (0: only if there is none). The
      * customer and dataset of an existing id cannot change. An identical job keeps its revision.
      */
-    readonly put: (job: PushJob, expectedRevision?: number) => Effect.Effect<WrittenJob, JobStoreError | JobConflict>;
+    readonly put: (
+      job: PushJob,
+      expectedRevision?: number,
+      /** The revision whose settings these are: noted with the new one. */
+      restoreOf?: number,
+    ) => Effect.Effect<WrittenJob, JobStoreError | JobConflict>;
+    /** Every revision of a job that the store remembers (20), oldest first, removals too. Empty: it never was. */
+    readonly history: (id: string) => Effect.Effect<ReadonlyArray<JobRevision>, JobStoreError>;
     /** Whether it existed. Completes when this node acts on it, at the latest after 2 s. */
     readonly remove: (id: string, expectedRevision?: number) => Effect.Effect<boolean, JobStoreError | JobConflict>;
     /**
@@ -108,7 +116,11 @@ export const makeJobStore = (writer: JobWriter, isServed: (revision: number) => 
     page: (after, limit) => Effect.sync(() => writer.view.page(after, limit)),
     get: (id) => Effect.sync(() => writer.view.get(id)),
     count: Effect.sync(() => writer.view.count()),
-    put: (job, expectedRevision) => putJob(writer, job, expectedRevision),
+    put: (job, expectedRevision, restoreOf) => putJob(writer, job, expectedRevision, restoreOf),
+    history: (id) =>
+      writer.bucket
+        .history(id)
+        .pipe(Effect.mapError(({ detail }) => new JobStoreError({ reason: "unavailable", message: detail }))),
     remove: Effect.fnUntraced(function* (id, expectedRevision) {
       const revision = yield* removeJob(writer, id, expectedRevision);
       if (revision === undefined) return false;

@@ -44,10 +44,17 @@ export const changeJobs = Effect.fn("JobStore.change")(function* (
   const sent = new Map<string, ReadonlyArray<PlannedEdit>>();
   let before: Entries = new Map();
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-    const entries = yield* readEntries(writer, edits, attempt === 1 && options.dryRun !== true);
+    const guesses = attempt === 1 && options.dryRun !== true;
+    const entries = yield* readEntries(writer, edits, guesses);
     const landed = landedOf(sent, entries);
     if (landed !== undefined) return noteWritten(writer, landed.planned, landed.revisions);
-    const planned = yield* plan(writer, edits, entries, options);
+    const foreseen = yield* Effect.result(plan(writer, edits, entries, options));
+    if (Result.isFailure(foreseen)) {
+      // A guess refuses nobody: another node may have stored the job a moment ago.
+      if (guesses && entries.size < edits.length) continue;
+      return yield* foreseen.failure;
+    }
+    const planned = foreseen.success;
     const writes = writesOf(planned, options.headers);
     if (options.dryRun === true || writes.length === 0) return planned.map(editedOf);
     const name = randomBytes(12).toString("hex");

@@ -27,6 +27,7 @@ export const putJob = Effect.fn("JobStore.put")(function* (
   { bucket, jobsMax, view }: JobWriter,
   job: PushJob,
   expectedRevision: number | undefined,
+  restoreOf?: number,
 ): Effect.fn.Return<WrittenJob, JobStoreError | JobConflict> {
   const data = encodeJob(job);
   if (data.length > jobBytesMax) {
@@ -45,7 +46,9 @@ export const putJob = Effect.fn("JobStore.put")(function* (
     }
     if (current === undefined) yield* refuseOverLimit(job.id, view.count(), jobsMax);
     if (guess && (expectedRevision ?? 0) !== 0) continue;
-    const revision = yield* bucket.write(job.id, data, entry?.revision ?? 0).pipe(Effect.mapError(unavailable));
+    const revision = yield* bucket
+      .write(job.id, data, entry?.revision ?? 0, restoreOf)
+      .pipe(Effect.mapError(unavailable));
     if (revision === undefined) continue;
     view.wrote(job.id, revision, job);
     return { job, revision, change: current === undefined ? "created" : "updated" };

@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect";
-import { ConfigConflict, ConfigControl, SnapshotNotFound } from "../../src/api/config-port.ts";
+import { ConfigConflict, ConfigControl, ConfigInvalid, SnapshotNotFound } from "../../src/api/config-port.ts";
 import { ApiUnavailable } from "../../src/api/ports.ts";
-import type { ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
+import type { ConfigPlan, ConfigStatus, RolloutRecord, SnapshotName } from "../../src/domain/config-report.ts";
 
 const idle = {
   state: "idle",
@@ -32,10 +32,18 @@ export class FakeConfig {
   ];
   plan: ConfigPlan = { verdict: null, diff: { from: 7, to: 7, changes: [], more: 0 }, frozen: null, rollout: idle };
   history: Array<RolloutRecord> = [];
+  /** What `apply` and `rollback` say that they have put on its way. */
+  begun: SnapshotName | null = null;
   conflict: string | undefined;
+  /** Says why what was asked for does not make sense. */
+  invalid: string | undefined;
+  /** There is no such snapshot. */
+  missing: number | undefined;
   readonly asked: Array<readonly [op: string, request: unknown]> = [];
+  statusesTold = 0;
 
   private status(): ConfigStatus {
+    this.statusesTold += 1;
     return this.statuses.length > 1 ? this.statuses.shift()! : this.statuses[0]!;
   }
 
@@ -52,7 +60,10 @@ export class FakeConfig {
       Effect.gen({ self: this }, function* () {
         this.asked.push([op, request]);
         if (this.conflict !== undefined) return yield* new ConfigConflict({ message: this.conflict });
-        return yield* this.answer(() => this.status());
+        if (this.invalid !== undefined) return yield* new ConfigInvalid({ message: this.invalid });
+        if (this.missing !== undefined) return yield* new SnapshotNotFound({ number: this.missing });
+        const isBeginning = op === "apply" || op === "rollback";
+        return yield* this.answer(() => ({ ...this.status(), ...(isBeginning ? { begun: this.begun } : {}) }));
       });
   }
 

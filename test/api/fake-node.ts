@@ -19,6 +19,7 @@ import type { HostReport } from "../../src/api/host-reports.ts";
 import { DrillAdmin } from "../../src/api/drill-port.ts";
 import type { Dataset } from "../../src/domain/dataset.ts";
 import { DatasetsView } from "../../src/api/datasets-port.ts";
+import type { JobRevisionReport } from "../../src/api/job-history-reports.ts";
 import { HostsView } from "../../src/api/hosts-port.ts";
 import { LimitsView } from "../../src/api/limits-port.ts";
 import type { BooksReport, LimitReport } from "../../src/api/reports.ts";
@@ -36,6 +37,7 @@ import { FakeConfig } from "./fake-config.ts";
 import { FakeReceipts } from "./fake-receipts.ts";
 import { FakeReplays } from "./fake-replays.ts";
 import { FakeSwitches } from "./fake-switches.ts";
+import { fakeHistory } from "./fake-history.ts";
 import { fakeTransactions } from "./fake-transactions.ts";
 
 /** A scripted node behind the real server. */
@@ -45,6 +47,7 @@ export class FakeNode {
   readonly replays = new FakeReplays();
   datasets: Array<Dataset> = [];
   hosts: Array<HostReport> = [];
+  readonly revisions = new Map<string, ReadonlyArray<JobRevisionReport>>();
   alerts: AlertsReport = { alerts: [], leftOut: [] };
   limits: Array<LimitReport> = [{ name: "recordBytesMax", value: 1_048_576, unit: "bytes" }];
   readonly buffers = new FakeBuffers();
@@ -173,6 +176,7 @@ export class FakeNode {
         put: (id, input, expected) => Effect.suspend(() => this.put(id, input, expected)),
         remove: (id, expected) => Effect.suspend(() => this.remove(id, expected)),
       }),
+      fakeHistory(this),
       fakeTransactions(this),
       this.letters.layer,
       this.replays.layer,

@@ -241,6 +241,7 @@ describe("routing", () => {
         "GET /v1/hosts",
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
+        "GET /v1/jobs/{id}/history",
         "GET /v1/limits",
         "GET /v1/receipts",
         "GET /v1/replays",
@@ -263,6 +264,7 @@ describe("routing", () => {
         "POST /v1/ingest/{dataset}",
         "POST /v1/jobs/transactions",
         "POST /v1/jobs/{id}/replays",
+        "POST /v1/jobs/{id}/restore",
         "POST /v1/switches",
         "PUT /v1/jobs/{id}",
       ]);

@@ -54,6 +54,15 @@ describe("known answers", () => {
     assert.deepStrictEqual(left(), urls);
   });
 
+  it("of every push job are unknown after a transaction, which may have changed any", () => {
+    const answers = new KnownAnswers(1_000);
+    for (const url of ["/v1/jobs?limit=1", "/v1/jobs/a", "/v1/books"]) answers.keep(url, known(1), 0);
+    answers.written("/v1/jobs/transactions");
+    assert.isUndefined(answers.get("/v1/jobs?limit=1"));
+    assert.isUndefined(answers.get("/v1/jobs/a"));
+    assert.isDefined(answers.get("/v1/books"));
+  });
+
   it("are not kept when more was written meanwhile than is remembered", () => {
     const answers = new KnownAnswers(1_000);
     const asked = answers.generation();

@@ -29,7 +29,7 @@ describe("a jobs file, applied", () => {
       withFile((write) =>
         Effect.gen(function* () {
           const store = yield* JobStore;
-          const many = Array.from({ length: 2_100 }, (_, i) => job(`job-${i}`));
+          const many = Array.from({ length: 2_100 }, (_, i) => job(`job-${i}`, { customer: `c-${i}` }));
           const thousand = yield* applyJobsFile(yield* write(many.slice(0, 1_000)));
           assert.deepInclude(thousand, { added: 1_000, transactions: 1, revision: 1_000 });
           const rest = yield* applyJobsFile(yield* write(many));

@@ -44,7 +44,7 @@ describe("a transaction of push jobs on three replicas", () => {
           const all = (weight: number) => ids.map((id) => ({ put: job(id, { weight }) }));
           const created = yield* changeJobs(one.writer, all(1));
           assert.isTrue(created.every(({ change }) => change === "created"));
-          // Both write all of them at once: whoever comes second does so on top of the first, or is told that it cannot.
+          // Both write all of them at once: whoever comes second does so on top of the first, or is told so.
           const both = yield* Effect.all(
             [Effect.result(changeJobs(one.writer, all(2))), Effect.result(changeJobs(two.writer, all(3)))],
             { concurrency: 2 },

@@ -244,6 +244,23 @@ describe("a transaction of push jobs", () => {
     ),
   );
 
+  it.live("refuses nobody for a job that this node has not heard of yet", () =>
+    onNode(
+      Effect.gen(function* () {
+        const { change } = yield* JobStore;
+        yield* foreignPut("theirs", encodeJob(job("theirs", { weight: 7 })));
+        // At once, before the feed can have read it: at first it looks as if there were no weight to keep.
+        const kept = yield* change([put("theirs", { enabled: false })], {
+          complete: (each, stored) =>
+            stored?.weight === undefined
+              ? Result.fail([{ path: ["weight"], message: "there is none to keep" }])
+              : Result.succeed({ ...each, weight: stored.weight }),
+        });
+        assert.strictEqual(kept[0]?.change, "updated");
+      }),
+    ),
+  );
+
   it.live("comes into force as a whole: no snapshot has a part of it", () =>
     onNode(
       Effect.gen(function* () {

@@ -43,6 +43,12 @@ it.effect(
       const node = { node: "n", refused: null, silentMillis: 0, serves: null };
       say({ nodes: [node, { ...node, silentMillis: 60_000 }, ...good.nodes] });
       assert.deepStrictEqual(yield* told, ["nodesDiverge  1"], "who is gone is of no other mind");
+      const canary = { number: 8, hash: "c".repeat(64) };
+      const rollout = { ...good.rollout, state: "watching", canary: { ...canary, nodes: ["n"] } };
+      say({ rollout, nodes: [{ ...node, serves: canary }, ...good.nodes] });
+      assert.deepStrictEqual(yield* told, [], "it is as it was told to be");
+      say({ rollout, nodes: [{ ...node, node: "m", serves: canary }] });
+      assert.deepStrictEqual(yield* told, ["nodesDiverge  1"]);
       say({});
       refused = { rule: "shrunk" };
       switches = [{ id: "customer.c-17" }];

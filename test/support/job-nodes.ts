@@ -12,7 +12,7 @@ import type { CurrentCatalogue, GeneratorFaults } from "../../src/control/rollou
 import type { Limits } from "../../src/domain/limits.ts";
 import { reportConfig } from "../../src/node/report-config.ts";
 import { RolloutSignals } from "../../src/node/rollout-signals.ts";
-import { runControl } from "../../src/node/run-control.ts";
+import { runControl, type RunControlOptions } from "../../src/node/run-control.ts";
 import { layerServedJobs } from "../../src/node/served-jobs.ts";
 import { encodeCatalogue } from "../../src/snapshot/catalogue.ts";
 import { encodeBlob } from "../../src/snapshot/segment.ts";
@@ -39,6 +39,8 @@ export interface ConfigNodeOptions {
   readonly faults?: GeneratorFaults;
   /** Where the last known good is kept; by default a directory of its own. */
   readonly dataDirectory?: string;
+  /** Told what the control process decides. */
+  readonly audit?: RunControlOptions["audit"];
   /** Of its files; by default empty. */
   readonly catalogue?: () => CurrentCatalogue;
   /** Whether it may lead. */
@@ -69,6 +71,7 @@ export const configNode = (url: string, over: ConfigNodeOptions = {}) =>
         allowPrivateDestinations: true,
         catalogue: over.catalogue ?? (() => noDatasets),
         limits: { ...limits, ...atOnce, ...over.limits },
+        audit: over.audit ?? (() => Effect.void),
         ...(over.faults === undefined ? {} : { faults: over.faults }),
       };
       const reports = reportConfig(nodeName, new RolloutSignals(() => new Map()));

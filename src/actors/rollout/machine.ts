@@ -38,13 +38,15 @@ export interface RolloutEnd {
 
 /** JSON only: it is stored with each change. */
 export interface RolloutContext extends RolloutInput {
+  /** These serve all of the target before any share of the customers does, and until everybody has it. Empty: none. */
+  readonly canaryNodes: ReadonlyArray<string>;
   /** What everybody serves, and goes back to. */
   readonly base: SnapshotRef | null;
   /** What is on its way. */
   readonly target: SnapshotRef | null;
   /** It goes to everybody at once, unwatched. */
   readonly small: boolean;
-  /** Index into `steps`. */
+  /** Index into `steps`; a step of 0 % is that of the named nodes. */
   readonly step: number;
   /** Epoch millis of the last event that said how late it is. */
   readonly lastMillis: number;
@@ -64,7 +66,11 @@ interface At {
 
 export type RolloutEvent =
   /** A snapshot was generated, or an earlier content is asked for. One at a time: others wait outside. */
-  | ({ readonly type: "snapshot.proposed"; readonly target: SnapshotRef } & At)
+  | ({
+      readonly type: "snapshot.proposed";
+      readonly target: SnapshotRef;
+      readonly canaryNodes?: ReadonlyArray<string>;
+    } & At)
   | ({ readonly type: "gate.passed"; readonly small: boolean } & At)
   | ({ readonly type: "gate.refused"; readonly reason: string } & At)
   /** Every node that was told to serves what it was told to. */
@@ -84,7 +90,11 @@ export type RolloutEvent =
   /** The control process was started again, in whatever state it was. */
   | ({ readonly type: "control.resumed" } & At);
 
-const nothing = { target: null, small: false, step: 0, breaches: 0, reason: "" } as const;
+const nothing = { target: null, canaryNodes: [], small: false, step: 0, breaches: 0, reason: "" } as const;
+
+/** Of whoever named no nodes. */
+const plainSteps = ({ steps }: RolloutInput): ReadonlyArray<number> => steps.filter((percent) => percent > 0);
+const over = (context: RolloutContext) => ({ ...nothing, steps: plainSteps(context) });
 
 const fresh = { elapsedMillis: 0, silentMillis: 0 } as const;
 /** Between two events that say how late it is there is no more than this, unless the clock was changed. */
@@ -128,12 +138,23 @@ export const rolloutMachine = setup({
     publish: (_args, _stage: { readonly target: SnapshotRef; readonly percent: number }) => {},
     restoreBase: (_args, _base: SnapshotRef | null) => {},
     reportEnd: (_args, _end: RolloutEnd) => {},
-    propose: assign((_, { nowMillis, target }: At & { readonly target: SnapshotRef }) => ({
-      ...nothing,
-      target,
-      ...fresh,
-      lastMillis: nowMillis,
-    })),
+    propose: assign(
+      (
+        { context },
+        {
+          canaryNodes = [],
+          nowMillis,
+          target,
+        }: At & { readonly target: SnapshotRef; readonly canaryNodes?: ReadonlyArray<string> },
+      ) => ({
+        ...nothing,
+        target,
+        canaryNodes,
+        steps: [...(canaryNodes.length > 0 ? [0] : []), ...plainSteps(context)],
+        ...fresh,
+        lastMillis: nowMillis,
+      }),
+    ),
     enter: assign((_, { nowMillis }: At) => ({ ...fresh, lastMillis: nowMillis, breaches: 0 })),
     pass: assign(({ context }, at: At) => ({
       lastMillis: at.nowMillis,
@@ -154,21 +175,21 @@ export const rolloutMachine = setup({
     noteReason: assign((_, { reason }: { readonly reason: string }) => ({ reason })),
     complete: assign(({ context }, { nowMillis }: At) => ({
       ...ended(context, "complete", nowMillis),
-      ...nothing,
+      ...over(context),
       base: context.target,
     })),
     refuse: assign(({ context }, { nowMillis, reason }: At & { readonly reason: string }) => ({
       ...ended(context, "refused", nowMillis, reason),
-      ...nothing,
+      ...over(context),
     })),
     rolledBack: assign(({ context }, { base, nowMillis }: At & { readonly base: SnapshotRef }) => ({
       ...ended(context, "rolledBack", nowMillis),
-      ...nothing,
+      ...over(context),
       base,
     })),
     abandon: assign(({ context }, { nowMillis, reason }: At & { readonly reason: string }) => ({
       ...ended(context, "abandoned", nowMillis, reason),
-      ...nothing,
+      ...over(context),
     })),
   },
 }).createMachine({

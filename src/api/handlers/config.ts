@@ -5,11 +5,14 @@ import type { ConfigStatus } from "../../domain/config-report.ts";
 import { AuditTrail } from "../audit-port.ts";
 import { accountIn } from "../audited.ts";
 import { configHistoryMax } from "../config-contract.ts";
-import { type ConfigConflict, ConfigControl, type SnapshotNotFound } from "../config-port.ts";
+import { type ConfigConflict, ConfigControl, type ConfigInvalid, type SnapshotNotFound } from "../config-port.ts";
 import { SpillwayApi } from "../contract.ts";
-import { Conflict, NotFound } from "../failures.ts";
+import { BadRequest, Conflict, NotFound } from "../failures.ts";
 import type { ApiUnavailable } from "../ports.ts";
 import { unavailable } from "./node.ts";
+
+/** Of one entry of the audit log. */
+const detailMax = 1_000;
 
 export const ConfigHandlers = HttpApiBuilder.group(
   SpillwayApi,
@@ -34,11 +37,13 @@ export const ConfigHandlers = HttpApiBuilder.group(
         control
           .diff(query.from, query.to)
           .pipe(Effect.catchTags({ ApiUnavailable: unavailable, SnapshotNotFound: notFound })),
-      applyConfig: ({ payload: { accept = null } }) =>
-        Effect.andThen(
-          accept === null ? Effect.void : noted("accept a blast radius", `snapshot ${accept}`),
-          asked((author) => control.apply({ ...author, accept })),
-        ),
+      applyConfig: ({ payload: { accept = null, canaryNodes = [], unfreeze = false } }) =>
+        Effect.gen(function* () {
+          if (accept !== null) yield* noted("accept a blast radius", `snapshot ${accept}`);
+          if (unfreeze) yield* noted("unfreeze the configuration", "to roll out what is pending");
+          if (canaryNodes.length > 0) yield* noted("name canary nodes", canaryNodes.join(", ").slice(0, detailMax));
+          return yield* asked((author) => control.apply({ ...author, accept, canaryNodes, unfreeze }));
+        }),
       rollBackConfig: ({ payload: { accept = null, to = null } }) =>
         Effect.andThen(
           noted(
@@ -56,16 +61,24 @@ export const ConfigHandlers = HttpApiBuilder.group(
 );
 
 type Author = ReturnType<typeof accountIn>;
-type Refusals = ApiUnavailable | ConfigConflict | SnapshotNotFound;
+type Refusals = ApiUnavailable | ConfigConflict | ConfigInvalid | SnapshotNotFound;
 
 /** Who asks and why is noted with what it does. */
 const asked = (change: (author: Author) => Effect.Effect<ConfigStatus, Refusals>) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => change(accountIn(request))).pipe(
-    Effect.catchTags({ ApiUnavailable: unavailable, ConfigConflict: conflict, SnapshotNotFound: notFound }),
+    Effect.catchTags({
+      ApiUnavailable: unavailable,
+      ConfigConflict: conflict,
+      ConfigInvalid: invalid,
+      SnapshotNotFound: notFound,
+    }),
   );
 
 const conflict = ({ message }: ConfigConflict) =>
   Effect.fail(new Conflict({ error: { code: "config_conflict", message } }));
+
+const invalid = ({ message }: ConfigInvalid) =>
+  Effect.fail(new BadRequest({ error: { code: "invalid_rollout", message } }));
 
 const notFound = ({ number }: SnapshotNotFound) =>
   Effect.fail(

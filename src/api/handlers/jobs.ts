@@ -60,7 +60,7 @@ export const JobsHandlers = HttpApiBuilder.group(
   }),
 );
 
-const tagOf = (shown: ShownJob) => `"${shown.revision}"`;
+export const tagOf = (shown: ShownJob) => `"${shown.revision}"`;
 
 /** @param what of a body, for the message when it is too large */
 export const readJson = Effect.fnUntraced(function* (
@@ -95,7 +95,7 @@ const withId = (id: string, input: unknown): Result.Result<unknown, string> => {
     : Result.fail(`id: must be "${id}", as in the path, or be left out`);
 };
 
-const invalid = (problems: ReadonlyArray<string>) =>
+export const invalid = (problems: ReadonlyArray<string>) =>
   Effect.fail(
     new BadRequest({
       error: {
@@ -106,16 +106,16 @@ const invalid = (problems: ReadonlyArray<string>) =>
     }),
   );
 
-const notFound = ({ id }: JobNotFound) =>
+export const notFound = ({ id }: JobNotFound) =>
   Effect.fail(new NotFound({ error: { code: "job_not_found", message: `There is no push job "${id}".` } }));
 
-const conflicting = (id: string, expected: ExpectedRevision, { revision }: JobConflict) => {
+export const conflicting = (id: string, expected: ExpectedRevision, { revision }: JobConflict) => {
   const found = revision === undefined ? "is not stored" : `is at revision ${revision}`;
   const error = { code: "revision_mismatch", message: `Push job "${id}" ${found}: read it again, then repeat.` };
   return expected === undefined ? Effect.fail(new Conflict({ error })) : Effect.fail(new PreconditionFailed({ error }));
 };
 
-const expectedRevision = (
+export const expectedRevision = (
   ifMatch: string | undefined,
   ifNoneMatch: string | undefined,
 ): Effect.Effect<ExpectedRevision, BadRequest> => {

@@ -1,16 +1,20 @@
 import { DateTime } from "effect";
-import type { ConfigStatus, RolloutRecord, RolloutReport } from "../../domain/config-report.ts";
+import type { ConfigStatus, NodeConfig, RolloutRecord, RolloutReport } from "../../domain/config-report.ts";
+import { hashToldTo } from "../../domain/config-as-told.ts";
 import { formatTable, grouped, shortDuration } from "../table.ts";
 
 const timeOf = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis));
 
 /** One line: where a rollout is. */
-export const rolloutLine = ({ elapsedMillis, percent, reason, state, target, watchMillis }: RolloutReport): string => {
+export const rolloutLine = (rollout: RolloutReport): string => {
+  const { adopted, canary, elapsedMillis, percent, reason, state, target, watchMillis } = rollout;
   if (state === "idle" || target === null) return "no rollout";
-  const about = `snapshot ${target.number}: ${state}`;
-  if (state === "watching")
-    return `${about}, ${percent} % of the customers, ${shortDuration(elapsedMillis)} of ${shortDuration(watchMillis)}`;
-  return `${about}${percent > 0 ? `, ${percent} % of the customers` : ""}${reason === "" ? "" : ` (${reason})`}`;
+  const parts = [`snapshot ${target.number}: ${state}`];
+  if (canary !== undefined) parts.push(`on ${canary.nodes.join(", ")}`);
+  if (percent > 0) parts.push(`${percent} % of the customers`);
+  if (adopted !== undefined) parts.push(`adopted by ${adopted.nodes} of ${adopted.of} nodes`);
+  if (state === "watching") parts.push(`${shortDuration(elapsedMillis)} of ${shortDuration(watchMillis)}`);
+  return `${parts.join(", ")}${reason === "" ? "" : ` (${reason})`}`;
 };
 
 /** One line: how a rollout ended. */
@@ -34,13 +38,27 @@ export const statusText = (status: ConfigStatus): string => {
     lines.push(`REFUSED    ${refusal.refusals.map(({ message, rule }) => `${rule}: ${message}`).join(" ")}`);
   if (last !== null) lines.push(`last       ${recordLine(last)}`);
   lines.push(`led by     ${leader}`, "");
-  const rows = nodes.map(({ node, refused, serves, silentMillis }) => {
-    const isOther = inForce !== null && serves?.hash !== inForce.hash;
-    const word = refused === null ? (isOther ? "another one" : "") : `refuses ${refused.number}: ${refused.rule}`;
-    return [node, serves === null ? "nothing" : String(serves.number), shortDuration(silentMillis), word];
-  });
+  const rows = nodes.map((node) => [
+    node.node,
+    node.serves === null ? "nothing" : String(node.serves.number),
+    shortDuration(node.silentMillis),
+    nodeWord(node, status),
+  ]);
   const titles = ["node", "serves", "heard", ""].map((title) => ({ title, align: "left" as const }));
   return [...lines, formatTable(titles, rows)].join("\n");
+};
+
+/** What is to be known of a node; nothing when it serves what all do. */
+const nodeWord = ({ node, refused, serves }: NodeConfig, status: ConfigStatus): string => {
+  const { inForce, rollout } = status;
+  if (refused !== null) return `refuses ${refused.number}: ${refused.rule}`;
+  if (inForce === null) return "";
+  const { canary, percent, state } = rollout;
+  const isAsTold = serves?.hash === hashToldTo(status, node);
+  if (isAsTold && canary?.nodes.includes(node) === true) return "canary";
+  // A step is a snapshot of its own: whoever serves it has the new one for a share of the customers.
+  if (isAsTold) return percent > 0 && percent < 100 ? `canary, ${percent} % of the customers` : "";
+  return state === "promoting" || state === "rollingBack" ? "not yet" : "another one";
 };
 
 export const historyText = (records: ReadonlyArray<RolloutRecord>): string =>

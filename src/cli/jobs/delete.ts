@@ -11,7 +11,7 @@ export const remove = Command.make(
   Effect.fn(function* (flags) {
     const client = yield* openClient(yield* connectionTo(flags.url));
     yield* client.ask({ method: "DELETE", path: jobPath(flags.id) });
-    yield* Console.log(`deleted ${flags.id}`);
+    yield* Console.log(`deleted ${flags.id}; \`spillway jobs restore ${flags.id}\` brings it back`);
   }, Effect.scoped),
 ).pipe(
   Command.withDescription("Delete a push job. What it had not delivered yet is dropped, with a receipt."),

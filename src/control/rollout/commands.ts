@@ -6,19 +6,26 @@ import {
   type ConfigPlan,
   type ConfigStatus,
   type RolloutReport,
+  type SnapshotName,
 } from "../../domain/config-report.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
+import { adoptionOf } from "./adoption.ts";
+import { canaryOf } from "./canary.ts";
+import { canaryProblem } from "./canary-problem.ts";
 import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
 import { nextProposal, rollOut } from "./next-rollout.ts";
 import { tell, verdictOn } from "./deeds.ts";
 import { contentOf, type Desk, type DeskFailure, nowAt, publishedContent, saveDesk } from "./desk.ts";
-import { proposeRollback } from "./proposal.ts";
+import { type Proposal, proposeRollback } from "./proposal.ts";
 
 /** An answer as it is sent: exactly one of these. */
 export type ControlAnswer =
   | { readonly done: unknown }
   | { readonly conflict: string }
   | { readonly notFound: number }
+  /** What was asked for does not make sense; a text for people. */
+  | { readonly invalid: string }
   | { readonly unavailable: string };
 
 const decode = Schema.decodeUnknownOption(ConfigCommand);
@@ -76,12 +83,14 @@ const underWay = (desk: Desk): ControlAnswer => ({
 
 const apply = Effect.fnUntraced(function* (
   desk: Desk,
-  { accept, who, why }: { readonly accept: string | null; readonly who: string; readonly why: string },
+  { accept, canaryNodes = [], unfreeze = false, who, why }: Extract<ConfigCommand, { readonly op: "apply" }>,
 ) {
   const { frozen } = desk.state;
-  if (frozen !== null)
+  if (frozen !== null && !unfreeze)
     return {
-      conflict: `The configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}. Unfreeze it first.`,
+      conflict:
+        `The configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}. Unfreeze it first (` +
+        "or with it: --unfreeze).",
     };
   if (!isIdle(desk)) return underWay(desk);
   const proposal = yield* nextProposal(desk);
@@ -92,11 +101,28 @@ const apply = Effect.fnUntraced(function* (
       conflict: `No snapshot ${accept.slice(0, 12)}… waits for being accepted. ${now} See \`spillway config plan\`.`,
     };
   }
+  const named = [...new Set(canaryNodes)];
+  if (named.length > 0 && proposal !== undefined) {
+    const problem = canaryProblem(desk, named, yield* steadyMillis);
+    if (problem !== undefined) return { invalid: problem };
+  }
   desk.accept = accept;
   desk.refused = undefined;
-  if (proposal !== undefined) yield* rollOut(desk, { ...proposal, author: who, why });
-  return { done: yield* statusOf(desk) };
+  if (frozen !== null) {
+    desk.state = { ...desk.state, frozen: null };
+    yield* saveDesk(desk);
+  }
+  if (proposal === undefined) return { done: { ...(yield* statusOf(desk)), begun: null } };
+  yield* rollOut(desk, { ...proposal, author: who, why }, named);
+  if (frozen !== null && isRefused(desk, proposal)) {
+    desk.state = { ...desk.state, frozen };
+    yield* saveDesk(desk);
+  }
+  return yield* begunWith(desk, nameOf(proposal.snapshot));
 });
+
+/** Else what refused it would be gone, and it be on its way as soon as anything changes. */
+const isRefused = ({ refused }: Desk, { snapshot }: Proposal): boolean => refused?.snapshot.hash === snapshot.hash;
 
 const rollBack = Effect.fnUntraced(function* (
   desk: Desk,
@@ -110,8 +136,9 @@ const rollBack = Effect.fnUntraced(function* (
   if (!isIdle(desk)) {
     // What is on its way goes back to where it came from; another target must wait for that.
     if (to !== null && to !== desk.machine.context.base?.number) return underWay(desk);
+    const under = desk.machine.context.target;
     yield* tell(desk, { type: "rollout.rollBack", reason: why || `${who} asked for it`, ...(yield* nowAt) });
-    return { done: yield* statusOf(desk) };
+    return yield* begunWith(desk, under);
   }
   const inForce = yield* publishedContent(desk);
   if (inForce === undefined) return { conflict: "No configuration is in force: there is nothing to go back from." };
@@ -130,9 +157,18 @@ const rollBack = Effect.fnUntraced(function* (
       : yield* proposeRollback(content, inForce, desk.state.highest + 1, { who, why }, undefined);
   desk.accept = accept;
   yield* rollOut(desk, proposal);
-  if (desk.refused !== proposal) return { done: yield* statusOf(desk) };
-  desk.state = { ...desk.state, frozen: before };
-  return yield* saved(desk);
+  if (desk.refused === proposal) {
+    desk.state = { ...desk.state, frozen: before };
+    yield* saveDesk(desk);
+  }
+  return yield* begunWith(desk, nameOf(proposal.snapshot));
+});
+
+const nameOf = ({ hash, manifest }: Snapshot): SnapshotName => ({ number: manifest.number, hash });
+
+/** It may have ended already: refused, or brought back. */
+const begunWith = Effect.fnUntraced(function* (desk: Desk, begun: SnapshotName | null) {
+  return { done: { ...(yield* statusOf(desk)), begun } satisfies ConfigStatus };
 });
 
 const haltOrResume = Effect.fnUntraced(function* (desk: Desk, op: "halt" | "resume", why: string) {
@@ -158,7 +194,7 @@ const diffBetween = Effect.fnUntraced(function* (desk: Desk, from: number, to: n
 
 const planOf = Effect.fnUntraced(function* (desk: Desk) {
   const base = yield* publishedContent(desk);
-  const rollout = rolloutOf(desk);
+  const rollout = rolloutOf(desk, yield* steadyMillis);
   const { target } = desk.machine.context;
   const { frozen } = desk.state;
   if (!isIdle(desk) && target !== null) {
@@ -174,8 +210,9 @@ const planOf = Effect.fnUntraced(function* (desk: Desk) {
   return { verdict, diff: yield* diffOf(base, proposal.snapshot), frozen, rollout } satisfies ConfigPlan;
 });
 
-const rolloutOf = (desk: Desk): RolloutReport => {
+const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
   const { base, elapsedMillis, reason, step, steps, target, watchMillis, small } = desk.machine.context;
+  const canary = canaryOf(desk);
   const isOn = !isIdle(desk) && desk.machine.value !== "gating";
   return {
     state: desk.machine.value,
@@ -186,12 +223,15 @@ const rolloutOf = (desk: Desk): RolloutReport => {
     elapsedMillis,
     watchMillis,
     reason,
+    ...(isOn ? { adopted: adoptionOf(desk, steady) } : {}),
+    ...(canary === undefined ? {} : { canary }),
   };
 };
 
 const statusOf = Effect.fnUntraced(function* (desk: Desk) {
   const inForce = yield* publishedContent(desk);
   const { frozen, last } = desk.state;
+  const steady = yield* steadyMillis;
   const status: ConfigStatus = {
     leader: desk.options.node,
     inForce:
@@ -206,10 +246,10 @@ const statusOf = Effect.fnUntraced(function* (desk: Desk) {
           },
     pending: desk.options.stored.pending,
     frozen,
-    rollout: rolloutOf(desk),
+    rollout: rolloutOf(desk, steady),
     refusal: desk.refused?.verdict ?? null,
     last,
-    nodes: [...desk.reports.list(yield* steadyMillis)],
+    nodes: [...desk.reports.list(steady)],
   };
   return status;
 });

@@ -1,4 +1,5 @@
 import type { Effect } from "effect";
+import type { AuditNote } from "../../domain/audit-entry.ts";
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { SnapshotEntry } from "../../snapshot/segment.ts";
@@ -33,6 +34,8 @@ export interface ControlOptions {
   /** The catalogue of datasets as it is to be. Cheap: asked for ten times a second. */
   readonly catalogue: () => CurrentCatalogue;
   readonly faults: GeneratorFaults;
+  /** Durable when it completes. */
+  readonly audit: (note: AuditNote) => Effect.Effect<unknown, { readonly detail: string }>;
   /** Told of each rollout that has ended. */
   readonly ended: (record: RolloutRecord) => Effect.Effect<void>;
 }

@@ -2,15 +2,18 @@ import { Effect, Queue, Semaphore } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import { randomBytes } from "node:crypto";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
+import { adoptionOf } from "./adoption.ts";
+import { keepAudited } from "./auditor.ts";
 import { answerCommand } from "./commands.ts";
+import { toldTo } from "./canary.ts";
 import type { ControlOptions } from "./control-options.ts";
-import { tell } from "./deeds.ts";
+import { reportLostEnd, tell } from "./deeds.ts";
 import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk } from "./desk.ts";
 import { lead } from "./leadership.ts";
 import { proposeIfDue } from "./next-rollout.ts";
 import { NodeReports } from "./node-reports.ts";
 import { pruneIfDue } from "./prune.ts";
-import { reading } from "./readings.ts";
+import { stepReading } from "./step-reading.ts";
 
 /** Without anything new it is looked so often. */
 const pollMillis = 100;
@@ -58,6 +61,15 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
             Effect.tap(() => Effect.sync(nudge)),
           ),
       );
+      yield* Effect.forkScoped(
+        keepAudited(desk, oneAtATime).pipe(
+          Effect.catch((failure) => Effect.sync(() => void Queue.offerUnsafe(failures, failure))),
+          // A connection that was closed for good throws: with the next desk it is tried again.
+          Effect.catchDefect((defect) =>
+            Effect.sync(() => void Queue.offerUnsafe(failures, `the audit log: ${String(defect)}`)),
+          ),
+        ),
+      );
       let toldMillis = 0;
       for (;;) {
         yield* leadership.renew;
@@ -93,6 +105,7 @@ const textOf = (failure: unknown): string =>
 /** Whatever was under way when the control process ended goes on. */
 const resume = Effect.fnUntraced(function* (desk: Desk) {
   if (desk.state.published === null) yield* tellOfWhatIsServed(desk);
+  yield* reportLostEnd(desk);
   if (desk.machine.value !== "idle") yield* tell(desk, { type: "control.resumed", ...(yield* nowAt) });
 });
 
@@ -137,8 +150,9 @@ const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
 });
 
 const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
-  const number = desk.state.published?.number;
-  const refusing = desk.reports.live(steady).find(({ refused }) => refused?.number === number);
+  const refusing = desk.reports
+    .live(steady)
+    .find(({ node, refused }) => refused !== null && refused.number === toldTo(desk, node)?.number);
   if (refusing?.refused == null) return false;
   const reason = `${refusing.node} refuses it (${refusing.refused.rule}): ${refusing.refused.message}`;
   yield* tell(desk, { type: "node.refused", reason, ...(yield* nowAt) });
@@ -147,10 +161,8 @@ const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
 
 const watchAdoption = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
   if (yield* refusedBy(desk, steady)) return;
-  const live = desk.reports.live(steady);
-  const { published } = desk.state;
-  const isAdopted = live.length > 0 && live.every(({ serves }) => serves?.hash === published?.hash);
-  if (isAdopted) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
+  const { nodes, of } = adoptionOf(desk, steady);
+  if (of > 0 && nodes === of) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
   else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
 });
 
@@ -158,7 +170,7 @@ const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, is
   if (yield* refusedBy(desk, steady)) return;
   const isWatched = desk.machine.context.watchMillis > 0;
   if (isWatched && !isDue) return;
-  const read = reading(desk.reports.live(steady), desk.state.published?.number ?? 0);
+  const read = stepReading(desk, steady);
   const at = yield* nowAt;
   // Nothing is to be watched: nobody needs to have said anything.
   if (!isWatched) yield* tell(desk, { type: "signals.read", breached: null, ...at });

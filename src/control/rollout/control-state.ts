@@ -1,4 +1,5 @@
 import { Effect, Schema } from "effect";
+import { AuditNote } from "../../domain/audit-entry.ts";
 import { Freeze, RolloutRecord, SnapshotName } from "../../domain/config-report.ts";
 import type { RolloutContext } from "../../actors/rollout/machine.ts";
 import type { ConfigStore, ConfigStoreError } from "../../streams/config-store.ts";
@@ -12,6 +13,8 @@ export const ControlState = Schema.Struct({
   machine: Schema.Struct({ value: RolloutStateName, context: Schema.Unknown }),
   /** What all nodes were told to serve last. */
   published: Schema.NullOr(SnapshotName),
+  /** What the named nodes of the rollout under way were told to serve. */
+  canary: Schema.optionalKey(Schema.NullOr(SnapshotName)),
   /** The highest number that a snapshot may have got so far. */
   highest: Schema.Int,
   frozen: Schema.NullOr(Freeze),
@@ -20,6 +23,10 @@ export const ControlState = Schema.Struct({
   last: Schema.NullOr(RolloutRecord),
   /** Rollouts that have ended so far. */
   records: Schema.Int,
+  /** What the audit log has yet to be told, the oldest first. */
+  unaudited: Schema.optionalKey(Schema.Array(AuditNote)),
+  /** What the last refusal was made from, and by which rules: the same again is told once. */
+  refusedKey: Schema.optionalKey(Schema.NullOr(Schema.String)),
 });
 export type ControlState = Omit<typeof ControlState.Type, "machine"> & {
   readonly machine: { readonly value: RolloutStateName; readonly context: RolloutContext };

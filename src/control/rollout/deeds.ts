@@ -3,6 +3,7 @@ import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
+import { noteOfEnd } from "./audit-notes.ts";
 import { noteInHistory } from "./control-state.ts";
 import {
   advance,
@@ -16,6 +17,7 @@ import {
 } from "./desk.ts";
 import { type Proposal, proposeRollback } from "./proposal.ts";
 import { segmentsOf, stageOf } from "./stage.ts";
+import { stepNumbers } from "./step-numbers.ts";
 
 const writesMax = 64;
 
@@ -76,7 +78,8 @@ const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef
   yield* store.putManifest(target.number, proposal.encoded);
   yield* tell(desk, {
     type: "gate.passed",
-    small: verdict.small || !desk.options.faults.isStaged(),
+    // Whoever names nodes wants them to go first, however small it is.
+    small: (verdict.small && desk.machine.context.canaryNodes.length === 0) || !desk.options.faults.isStaged(),
     ...(yield* nowAt),
   });
 });
@@ -85,17 +88,30 @@ const publish = Effect.fnUntraced(function* (
   desk: Desk,
   { percent, target }: { readonly target: SnapshotRef; readonly percent: number },
 ) {
-  const { base, small, step, steps } = desk.machine.context;
+  const { base, canaryNodes, small, steps } = desk.machine.context;
   const content = yield* contentOf(desk, target);
   const isDirect = base === null || small || steps.length === 1;
   if (isDirect) return yield* point(desk, content);
   const from = yield* contentOf(desk, base);
-  // Numbers rise from step to step; the proposal's own is below all of them.
-  const numbers = { number: target.number + 1 + step, previous: base.number, percent };
-  const { encoded, snapshot } = yield* stageOf(from, content, numbers);
-  yield* desk.options.store.putManifest(snapshot.manifest.number, encoded);
+  const numbers = stepNumbers(desk.machine.context);
+  const isAhead = canaryNodes.length > 0 && percent < 100;
+  const canary = isAhead ? yield* staged(desk, from, content, { number: numbers.canary, percent: 100 }) : undefined;
+  if (percent === 0) return yield* point(desk, from, { canary });
+  const snapshot = yield* staged(desk, from, content, { number: numbers.step, percent });
   // The last step is watched no more: everybody has it.
-  yield* point(desk, snapshot, { segments: percent < 100 ? segmentsOf(percent) : undefined });
+  yield* point(desk, snapshot, { canary, segments: percent < 100 ? segmentsOf(percent) : undefined });
+});
+
+/** Stored, and the same again when it is made again. */
+const staged = Effect.fnUntraced(function* (
+  desk: Desk,
+  from: Snapshot,
+  content: Snapshot,
+  { number, percent }: { readonly number: number; readonly percent: number },
+) {
+  const { encoded, snapshot } = yield* stageOf(from, content, { number, percent, previous: from.manifest.number });
+  yield* desk.options.store.putManifest(number, encoded);
+  return snapshot;
 });
 
 /** Tells all nodes. */
@@ -104,32 +120,49 @@ const point = Effect.fnUntraced(function* (
   snapshot: Snapshot,
   {
     accepted = desk.state.accepted,
+    canary,
     segments,
-  }: { readonly accepted?: boolean; readonly segments?: number | undefined } = {},
+  }: {
+    readonly accepted?: boolean;
+    /** For the nodes that were named. */
+    readonly canary?: Snapshot | undefined;
+    readonly segments?: number | undefined;
+  } = {},
 ) {
   const { store } = desk.options;
-  const ref = { number: snapshot.manifest.number, hash: snapshot.hash };
+  const ref = nameOf(snapshot);
   const pointer = yield* store.pointer;
-  if (pointer?.value.hash !== ref.hash)
+  const isTold = pointer?.value.hash === ref.hash && pointer.value.canary?.hash === canary?.hash;
+  if (!isTold)
     yield* store.point(
-      { ...ref, accepted, ...(segments === undefined ? {} : { watch: { segments } }) },
+      {
+        ...ref,
+        accepted,
+        ...(segments === undefined ? {} : { watch: { segments } }),
+        ...(canary === undefined ? {} : { canary: { ...nameOf(canary), nodes: desk.machine.context.canaryNodes } }),
+      },
       pointer?.revision ?? 0,
     );
   desk.at.set(ref.hash, snapshot);
-  desk.state = { ...desk.state, published: ref };
+  if (canary !== undefined) desk.at.set(canary.hash, canary);
+  desk.state = { ...desk.state, published: ref, canary: canary === undefined ? null : nameOf(canary) };
   yield* saveDesk(desk);
 });
+
+const nameOf = ({ hash, manifest }: Snapshot): SnapshotRef => ({ number: manifest.number, hash });
 
 /** The content that was in force, as a new snapshot: it was judged once, and is judged again. */
 const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef | null) {
   const { published } = desk.state;
-  if (base === null || published === null || published.hash === base.hash) {
+  const { canaryNodes, reason } = desk.machine.context;
+  // Named nodes may have it, though what all were told is what they had.
+  const isAhead = canaryNodes.length > 0;
+  if (base === null || published === null || (published.hash === base.hash && !isAhead)) {
     const to = base ?? published ?? desk.machine.context.target!;
     return yield* tell(desk, { type: "base.restored", base: to, ...(yield* nowAt) });
   }
-  const { reason, steps, target } = desk.machine.context;
   const [content, inForce] = [yield* contentOf(desk, base), yield* contentOf(desk, published)];
-  const number = target!.number + steps.length + 1;
+  const number = stepNumbers(desk.machine.context).wayBack;
   const isBack = inForce.manifest.rollbackOf === base.number && inForce.manifest.number === number;
   if (!isBack) {
     const asked = { who: "spillway", why: reason };
@@ -144,6 +177,17 @@ const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef |
   // Stored together with the end of the rollout: else the same changes would be on their way again at once.
   desk.state = { ...desk.state, frozen: { who: "spillway", why: reason, atMillis: nowMillis } };
   yield* tell(desk, { type: "base.restored", base: desk.state.published!, nowMillis });
+});
+
+/** A control process that ended between the end of a rollout and its record has left the latter to the next one. */
+export const reportLostEnd = Effect.fnUntraced(function* (desk: Desk) {
+  const { last: end } = desk.machine.context;
+  const { last } = desk.state;
+  if (desk.machine.value !== "idle" || end === null) return;
+  const { hash, number } = end.target;
+  const isReported =
+    last?.number === number && last.hash === hash && last.result === end.result && last.atMillis === end.atMillis;
+  if (!isReported) yield* reportEnd(desk, end);
 });
 
 const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
@@ -162,7 +206,18 @@ const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
     verdict: proposal?.verdict === undefined ? null : proposal.verdict,
   };
   yield* noteInHistory(store, record, desk.state.records, limits.rolloutHistoryMax);
-  desk.state = { ...desk.state, last: record, records: desk.state.records + 1, accepted: false };
+  const { refusedKey, unaudited = [] } = desk.state;
+  const rules = proposal?.verdict?.refusals.map(({ rule }) => rule).join() ?? "";
+  const refusedNow = end.result === "refused" && proposal !== undefined ? `${proposal.key} ${rules}` : null;
+  const isTold = refusedNow !== null && refusedNow === refusedKey;
+  desk.state = {
+    ...desk.state,
+    last: record,
+    records: desk.state.records + 1,
+    accepted: false,
+    unaudited: isTold ? unaudited : [...unaudited, noteOfEnd(desk.options.node, record)],
+    refusedKey: refusedNow,
+  };
   desk.accept = null;
   desk.at.clear();
   if (end.result !== "refused") desk.proposal = undefined;

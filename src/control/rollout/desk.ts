@@ -8,6 +8,7 @@ import {
 } from "../../actors/rollout/machine.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { ConfigStoreError } from "../../streams/config-store.ts";
+import { noteOfHalt } from "./audit-notes.ts";
 import { type ControlOptions, stepsFrom } from "./control-options.ts";
 import { type ControlState, loadControlState, saveControlState } from "./control-state.ts";
 import type { NodeReports } from "./node-reports.ts";
@@ -57,7 +58,8 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
   const [initial] = initialTransition(rolloutMachine, { ...input, base: told });
   const isIdle = value === undefined || value.machine.value === "idle";
   // What is under way goes on as it was begun; the settings are those of now.
-  const context: RolloutContext = { ...(value?.machine.context ?? initial.context), ...(isIdle ? input : {}) };
+  // Stored by an earlier version, it may lack what is new.
+  const context: RolloutContext = { ...initial.context, ...value?.machine.context, ...(isIdle ? input : {}) };
   const desk: Desk = {
     options,
     reports,
@@ -89,10 +91,19 @@ export const advance = Effect.fnUntraced(function* (desk: Desk, event: RolloutEv
   const [next, actions] = transition(rolloutMachine, desk.machine, event);
   desk.machine = next;
   const deeds = actions.filter(({ type }) => deedTypes.has(type)).map(({ params, type }): Deed => ({ type, params }));
+  if (next.value === "halted" && before !== "halted") noteHalt(desk);
   // Time alone is not worth a write: after a crash, a step is watched from its beginning.
   if (next.value !== before || deeds.length > 0) yield* saveDesk(desk);
   return deeds;
 });
+
+/** Stored with the state that it tells of. */
+const noteHalt = (desk: Desk): void => {
+  const { reason, step, steps, target } = desk.machine.context;
+  if (target === null) return;
+  const note = noteOfHalt(desk.options.node, { target, reason, percent: steps[step] ?? 100 });
+  desk.state = { ...desk.state, unaudited: [...(desk.state.unaudited ?? []), note] };
+};
 
 const deedTypes: ReadonlySet<string> = new Set(["judge", "publish", "restoreBase", "reportEnd"]);
 

@@ -1,8 +1,10 @@
 import { Clock, Effect, Result } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
+import { unauditedMax } from "./audit-notes.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
+import { numbersBeside } from "./step-numbers.ts";
 
 /** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
 const quietMillis = 150;
@@ -29,6 +31,8 @@ const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
 
 /** Generates what is to be in force next, unless nothing is, or it is what the gate has just refused. */
 export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
+  // What cannot be noted is not begun.
+  if ((desk.state.unaudited?.length ?? 0) >= unauditedMax) return;
   if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
   const proposal = yield* nextProposal(desk);
   if (proposal === undefined) return;
@@ -55,15 +59,24 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   return made.success;
 });
 
-/** One at a time: the machine is idle. */
-export const rollOut = Effect.fnUntraced(function* (desk: Desk, proposal: Proposal) {
+/**
+ * One at a time: the machine is idle.
+ *
+ * @param canaryNodes these serve all of it before anybody else does any of it
+ */
+export const rollOut = Effect.fnUntraced(function* (
+  desk: Desk,
+  proposal: Proposal,
+  canaryNodes: ReadonlyArray<string> = [],
+) {
   const { context } = desk.machine;
   desk.proposal = proposal;
   const { hash, manifest } = proposal.snapshot;
-  // Numbers of the steps and of a way back come after its own.
-  const highest = Math.max(desk.state.highest, manifest.number + context.steps.length + 1);
+  // They come after its own.
+  const highest = Math.max(desk.state.highest, manifest.number + numbersBeside(context));
   desk.state = { ...desk.state, highest, accepted: false };
   desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
   const nowMillis = yield* Clock.currentTimeMillis;
-  yield* tell(desk, { type: "snapshot.proposed", target: { number: manifest.number, hash }, nowMillis });
+  const target = { number: manifest.number, hash };
+  yield* tell(desk, { type: "snapshot.proposed", target, canaryNodes, nowMillis });
 });

@@ -16,11 +16,11 @@ export class NodeReports {
     this.byNode.set(report.node, { report, atMillis: nowMillis });
   }
 
-  /** Those that are alive. */
-  live(nowMillis: number): ReadonlyArray<NodeReport> {
+  /** Those that are alive. @param silentMax how long ago their last report may be */
+  live(nowMillis: number, silentMax = silentMillisMax): ReadonlyArray<NodeReport> {
     const all: Array<NodeReport> = [];
     for (const { atMillis, report } of this.byNode.values()) {
-      if (nowMillis - atMillis <= silentMillisMax) all.push(report);
+      if (nowMillis - atMillis <= silentMax) all.push(report);
     }
     return all;
   }

@@ -107,6 +107,44 @@ describe("a rollout", () => {
     }
   });
 
+  it("goes to the named nodes before any share of the customers, and forgets them at its end", () => {
+    const named = () =>
+      new Run()
+        .tell({ type: "snapshot.proposed", target, canaryNodes: ["a", "b"] })
+        .tell({ type: "gate.passed", small: false });
+    const run = named().tell({ type: "nodes.adopted" });
+    assert.deepStrictEqual([run.state, percentages(run)], ["watching", [0]]);
+    run.wait(29);
+    assert.deepStrictEqual([run.state, run.context.canaryNodes], ["watching", ["a", "b"]]);
+    run.crash().wait(30);
+    assert.deepStrictEqual([run.state, percentages(run)], ["promoting", [0, 1]]);
+    assert.deepStrictEqual(run.context.canaryNodes, ["a", "b"], "they are ahead until all have it");
+    for (let i = 0; i < 2; i++) run.tell({ type: "nodes.adopted" }).wait(30);
+    assert.deepStrictEqual(percentages(run), [0, 1, 10, 100]);
+    run.tell({ type: "nodes.adopted" });
+    assert.deepStrictEqual([run.state, run.context.canaryNodes, run.context.steps], ["idle", [], input.steps]);
+    // The next one names none.
+    run.tell({ type: "snapshot.proposed", target: restored }).tell({ type: "gate.passed", small: false });
+    assert.deepStrictEqual(percentages(run), [0, 1, 10, 100, 1]);
+
+    const bad: ReadonlyArray<Run> = [
+      named().tell({ type: "node.refused", reason: "a refuses it" }),
+      named().silence(10),
+      named().tell({ type: "nodes.adopted" }).wait(2, "errors up"),
+      named().tell({ type: "nodes.adopted" }).silence(5),
+    ];
+    for (const each of bad) {
+      assert.deepStrictEqual([each.state, each.told("restoreBase")], ["rollingBack", [input.base]]);
+      assert.deepStrictEqual(each.context.canaryNodes, ["a", "b"], "who has it must be known until it is back");
+      each.tell({ type: "base.restored", base: restored });
+      assert.deepStrictEqual([each.state, each.context.canaryNodes, each.context.steps], ["idle", [], input.steps]);
+    }
+    const refused = new Run()
+      .tell({ type: "snapshot.proposed", target, canaryNodes: ["a"] })
+      .tell({ type: "gate.refused", reason: "empty" });
+    assert.deepStrictEqual([refused.context.canaryNodes, refused.context.steps], [[], input.steps]);
+  });
+
   it("changes nothing when the gate refuses it", () => {
     const run = proposed().tell({ type: "gate.refused", reason: "empty" });
     assert.deepStrictEqual([run.state, run.context.base, percentages(run)], ["idle", input.base, []]);

@@ -1,0 +1,183 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
+import type { AuditNote } from "../../src/domain/audit-entry.ts";
+import type { ConfigCommand, ConfigStatus } from "../../src/domain/config-report.ts";
+import { openAuditLog } from "../../src/streams/audit-log.ts";
+import { askControl } from "../../src/streams/config-messages.ts";
+import { encodeJob } from "../../src/streams/job-codec.ts";
+import { Nats } from "../../src/streams/nats.ts";
+import { configNode, type ConfigNodeOptions, foreignPut, job, server } from "../support/job-nodes.ts";
+
+/** A node that can be ended by itself, and what its control process would have in the audit log. */
+const start = Effect.fnUntraced(function* (url: string, name: string, options: ConfigNodeOptions = {}) {
+  const scope = yield* Scope.make();
+  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void));
+  const notes: Array<AuditNote> = [];
+  const audit = (note: AuditNote) => Effect.sync(() => notes.push(note));
+  const context = yield* Layer.buildWithScope(configNode(url, { audit, ...options, name }), scope);
+  return { end: Scope.close(scope, Exit.void), notes, context };
+});
+type Started = Effect.Success<ReturnType<typeof start>>;
+
+const ask = (node: Started, command: ConfigCommand) =>
+  Effect.provideContext(askControl(command), node.context).pipe(
+    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 100 }),
+    Effect.map((answer) => (answer as { readonly done: ConfigStatus }).done),
+  );
+
+const until = Effect.fnUntraced(function* (
+  node: Started,
+  what: string,
+  isSo: (status: ConfigStatus) => boolean,
+  millis = 20_000,
+) {
+  const deadline = performance.now() + millis;
+  for (;;) {
+    const status = yield* ask(node, { op: "status" });
+    if (status !== undefined && isSo(status)) return status;
+    if (performance.now() > deadline) assert.fail(`not in ${millis} ms: ${what}; ${JSON.stringify(status)}`);
+    yield* Effect.sleep(30);
+  }
+});
+
+const who = { who: "eve", why: "a test" };
+const names = Array.from({ length: 60 }, (_, i) => `c${i}`);
+const putAll = (node: Started, customers: ReadonlyArray<string>, changes: object = {}) =>
+  Effect.provideContext(
+    Effect.forEach(
+      customers,
+      (customer) => foreignPut(`j-${customer}`, encodeJob(job(`j-${customer}`, { customer, ...changes }))),
+      { concurrency: 32, discard: true },
+    ),
+    node.context,
+  );
+const disabled = { enabled: false };
+const inForce = (node: Started) =>
+  until(node, "all are in force", (status) => status.pending === 0 && status.rollout.state === "idle");
+
+/** Half of them at once, which the gate refuses. */
+const disableHalf = Effect.fnUntraced(function* (node: Started) {
+  yield* ask(node, { op: "freeze", ...who });
+  yield* putAll(node, names.slice(0, 30), disabled);
+  yield* until(node, "half of them are pending", ({ pending }) => pending === 30);
+  yield* ask(node, { op: "unfreeze", ...who });
+  return yield* until(node, "it is refused", ({ refusal }) => refusal !== null);
+});
+const whats = ({ notes }: Started) => notes.map(({ kind, what }) => `${kind} ${what}`);
+
+describe("what the control process decides", () => {
+  it.live(
+    "is in the audit log: a refusal once, a halt, and how each rollout ended",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const steps = { rolloutCanaryPercent: 50, rolloutWatchMillis: 30_000 };
+        const one = yield* start(url, "one", { limits: steps });
+        yield* putAll(one, names);
+        const first = yield* inForce(one);
+        const begun = [`config.ended configuration ${first.inForce!.number}: complete`];
+        yield* until(one, "its end is noted", () => one.notes.length === 1);
+        assert.deepStrictEqual(whats(one), begun);
+
+        const { refusal } = yield* disableHalf(one);
+        // The same is refused again and again, whoever asks.
+        for (let i = 0; i < 2; i++) yield* ask(one, { op: "apply", accept: null, ...who });
+        const accepted = (yield* ask(one, { op: "plan" })) as unknown as { readonly verdict: { snapshot: string } };
+        yield* ask(one, { op: "apply", accept: accepted.verdict.snapshot, ...who });
+        yield* until(one, "it is watched", ({ rollout }) => rollout.state === "watching");
+        yield* ask(one, { op: "halt", who: "eve", why: "wait a moment" });
+        yield* ask(one, { op: "rollback", to: null, accept: null, who: "eve", why: "rather not" });
+        yield* until(one, "all is noted", () => one.notes.length === 4);
+        const number = refusal!.number;
+        assert.deepStrictEqual(whats(one), [
+          ...begun,
+          `config.refused configuration ${number}: refused`,
+          `config.halted configuration ${number}: halted`,
+          `config.ended configuration ${number}: rolledBack`,
+        ]);
+        const [, refused, halted, back] = one.notes;
+        assert.match(refused!.detail, /^removed, removedOfDataset: 30 of 60 jobs .*hash [0-9a-f]{64}$/);
+        assert.deepInclude(refused!, { who: "control:one", from: "", why: "" });
+        assert.deepInclude(halted!, { why: "wait a moment" });
+        assert.match(
+          back!.detail,
+          /^rather not; accepted: removed, removedOfDataset; asked for by eve; in force: \d+;/,
+        );
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "is noted by the next one when it ends before it could, in order; the same refusal is no news to that",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        // The audit log does not answer the first one.
+        const one = yield* start(url, "one", { audit: () => Effect.never });
+        yield* putAll(one, names);
+        yield* inForce(one);
+        yield* disableHalf(one);
+        const two = yield* start(url, "two");
+        yield* one.end;
+        const again = yield* until(two, "it is refused again", (now) => now.leader === "two" && now.refusal !== null);
+        yield* ask(two, { op: "apply", accept: again.refusal!.snapshot, ...who });
+        yield* until(two, "its end is noted", () =>
+          two.notes.some(({ detail }) => detail.includes("accepted: removed")),
+        );
+        assert.deepStrictEqual(
+          two.notes.map(({ kind, who: name }) => [kind, name]),
+          [
+            ["config.ended", "control:one"],
+            ["config.refused", "control:one"],
+            ["config.ended", "control:two"],
+          ],
+        );
+        assert.isAbove(again.last!.number, Number(/\d+/.exec(two.notes[1]!.what)![0]), "made anew, from the same");
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "holds nothing up while the log takes nothing, and is in its chain when it does again",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const logs = yield* Layer.build(Nats.layer({ servers: url, name: "auditor" }));
+        const log = yield* openAuditLog({ replicas: 1, nodeName: "one", auditBytesMax: 1_048_576 }).pipe(
+          Effect.provideContext(Context.make(Nats, Context.get(logs, Nats))),
+        );
+        let isDown = true;
+        let tried = 0;
+        const audit = (note: AuditNote) =>
+          Effect.suspend(() => {
+            tried += 1;
+            // In the log, and nobody is told so: it is noted twice.
+            if (tried === 1) return Effect.andThen(log.append(note), Effect.fail({ detail: "scripted" }));
+            return isDown ? Effect.fail({ detail: "scripted" }) : log.append(note);
+          });
+        const one = yield* start(url, "one", { audit });
+        yield* putAll(one, names);
+        yield* inForce(one);
+        for (const name of names.slice(0, 3)) {
+          yield* putAll(one, [name], disabled);
+          yield* inForce(one);
+        }
+        assert.lengthOf((yield* log.list(0, 100)).entries, 1);
+        isDown = false;
+        const deadline = performance.now() + 20_000;
+        while ((yield* log.list(0, 100)).entries.length < 5) {
+          if (performance.now() > deadline) assert.fail("they were not noted");
+          yield* Effect.sleep(50);
+        }
+        const { entries } = yield* log.list(0, 100);
+        const numbers = entries.map(({ what }) => Number(/\d+/.exec(what)![0]));
+        assert.strictEqual(numbers[0], numbers[1], "twice is fine, never is not");
+        assert.deepStrictEqual(
+          numbers.slice(1),
+          [...new Set(numbers)].toSorted((a, b) => a - b),
+        );
+        assert.deepInclude(yield* log.verify, { entries: 5, whole: true });
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+});
