@@ -134,6 +134,7 @@ const measure = async (jobs: number) => {
     },
     rollbackOf: undefined,
     inStore: () => Effect.undefined,
+    pending: { isPending: () => true, pendingUpTo: () => 0 },
     trafficOf: () => undefined,
     problemOf: () => undefined,
     accepted: undefined,

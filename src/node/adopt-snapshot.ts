@@ -51,7 +51,9 @@ export const adoptInto = (
     served = { set: table.set(manifest.number), position: manifest.position };
     // Gone, and nothing ordered it: what the store has of it was read long ago.
     if (manifest.rollbackOf === undefined && removed.some(({ data }) => data.length === 0)) onRewound(0);
-    if (manifest.rollbackOf !== undefined) onRewound(manifest.position);
+    // What was ordered since, of jobs that nobody served then, was of no interest when it was read: such as the removal
+    // of a job that this snapshot brings.
+    if (put.length > 0 || manifest.rollbackOf !== undefined) onRewound(manifest.position);
     onAdopted();
   });
 

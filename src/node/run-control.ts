@@ -7,7 +7,7 @@ import { drillGenerator } from "../control/rollout/drill-generator.ts";
 import { settingsProblems } from "../destinations/registry.ts";
 import { rolloutEnded } from "../observability/config-metrics.ts";
 import { decodeManifest, manifestHash } from "../snapshot/manifest.ts";
-import { decodeStoredJob } from "../streams/job-codec.ts";
+import { decodeStoredJob, encodeJob } from "../streams/job-codec.ts";
 import { fetchSnapshot } from "./follow-config.ts";
 import { NodeConfiguration } from "./served-jobs.ts";
 
@@ -69,7 +69,8 @@ const controlOptionsOf = (
           const { job, removed, revision } = entry;
           // What does not decode orders nothing.
           if (job === undefined && !removed) return undefined;
-          return { revision, state: removed ? "removed" : job?.enabled === true ? "enabled" : "disabled" } as const;
+          const state = removed ? "removed" : job?.enabled === true ? "enabled" : "disabled";
+          return { revision, state, ...(job === undefined ? {} : { data: encodeJob(job) }) } as const;
         }),
         Effect.mapError(({ detail }) => ({ _tag: "StoreSilent", detail }) as const),
       ),

@@ -19,6 +19,7 @@ import type { Nats, NatsError } from "../streams/nats.ts";
 import { StoredJobs } from "../streams/stored-jobs.ts";
 import type { TopologyMismatch } from "../streams/topology.ts";
 import { adoptInto } from "./adopt-snapshot.ts";
+import { settleKnownRemovals } from "./known-removals.ts";
 import { type ConfigFollower, followConfig } from "./follow-config.ts";
 
 export interface ServedJobsOptions {
@@ -106,7 +107,10 @@ export const layerServedJobs = (
           cell = created;
           stored.setOtherStore(true);
         },
-        onSlice: () => notify(),
+        onSlice: () => {
+          settleKnownRemovals(stored, serving.current());
+          notify();
+        },
       }).pipe(
         Effect.catchTag("DirectGetFailed", ({ detail }) =>
           Effect.fail(new JobStoreError({ reason: "unavailable", message: `Push jobs cannot be read: ${detail}.` })),

@@ -49,15 +49,35 @@ export const manifestBytesMax = 262_144;
 const packr = new Packr({ useRecords: false });
 const hashBytes = 32;
 
-/** The hash of its own content first, then the content: hashes are 32 bytes each, not text. */
+/**
+ * The hash of its own content first, then the content: hashes are 32 bytes each, not text. Equal manifests make equal
+ * bytes, whichever way they came to be: a control process that begins anew makes the same one again.
+ */
 export const encodeManifest = (manifest: Manifest): Uint8Array => {
+  const { author, cell, createdMillis, format, number, position, previous, reason, rollbackOf } = manifest;
   const content = packr.pack({
-    ...manifest,
-    catalogue: packed(manifest.catalogue),
+    format,
+    cell,
+    number,
+    previous,
+    position,
+    createdMillis,
+    author,
+    reason,
+    ...(rollbackOf === undefined ? {} : { rollbackOf }),
     segments: manifest.segments.map(packed),
+    catalogue: packed(manifest.catalogue),
+    totals: inOrder(manifest.totals),
+    datasets: Object.fromEntries(
+      Object.keys(manifest.datasets)
+        .toSorted()
+        .map((name) => [name, inOrder(manifest.datasets[name]!)]),
+    ),
   });
   return Buffer.concat([hashOf(content), content]);
 };
+
+const inOrder = ({ customers, enabled, jobs }: typeof Tally.Type) => ({ jobs, enabled, customers });
 
 /** What names a snapshot: the hash of its manifest, hexadecimal. */
 export const manifestHash = (encoded: Uint8Array): string =>

@@ -94,6 +94,25 @@ export class StoredJobs {
     this.count = count;
   }
 
+  /**
+   * Whether exactly this change is stored and not in force.
+   *
+   * @param data the job as it is stored; of a removal whatever
+   */
+  isPending(id: string, revision: number, data: Uint8Array): boolean {
+    if (this.removed.get(id)?.revision === revision) return true;
+    const waiting = this.waiting.packedOf(id);
+    return waiting?.revision === revision && isSame(waiting.data, data);
+  }
+
+  /** Of the changes that are not in force, those up to a revision. */
+  pendingUpTo(revision: number): number {
+    let count = 0;
+    for (const each of this.waiting.packed()) if (each.revision <= revision) count += 1;
+    for (const each of this.removed.values()) if (each.revision <= revision) count += 1;
+    return count;
+  }
+
   pendingPuts(): Iterable<PackedJob> {
     return this.waiting.packed();
   }

@@ -15,8 +15,8 @@ const help = `npm run sim -- [options]
 
 Simulates whole nodes and single partitions: real door, admission, reader, sweep, windows, actors, destination hosts,
 quotas, retention, checkpoints and recovery; fake clock; destinations, logs and store scripted, with faults drawn from
-the seed. Checks I3 to I8, I11 and I12. One seed of eight is a node's, which takes seven times as long; one is of a
-cluster's configuration (generator, gates, rollouts, last known good; I1, I2, I9).
+the seed. Checks I3 to I8, I11 and I12. One seed of eight is a node's, which takes seven times as long; one of
+sixteen is of a cluster's configuration (generator, gates, rollouts, last known good; I1, I2, I9).
 
   --seeds N    how many (default 1,000)
   --world W    partition, node or config: all seeds are of that one
@@ -42,8 +42,8 @@ type World = (typeof worlds)[number];
 /** Sixteen seeds in a row, so that each process gets its share of what takes longer. */
 const worldOf = (world: World, seed: number): Exclude<World, "all"> => {
   if (world !== "all") return world;
-  const turn = Math.floor(seed / 16) % 8;
-  return turn === 0 ? "node" : turn === 4 ? "config" : "partition";
+  const turn = Math.floor(seed / 16) % 16;
+  return turn % 8 === 0 ? "node" : turn === 4 ? "config" : "partition";
 };
 
 const simulate = (world: World, seed: number): Effect.Effect<void, unknown> => {

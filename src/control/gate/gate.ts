@@ -11,6 +11,8 @@ import { contentRules, type GateLimits, thresholdRules } from "./rules.ts";
 export interface StoreAnswer {
   readonly revision: number;
   readonly state: "enabled" | "disabled" | "removed";
+  /** Its settings, as a snapshot holds them. */
+  readonly data?: Uint8Array;
 }
 
 export interface GateFacts {
@@ -23,11 +25,18 @@ export interface GateFacts {
   readonly rollbackOf: Snapshot | undefined;
   /** The newest that the store has of a job; undefined: no trace of it. */
   readonly inStore: (id: string) => Effect.Effect<StoreAnswer | undefined, StoreSilent>;
+  /** What is stored and not in force. May become less at any time. */
+  readonly pending: PendingChanges;
   readonly trafficOf: TrafficOf;
   /** What is wrong with a job that would be served: a field, a destination that may not be reached. */
   readonly problemOf: (entry: SnapshotEntry) => string | undefined;
   /** Hash of a snapshot whose thresholds a person has accepted. */
   readonly accepted: string | undefined;
+}
+
+export interface PendingChanges {
+  readonly isPending: (id: string, revision: number, data: Uint8Array) => boolean;
+  readonly pendingUpTo: (revision: number) => number;
 }
 
 /** Without the store's answer nothing is explained, and nothing passes. */
@@ -45,9 +54,13 @@ interface Found {
   readonly tally: RadiusTally;
   readonly damaged: Array<string>;
   readonly unexplained: Array<string>;
+  readonly unordered: Array<string>;
   readonly problems: Array<{ readonly id: string; readonly problem: string }>;
   unexplainedCount: number;
+  unorderedCount: number;
   problemCount: number;
+  /** Changes that were pending and are in it. */
+  included: number;
   entries: number;
 }
 
@@ -62,9 +75,12 @@ export const judge = Effect.fn("control.gate.judge")(function* (next: Snapshot, 
     tally: new RadiusTally(facts.trafficOf),
     damaged: [],
     unexplained: [],
+    unordered: [],
     problems: [],
     unexplainedCount: 0,
+    unorderedCount: 0,
     problemCount: 0,
+    included: 0,
     entries: 0,
   };
   for (const segment of changedSegments(facts.previous?.manifest, next.manifest)) {
@@ -86,18 +102,30 @@ const judgeSegment = Effect.fnUntraced(function* (
   found: Found,
   facts: GateFacts,
 ) {
+  for (const { data, id, revision } of after) if (facts.pending.isPending(id, revision, data)) found.included += 1;
   for (const change of changesBetween(before, after)) {
     if (++found.entries % sliceSize === 0) yield* Effect.yieldNow;
     found.tally.add(change);
     const { after: now, id, kind } = change;
     if (now !== undefined && now.state === "enabled") noteProblem(now, found, facts);
-    const asks = kind === "removed" || kind === "disabled" || kind === "missing";
-    if (asks && facts.rollbackOf === undefined && !(yield* isOrdered(change, facts))) {
-      found.unexplainedCount += 1;
-      if (found.unexplained.length < examplesMax) found.unexplained.push(id);
-    }
+    if (facts.rollbackOf !== undefined) continue;
+    const isStop = kind === "removed" || kind === "disabled" || kind === "missing";
+    // What this node has heard of is not asked for once more, unless somebody would get no logs by it.
+    const isKnown = !isStop && now !== undefined && facts.pending.isPending(id, now.revision, now.data);
+    if (isKnown || (yield* isOrdered(change, facts))) continue;
+    if (isStop) found.unexplainedCount += 1;
+    else found.unorderedCount += 1;
+    const examples = isStop ? found.unexplained : found.unordered;
+    if (examples.length < examplesMax) examples.push(id);
   }
 });
+
+/**
+ * Changes that it claims to reflect and does not have: nobody would ever make up for them. Counted after everything was
+ * read, for what was included may have been changed again meanwhile, and is pending at a later revision then.
+ */
+const missingIn = ({ manifest }: Snapshot, { pending, rollbackOf }: GateFacts, { included }: Found): number =>
+  rollbackOf === undefined ? Math.max(0, pending.pendingUpTo(manifest.position) - included) : 0;
 
 const noteProblem = (entry: SnapshotEntry, found: Found, { problemOf }: GateFacts): void => {
   const problem = problemOf(entry);
@@ -111,7 +139,8 @@ const isOrdered = Effect.fnUntraced(function* ({ after, id }: Change, { inStore 
   if (after === undefined) return false;
   const answer = yield* inStore(id).pipe(Effect.catch(() => Effect.undefined));
   if (answer === undefined || answer.revision < after.revision) return false;
-  return answer.revision > after.revision || answer.state === after.state;
+  if (answer.revision > after.revision) return true;
+  return answer.state === after.state && (answer.data === undefined || Buffer.compare(answer.data, after.data) === 0);
 });
 
 const verdictOf = (
@@ -122,7 +151,7 @@ const verdictOf = (
   catalogues: Catalogues,
 ): GateVerdict => {
   const all: ReadonlyArray<GateRefusal> = [
-    ...contentRules({ next: next.manifest, ...facts, radius, ...found }),
+    ...contentRules({ next: next.manifest, ...facts, radius, ...found, missing: missingIn(next, facts, found) }),
     ...catalogueRules(catalogues, next.manifest),
     ...thresholdRules({ next: next.manifest, ...facts, radius, tally: found.tally }),
   ];

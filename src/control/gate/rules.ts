@@ -26,8 +26,12 @@ interface Content {
   readonly damaged: ReadonlyArray<string>;
   readonly unexplained: ReadonlyArray<string>;
   readonly unexplainedCount: number;
+  readonly unordered: ReadonlyArray<string>;
+  readonly unorderedCount: number;
   readonly problems: ReadonlyArray<{ readonly id: string; readonly problem: string }>;
   readonly problemCount: number;
+  /** Changes of the store that it claims to have and has not. */
+  readonly missing: number;
 }
 
 const nothingIsLost = "What is in force stays in force.";
@@ -42,9 +46,18 @@ const never = (rule: string, message: string, remedy: string, jobs: ReadonlyArra
 
 /** What no person can accept, for it is damage or it is not explained; and an empty snapshot, which one can. */
 export const contentRules = (content: Content): ReadonlyArray<GateRefusal> =>
-  [ofThisCell, ofTheSameStore, inOrder, decodes, isWhole, isExplained, isServable, isNotEmpty].flatMap(
-    (rule) => rule(content) ?? [],
-  );
+  [
+    ofThisCell,
+    ofTheSameStore,
+    inOrder,
+    decodes,
+    isWhole,
+    isExplained,
+    isOrdered,
+    isComplete,
+    isServable,
+    isNotEmpty,
+  ].flatMap((rule) => rule(content) ?? []);
 
 const ofThisCell = ({ cell, next }: Content): GateRefusal | undefined =>
   next.cell === cell
@@ -129,6 +142,26 @@ const isExplained = ({ rollbackOf, unexplained, unexplainedCount }: Content): Ga
         `${unexplainedCount} jobs would be removed or disabled, and the job store has no revision that orders it.`,
         "This is a fault of what generates the configuration: find it before anything else is changed.",
         unexplained,
+      );
+
+/** A generator that makes jobs for everybody is no better than one that makes none. */
+const isOrdered = ({ next, previous, unordered, unorderedCount }: Content): GateRefusal | undefined =>
+  unorderedCount === 0 || isOtherStore(previous, next)
+    ? undefined
+    : never(
+        "unordered",
+        `${unorderedCount} jobs in it, or their settings, are not what the job store has at their revisions.`,
+        "This is a fault of what generates the configuration: find it before anything else is changed.",
+        unordered,
+      );
+
+const isComplete = ({ missing, next }: Content): GateRefusal | undefined =>
+  missing === 0
+    ? undefined
+    : never(
+        "incomplete",
+        `${missing} changes of the job store up to ${next.position} are not in it, and it says that it has them all.`,
+        "This is a fault of what generates the configuration: find it before anything else is changed.",
       );
 
 const isServable = ({ problemCount, problems }: Content): GateRefusal | undefined =>

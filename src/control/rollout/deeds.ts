@@ -49,6 +49,7 @@ export const verdictOn = Effect.fnUntraced(function* (desk: Desk, proposal: Prop
     previous: yield* publishedContent(desk),
     rollbackOf: proposal.rollbackOf,
     inStore: options.inStore,
+    pending: options.stored,
     trafficOf: options.trafficOf,
     problemOf: options.problemOf,
     accepted: accepted ?? undefined,

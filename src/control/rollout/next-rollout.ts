@@ -3,7 +3,6 @@ import { steadyMillis } from "../../domain/steady-clock.ts";
 import { unauditedMax } from "./audit-notes.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
-import { settleKnownRemovals } from "./known-removals.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
 
@@ -54,8 +53,6 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
   const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
   if (desk.proposal?.key === key) return desk.proposal;
-  if (base !== undefined) settleKnownRemovals(options.stored, base);
-  if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
   const made = yield* Effect.result(proposeChanges(options, base, state.highest + 1, key));
   if (Result.isFailure(made)) return yield* Effect.fail(`no configuration can be generated: ${made.failure}`);
   desk.proposal = made.success;

@@ -19,6 +19,7 @@ const inForce = Effect.fnUntraced(function* (count: number) {
     previous,
     rollbackOf: undefined,
     inStore: (id) => Effect.succeed(store.get(id)),
+    pending: { isPending: () => true, pendingUpTo: () => 0 },
     trafficOf: () => undefined,
     problemOf: () => undefined,
     accepted: undefined,
@@ -187,6 +188,37 @@ describe("the gate", () => {
       const verdict = yield* gate(next, { problemOf: ({ id }) => (id === "job-5" ? undefined : `${id} is bad`) });
       assert.deepStrictEqual(rulesOf(verdict), ["jobProblem"]);
       assert.deepStrictEqual(verdict.refusals[0]!.jobs, ["job-1"], "of what changed and is enabled");
+    }),
+  );
+});
+
+describe("the gate, of what the job store has", () => {
+  const strange = { pending: { isPending: () => false, pendingUpTo: () => 0 } };
+
+  it.effect("refuses jobs that nobody ordered, few as they are, and settings that nobody stored", () =>
+    Effect.gen(function* () {
+      const { gate, previous, snapshots } = yield* inForce(200);
+      const { snapshot } = yield* snapshots.next([entry("stranger", "stranger")], { previous });
+      const verdict = yield* gate(snapshot, { ...strange, accepted: snapshot.hash });
+      assert.deepStrictEqual(rulesOf(verdict), ["unordered"]);
+      assert.deepStrictEqual(verdict.refusals[0]!.jobs, ["stranger"]);
+      // Known to the store: this node has not heard of it yet, or somebody has changed it again since.
+      const known = yield* inForce(200);
+      const next = yield* known.ordered([at(0, { path: "/elsewhere" })]);
+      assert.deepStrictEqual(rulesOf(yield* known.gate(next, strange)), []);
+      known.store.set("job-0", { revision: 9, state: "enabled", data: Buffer.from("other settings") });
+      assert.deepStrictEqual(rulesOf(yield* known.gate(next, strange)), ["unordered"]);
+    }),
+  );
+
+  it.effect("refuses what lacks a change that it claims to have", () =>
+    Effect.gen(function* () {
+      const { gate, ordered } = yield* inForce(200);
+      const next = yield* ordered([at(0, { path: "/elsewhere" })]);
+      const isPending = (id: string) => id === "job-0";
+      assert.deepStrictEqual(rulesOf(yield* gate(next, { pending: { isPending, pendingUpTo: () => 1 } })), []);
+      const lacking = yield* gate(next, { pending: { isPending, pendingUpTo: () => 2 }, accepted: next.hash });
+      assert.deepStrictEqual(rulesOf(lacking), ["incomplete"]);
     }),
   );
 });

@@ -3,6 +3,7 @@ import { DrillFaults } from "../../../src/actors/ports/drill-faults.ts";
 import { drillGenerator } from "../../../src/control/rollout/drill-generator.ts";
 import { adoptInto } from "../../../src/node/adopt-snapshot.ts";
 import { followConfig } from "../../../src/node/follow-config.ts";
+import { settleKnownRemovals } from "../../../src/node/known-removals.ts";
 import { reportConfig } from "../../../src/node/report-config.ts";
 import { RolloutSignals } from "../../../src/node/rollout-signals.ts";
 import { runControl } from "../../../src/node/run-control.ts";
@@ -141,6 +142,7 @@ const build = Effect.fnUntraced(function* (world: ConfigWorld, life: Life) {
     serving,
     hear: () => {
       pump();
+      settleKnownRemovals(stored, serving.current());
       notify();
     },
   };

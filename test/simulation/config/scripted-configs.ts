@@ -32,7 +32,7 @@ export class ScriptedConfigs {
           Effect.suspend(() => {
             // What a finalizer asks for must come to an end.
             if (life.isDead) return Effect.fail(silent);
-            const fails = this.isSilent || life.isCutOff || (life.faulty && dice.chance(0.02));
+            const fails = this.isSilent || life.isCutOff || (life.faulty && dice.chance(0.003));
             if (fails && (this.isSilent || life.isCutOff || dice.chance(0.5))) return Effect.fail(silent);
             const done = run();
             if (done instanceof ConfigStoreError) return Effect.fail(done);
@@ -45,7 +45,7 @@ export class ScriptedConfigs {
         Effect.andThen(
           Effect.suspend(() => {
             if (life.isDead) return Effect.fail(silent);
-            if (this.isSilent || life.isCutOff || (life.faulty && dice.chance(0.02))) return Effect.fail(silent);
+            if (this.isSilent || life.isCutOff || (life.faulty && dice.chance(0.003))) return Effect.fail(silent);
             return Effect.sync(run);
           }),
         ),

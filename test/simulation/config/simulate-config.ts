@@ -115,18 +115,18 @@ const step = Effect.fnUntraced(function* (world: ConfigWorld, nodes: Map<string,
   if (world.failures.length > 0) throw world.failures[0];
   for (const node of nodes.values()) if (dice.chance(0.7)) node.hear();
   if (dice.chance(0.15)) order(world);
-  if (dice.chance(0.05)) breakSomething(world);
-  if (dice.chance(0.08)) yield* command(world);
+  if (dice.chance(0.08)) breakSomething(world);
+  if (dice.chance(0.06)) yield* command(world);
   if (dice.chance(0.05)) yield* acceptWhatIsPlanned(world);
   for (const name of names) {
     const node = nodes.get(name);
     if (node === undefined) {
       if (dice.chance(0.2)) nodes.set(name, yield* inTime(begin(world, new Life(name, true))));
-    } else if (dice.chance(0.02)) {
+    } else if (dice.chance(0.012)) {
       counts.killed += 1;
       nodes.delete(name);
       yield* inTime(kill(node));
-    } else if (dice.chance(0.03)) {
+    } else if (dice.chance(node.life.isCutOff ? 0.15 : 0.02)) {
       node.life.isCutOff = !node.life.isCutOff;
     }
   }
@@ -163,7 +163,24 @@ const stuck = Effect.fnUntraced(function* (world: ConfigWorld, nodes: ReadonlyMa
     pending: stored.pending,
     refused: follower.refused(),
   }));
-  return JSON.stringify({ ordered: world.ordered.jobs().length, of, status, plan }).slice(0, 4_000);
+  const first = [...nodes.values()][0];
+  const differing = world.ordered
+    .jobs()
+    .concat(
+      [...(first?.served().byId.values() ?? [])]
+        .filter(({ job }) => world.ordered.newestOf(job.id)?.job === undefined)
+        .map(({ job, revision }) => ({ id: job.id, revision, job, data: new Uint8Array() })),
+    )
+    .filter(
+      ({ id, revision }) =>
+        world.ordered.newestOf(id)?.job === undefined || first?.served().byId.get(id)?.revision !== revision,
+    )
+    .map(({ id, revision }) => ({
+      id,
+      revision,
+      orders: world.ordered.orders.flatMap((each) => (each.id === id ? [`${each.revision} ${each.job?.enabled}`] : [])),
+    }));
+  return JSON.stringify({ differing, of, status, plan }).slice(0, 4_000);
 });
 
 export interface ConfigSimulation {
@@ -188,6 +205,6 @@ export const simulateConfig = (seed: number, options: ConfigSimulation = {}) =>
   simulate(seed, options).pipe(
     Effect.provide(TestClock.layer()),
     Random.withSeed(seed),
-    Effect.provideService(References.MinimumLogLevel, process.env["SIMLOG"] === undefined ? "None" : "Info"),
+    Effect.provideService(References.MinimumLogLevel, "None"),
     Effect.provideService(Scheduler.MaxOpsBeforeYield, [64, 2_048][seed % 2]!),
   );

@@ -1,14 +1,16 @@
 import { Result } from "effect";
-import { segmentOf } from "../../domain/segment-of.ts";
-import type { SnapshotEntry } from "../../snapshot/segment.ts";
-import { entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
-import type { StoredJobs } from "../../streams/stored-jobs.ts";
+import { segmentOf } from "../domain/segment-of.ts";
+import type { SnapshotEntry } from "../snapshot/segment.ts";
+import { entriesOf, type Snapshot } from "../snapshot/snapshot.ts";
+import type { StoredJobs } from "../streams/stored-jobs.ts";
 
 /**
- * Settles removals that are in force: read once more, from before where they were ordered, such a removal looks like one
- * of a job that nobody serves yet. Made anew, its entry would be another one of the same revision, which no gate lets by.
+ * Settles removals that are in force: read once more, from before where they were ordered, such a removal looks like
+ * one of a job that nobody serves yet. Made anew, its entry would be another one of the same revision, which no gate
+ * lets by.
  */
-export const settleKnownRemovals = (stored: StoredJobs, inForce: Snapshot): void => {
+export const settleKnownRemovals = (stored: StoredJobs, inForce: Snapshot | undefined): void => {
+  if (inForce === undefined) return;
   const read = new Map<number, ReadonlyArray<SnapshotEntry>>();
   const known: Array<string> = [];
   for (const { id, last, pairKey, revision } of stored.pendingRemovals()) {
