@@ -1,6 +1,6 @@
 import { Result } from "effect";
 import { assert } from "vitest";
-import { briefsOf } from "../../../src/actors/ports/jobs.ts";
+import { briefsOf, type JobSet } from "../../../src/actors/ports/jobs.ts";
 import { decodeManifest, type Manifest } from "../../../src/snapshot/manifest.ts";
 import { decodeSegment, type SnapshotEntry } from "../../../src/snapshot/segment.ts";
 import type { Snapshot } from "../../../src/snapshot/snapshot.ts";
@@ -19,6 +19,8 @@ interface Read {
 interface Seen {
   readonly run: number;
   readonly read: Read;
+  /** Looked at already. */
+  set?: JobSet;
 }
 
 /** Numbers that one rollout may use beyond that of its target. */
@@ -73,7 +75,7 @@ export class ConfigVerdicts {
       this.counts.refused += 1;
     }
     if (before?.read.hash !== current.hash) this.judge(node, current, isRestarted ? undefined : before?.read);
-    else this.seen.set(node.name, { run: node.runs, read: before.read });
+    else if (isRestarted) this.seen.set(node.name, { run: node.runs, read: before.read });
     if (isRestarted) this.counts.fromDisk += 1;
     this.lookAtSet(node);
   }
@@ -180,8 +182,10 @@ export class ConfigVerdicts {
   /** What forwarders and owners act on is what this node's snapshot has enabled: not more, not less. */
   private lookAtSet({ name, process }: ConfigNode): void {
     const set = process!.jobs.served();
-    const { read } = this.seen.get(name)!;
-    if (set.number !== read.manifest.number) return;
+    const seen = this.seen.get(name)!;
+    const { read } = seen;
+    if (set === seen.set || set.number !== read.manifest.number) return;
+    seen.set = set;
     const enabled = new Set<string>();
     for (const [id, brief] of briefsOf(set)) if (brief.enabled) enabled.add(id);
     assert.deepStrictEqual([...enabled].toSorted(), [...read.enabled].toSorted(), `${name} acts on another set`);

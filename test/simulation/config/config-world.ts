@@ -17,6 +17,9 @@ export type Mutant = "noGate" | "noServingGate" | "noLastKnownGood";
 /** Customers with two jobs each, to begin with. */
 const customersAtFirst = 30;
 
+/** As a client's. */
+const answerMillisMax = 5_000;
+
 /** A cluster of nodes and its people, who know only what they ordered. */
 export class ConfigWorld {
   readonly bus = new ScriptedBus();
@@ -114,7 +117,7 @@ export class ConfigWorld {
   command(command: Readonly<Record<string, unknown>>) {
     const link = { isDead: false, isCut: false };
     return askControl({ who: "person", why: "test", ...command }).pipe(
-      Effect.timeoutOption(1_000),
+      Effect.timeoutOption(answerMillisMax),
       Effect.provideService(Nats, this.bus.natsOf(link)),
       Effect.map((answer) => (answer._tag === "Some" ? (answer.value as Answer) : {})),
       Effect.catch(() => Effect.succeed<Answer>({})),

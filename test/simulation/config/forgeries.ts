@@ -21,14 +21,17 @@ export const forge = (world: ConfigWorld, forgery: Forgery): void => {
   const running = world.nodes.find(({ process }) => process !== undefined);
   const base = running?.process?.configuration.serving.current();
   if (base === undefined) return;
+  if (forgery === "backInTime") return world.snapshots.repoint(world.snapshots.everTold[0]!);
   const { blobs, manifest } = forged(base, forgery);
   const encoded = encodeManifest(manifest);
   world.snapshots.forge(manifest.number, encoded, blobs, manifestHash(encoded));
 };
 
-const forged = (base: Snapshot, forgery: Forgery): { manifest: Manifest; blobs: Map<string, Uint8Array> } => {
+const forged = (base: Snapshot, forgery: Exclude<Forgery, "backInTime">): { manifest: Manifest; blobs: Map<string, Uint8Array> } => {
+  // A node keeps no earlier content: that something is a rollback it has to believe.
+  const { rollbackOf: _, ...own } = base.manifest;
   // Far above whatever is coming.
-  const manifest = { ...base.manifest, number: base.manifest.number + 100_000, previous: base.manifest.number };
+  const manifest = { ...own, number: base.manifest.number + 100_000, previous: base.manifest.number };
   const none = new Map<string, Uint8Array>();
   switch (forgery) {
     case "nothing":
@@ -39,8 +42,6 @@ const forged = (base: Snapshot, forgery: Forgery): { manifest: Manifest; blobs: 
       return { manifest: { ...manifest, cell: "another cluster" }, blobs: none };
     case "future":
       return { manifest: { ...manifest, createdMillis: manifest.createdMillis + 864_000_000 }, blobs: none };
-    case "backInTime":
-      return { manifest: { ...base.manifest, reason: "once more" }, blobs: none };
     case "wrongCounts": {
       const { enabled, jobs } = manifest.totals;
       return { manifest: { ...manifest, totals: { ...manifest.totals, enabled: enabled - 1, jobs: jobs - 1 } }, blobs: none };

@@ -45,7 +45,11 @@ export class ScriptedSnapshots {
   forge(number: number, encoded: Uint8Array, blobs: ReadonlyMap<string, Uint8Array>, hash: string): void {
     for (const [name, stored] of blobs) this.blobs.set(name, stored);
     this.manifests.set(number, encoded);
-    this.states.set("pointer", { value: { number, hash, accepted: false }, revision: ++this.revision });
+    this.repoint({ number, hash, accepted: false });
+  }
+
+  repoint(value: ConfigPointer): void {
+    this.states.set("pointer", { value, revision: ++this.revision });
     this.bus.tell(configStateSubject("pointer"));
   }
 

@@ -56,6 +56,7 @@ export interface Simulation {
 
 /** The judge looks so often. */
 const lookMillis = 250;
+const yields = 20;
 /** Once nothing is broken any more everybody serves what the store has within this time. */
 const settleMillisMax = 120_000;
 
@@ -64,7 +65,7 @@ export const simulateConfig = (simulation: Simulation) =>
   Effect.scoped(live(simulation)).pipe(
     Effect.provide(TestClock.layer()),
     Random.withSeed(1),
-    Effect.provideService(References.MinimumLogLevel, "None"),
+    Effect.provideService(References.MinimumLogLevel, (process.env["LOG"] as never) ?? "None"),
   );
 
 const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
@@ -76,6 +77,8 @@ const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
   const pass = Effect.fnUntraced(function* (millis: number) {
     for (let left = millis; left > 0; left -= lookMillis) {
       yield* TestClock.adjust(Math.min(left, lookMillis));
+      // An answer to a command is worked out by a fiber that the clock does not know, and so does not wait for.
+      for (let i = 0; i < yields; i++) yield* Effect.yieldNow;
       for (const node of world.nodes) if (node.user.isDead) yield* node.kill;
       verdicts.look();
     }
