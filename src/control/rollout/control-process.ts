@@ -13,7 +13,7 @@ import { lead } from "./leadership.ts";
 import { proposeIfDue } from "./next-rollout.ts";
 import { NodeReports } from "./node-reports.ts";
 import { pruneIfDue } from "./prune.ts";
-import { retellIfOther } from "./retell.ts";
+import { retellIfDue } from "./retell.ts";
 import { stepReading } from "./step-reading.ts";
 
 /** Without anything new it is looked so often. */
@@ -135,7 +135,7 @@ const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
   const isDue = steady - toldMillis >= tickMillis;
   switch (desk.machine.value) {
     case "idle":
-      yield* retellIfOther(desk, steady);
+      yield* retellIfDue(desk, steady);
       yield* proposeIfDue(desk);
       yield* pruneIfDue(desk);
       return toldMillis;

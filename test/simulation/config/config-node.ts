@@ -68,6 +68,8 @@ export class ConfigNode {
     const user: User = { ...this.user, isDead: false, dyingAfter: undefined };
     this.user = user;
     return Effect.gen({ self: this }, function* () {
+      // Whom the test's clock has woken it waits for, however often it gives way.
+      yield* Effect.sleep(1);
       const scope = yield* Scope.make();
       const nats = bus.natsOf(user);
       const options = { nodeName: this.name, limits, partitions: 4 };

@@ -37,7 +37,16 @@ export class ConfigVerdicts {
   private ordersRead = 0;
   private readonly orders = new Map<string, Map<number, Order>>();
   private readonly customers = new Set<string>();
-  readonly counts = { adopted: 0, rolledBack: 0, staged: 0, refused: 0, fromDisk: 0, removed: 0, accepted: 0 };
+  readonly counts = {
+    adopted: 0,
+    rolledBack: 0,
+    staged: 0,
+    refused: 0,
+    fromDisk: 0,
+    removed: 0,
+    accepted: 0,
+    caughtUp: 0,
+  };
   private readonly refusals = new Set<string>();
 
   constructor(world: ConfigWorld) {
@@ -143,11 +152,30 @@ export class ConfigVerdicts {
       assert.isAtLeast(is.revision, was.revision, `${what}: ${id} is back at an earlier revision`);
     }
     this.counts.removed += stopped;
-    const { servedRemovedPercentMax, smallChangeJobsMax } = this.world.limits;
-    const isMuch = stopped > smallChangeJobsMax && stopped * 100 > servedRemovedPercentMax * before.enabled.size;
-    if (!isMuch) return;
+    if (!this.isMuch(stopped, before)) return;
     this.counts.accepted += 1;
-    assert.isTrue(rollbackOf !== undefined || this.isAccepted(now), `${what}: ${stopped} stopped, nobody accepted that`);
+    if (rollbackOf === undefined && !this.isAccepted(now)) this.assertCameInSteps(before, now, what);
+  }
+
+  private isMuch(stopped: number, before: Read): boolean {
+    const { servedRemovedPercentMax, smallChangeJobsMax } = this.world.limits;
+    return stopped > smallChangeJobsMax && stopped * 100 > servedRemovedPercentMax * before.enabled.size;
+  }
+
+  /** One that was away may find much gone at once: of what the others were told meanwhile, nothing took away much. */
+  private assertCameInSteps(before: Read, now: Read, what: string): void {
+    this.counts.caughtUp += 1;
+    let from = before;
+    for (const { hash, number } of this.world.snapshots.everTold) {
+      if (number <= from.manifest.number || number > now.manifest.number) continue;
+      const manifest = this.storedManifest(number)!;
+      const to = this.read({ manifest, hash, blob: (name) => this.world.snapshots.everBlobs.get(name) });
+      const stopped = [...from.enabled].filter((id) => !to.enabled.has(id)).length;
+      const isOrdered = manifest.rollbackOf !== undefined || this.isAccepted(to);
+      assert.isTrue(isOrdered || !this.isMuch(stopped, from), `${what}: ${stopped} stopped in ${number}, unaccepted`);
+      from = to;
+    }
+    assert.strictEqual(from.hash, now.hash, `${what}: nobody was told to`);
   }
 
   /** Itself, or what it is a step to. */

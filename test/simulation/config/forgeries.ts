@@ -27,7 +27,10 @@ export const forge = (world: ConfigWorld, forgery: Forgery): void => {
   world.snapshots.forge(manifest.number, encoded, blobs, manifestHash(encoded));
 };
 
-const forged = (base: Snapshot, forgery: Exclude<Forgery, "backInTime">): { manifest: Manifest; blobs: Map<string, Uint8Array> } => {
+const forged = (
+  base: Snapshot,
+  forgery: Exclude<Forgery, "backInTime">,
+): { manifest: Manifest; blobs: Map<string, Uint8Array> } => {
   // A node keeps no earlier content: that something is a rollback it has to believe.
   const { rollbackOf: _, ...own } = base.manifest;
   // Far above whatever is coming.
@@ -44,13 +47,21 @@ const forged = (base: Snapshot, forgery: Exclude<Forgery, "backInTime">): { mani
       return { manifest: { ...manifest, createdMillis: manifest.createdMillis + 864_000_000 }, blobs: none };
     case "wrongCounts": {
       const { enabled, jobs } = manifest.totals;
-      return { manifest: { ...manifest, totals: { ...manifest.totals, enabled: enabled - 1, jobs: jobs - 1 } }, blobs: none };
+      return {
+        manifest: { ...manifest, totals: { ...manifest.totals, enabled: enabled - 1, jobs: jobs - 1 } },
+        blobs: none,
+      };
     }
     case "earlierRevision":
-      return rewritten(base, manifest, (entries) => entries.map((entry) => ({ ...entry, revision: entry.revision - 1 })));
+      return rewritten(base, manifest, (entries) =>
+        entries.map((entry) => ({ ...entry, revision: entry.revision - 1 })),
+      );
     case "otherContent":
       return rewritten(base, manifest, (entries) =>
-        entries.map((entry) => ({ ...entry, data: Buffer.from(Buffer.from(entry.data).toString().replace("nowhere", "elsewhere")) })),
+        entries.map((entry) => ({
+          ...entry,
+          data: Buffer.from(Buffer.from(entry.data).toString().replace("nowhere", "elsewhere")),
+        })),
       );
   }
 };

@@ -41,11 +41,18 @@ export class ScriptedBus {
       if (!isUp(link)) return;
       const { reply = "" } = options;
       if (this.serve(subject, data, (message) => this.tell(reply, message))) return;
-      this.tell(subject, messageOf(data, () => {}));
+      this.tell(
+        subject,
+        messageOf(data, () => {}),
+      );
     };
     const request = (subject: string, data: string) =>
       new Promise((resolve) => {
-        if (isUp(link)) this.tell(subject, messageOf(data, (answer) => resolve(messageOf(answer, () => {}))));
+        if (isUp(link))
+          this.tell(
+            subject,
+            messageOf(data, (answer) => resolve(messageOf(answer, () => {}))),
+          );
       });
     return { subscribe, publish, request } as unknown as NatsConnection;
   }

@@ -74,7 +74,9 @@ export class ScriptedJobs {
     if (subject !== `$JS.API.DIRECT.GET.${jobsStream}`) return false;
     if (this.isSilent) return true;
     const { batch, seq } = JSON.parse(data) as { readonly batch: number; readonly seq: number };
-    const found = this.orders.filter(({ id, revision }) => revision >= seq && this.newest.get(id)!.revision === revision);
+    const found = this.orders.filter(
+      ({ id, revision }) => revision >= seq && this.newest.get(id)!.revision === revision,
+    );
     for (const order of found.slice(0, batch)) {
       const head = headers();
       head.set("Nats-Sequence", String(order.revision));
@@ -86,4 +88,3 @@ export class ScriptedJobs {
     return true;
   }
 }
-

@@ -25,6 +25,7 @@ export class ScriptedSnapshots {
   /** Every manifest that was ever stored, by its number, and everything that nodes were ever told to serve. */
   readonly everStored = new Map<number, Uint8Array>();
   readonly everTold: Array<ConfigPointer> = [];
+  readonly everBlobs = new Map<string, Uint8Array>();
 
   constructor(bus: ScriptedBus) {
     this.bus = bus;
@@ -76,9 +77,14 @@ export class ScriptedSnapshots {
         return Effect.succeed(this.revision);
       });
     return {
-      putBlob: (hash, stored) => write(() => Effect.sync(() => void this.blobs.set(hash, stored))),
-      getBlob: (hash) =>
-        read(() => (user.damage === "blobBit" ? flipped(this.blobs.get(hash)) : this.blobs.get(hash))),
+      putBlob: (hash, stored) =>
+        write(() =>
+          Effect.sync(() => {
+            this.blobs.set(hash, stored);
+            if (!this.everBlobs.has(hash)) this.everBlobs.set(hash, stored);
+          }),
+        ),
+      getBlob: (hash) => read(() => (user.damage === "blobBit" ? flipped(this.blobs.get(hash)) : this.blobs.get(hash))),
       putManifest: (number, encoded) =>
         write(() => {
           const there = this.manifests.get(number);

@@ -73,7 +73,10 @@ const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
   const world = new ConfigWorld(mutant);
   const verdicts = new ConfigVerdicts(world);
   const scope = yield* Effect.scope;
-  yield* Scope.addFinalizer(scope, Effect.forEach(world.nodes, ({ kill }) => kill, { discard: true }));
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.forEach(world.nodes, ({ kill }) => kill, { discard: true }),
+  );
   const pass = Effect.fnUntraced(function* (millis: number) {
     for (let left = millis; left > 0; left -= lookMillis) {
       yield* TestClock.adjust(Math.min(left, lookMillis));
@@ -211,4 +214,3 @@ const take = (world: ConfigWorld, { dice, kind }: Step): Effect.Effect<unknown, 
       return many(() => (node.disk.saveMillis = node.disk.saveMillis === 0 ? 700 : 0));
   }
 };
-
