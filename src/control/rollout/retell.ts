@@ -2,6 +2,7 @@ import { Effect } from "effect";
 import type { ConfigPointer } from "../../domain/config-pointer.ts";
 import type { SnapshotRef } from "../../actors/rollout/machine.ts";
 import { type Desk, saveDesk } from "./desk.ts";
+import { tellOfWhatIsServed } from "./tell-served.ts";
 
 /** So often it is looked whether nodes are told what this process told them last. */
 const lookMillis = 2_000;
@@ -14,7 +15,8 @@ const acceptable: ReadonlySet<string> = new Set(["empty", "otherCell", "shrunk"]
  * - when something else is named to them: somebody wrote past the control process. Their own gates keep them from
  *   serving that; but nothing new could be proposed, for ever;
  * - when one that was away finds too much taken away at once: what came in many small steps, each of which the others
- *   serve, or was accepted meanwhile. It would stay where it is for ever, and refuse whatever is rolled out next.
+ *   serve, or was accepted meanwhile. It would stay where it is for ever, and refuse whatever is rolled out next;
+ * - when this node serves something newer: the store was lost, and somebody who was behind has told of what it had.
  *
  * @param steady the steady clock's time
  */
@@ -23,8 +25,13 @@ export const retellIfDue = Effect.fn("control.retellIfDue")(function* (desk: Des
   if (desk.machine.value !== "idle" || published === null) return;
   if (desk.toldLookedMillis !== undefined && steady - desk.toldLookedMillis < lookMillis) return;
   desk.toldLookedMillis = steady;
-  const { store } = desk.options;
+  const { current, store } = desk.options;
   const pointer = yield* store.pointer;
+  if ((current()?.manifest.number ?? 0) > published.number) {
+    // As below: only while nobody else leads, who may have told it.
+    yield* saveDesk(desk);
+    return yield* tellOfWhatIsServed(desk, pointer?.revision ?? 0);
+  }
   const why = whyAgain(desk, published, pointer?.value, steady);
   if (why === undefined) return;
   // By compare-and-set: fails when somebody else leads by now, who has told them something newer.

@@ -47,6 +47,8 @@ export class ConfigNode {
   process: Process | undefined;
   /** Processes that ran on it so far. */
   runs = 0;
+  /** Number of the snapshot on its disk when the process began. */
+  beganWith = 0;
 
   private constructor(world: ConfigWorld, name: string, wall: WallClock) {
     this.world = world;
@@ -72,6 +74,7 @@ export class ConfigNode {
       yield* Effect.sleep(1);
       const scope = yield* Scope.make();
       const nats = bus.natsOf(user);
+      const beganWith = this.disk.number;
       const options = { nodeName: this.name, limits, partitions: 4 };
       const begun = yield* Effect.result(
         Effect.gen({ self: this }, function* () {
@@ -104,6 +107,7 @@ export class ConfigNode {
       );
       if (Result.isSuccess(begun)) {
         this.process = begun.success;
+        this.beganWith = beganWith;
         this.runs += 1;
       } else {
         user.isDead = true;

@@ -48,14 +48,26 @@ export class ConfigVerdicts {
     caughtUp: 0,
   };
   private readonly refusals = new Set<string>();
+  private wrong: unknown;
 
   constructor(world: ConfigWorld) {
     this.world = world;
+    world.beforeOffer = () => this.lookEarly();
   }
 
   look(): void {
-    this.readOrders();
-    for (const node of this.world.nodes) this.lookAt(node);
+    this.lookEarly();
+    if (this.wrong !== undefined) throw this.wrong;
+  }
+
+  /** From within a node, which would take what is wrong for a failure of its own. */
+  private lookEarly(): void {
+    try {
+      this.readOrders();
+      for (const node of this.world.nodes) this.lookAt(node);
+    } catch (wrong) {
+      this.wrong ??= wrong;
+    }
   }
 
   private readOrders(): void {
@@ -94,7 +106,9 @@ export class ConfigVerdicts {
     const what = `${node.name} serves ${read.manifest.number} (${read.manifest.reason})`;
     this.assertOrdered(read, what);
     this.assertNotEmpty(read, what);
-    if (before !== undefined) {
+    if (before === undefined) {
+      assert.isAtLeast(read.manifest.number, node.beganWith, `${what}: its disk had more`);
+    } else {
       assert.isAbove(read.manifest.number, before.manifest.number, `${what}: back in time`);
       this.assertStepFrom(before, read, what);
       this.counts.adopted += 1;

@@ -47,6 +47,7 @@ export class ConfigWorld {
   };
   readonly switches: DrillSwitches;
   isDeliveryBad = false;
+  beforeOffer: () => void = () => {};
   private customers = 0;
   private edits = 0;
 
@@ -54,7 +55,12 @@ export class ConfigWorld {
     this.generator.isGateOn = mutant !== "noGate";
     this.switches = {
       isArmed: () => false,
-      isGuardOn: (name) => name !== "servingGate" || mutant !== "noServingGate",
+      isGuardOn: (name) => {
+        if (name !== "servingGate") return true;
+        // Asked with each snapshot that a node is about to judge: the last moment at which the one before is seen.
+        this.beforeOffer();
+        return mutant !== "noServingGate";
+      },
     };
     this.addCustomers(customersAtFirst);
     this.mutant = mutant;

@@ -65,7 +65,7 @@ export const simulateConfig = (simulation: Simulation) =>
   Effect.scoped(live(simulation)).pipe(
     Effect.provide(TestClock.layer()),
     Random.withSeed(1),
-    Effect.provideService(References.MinimumLogLevel, (process.env["LOG"] as never) ?? "None"),
+    Effect.provideService(References.MinimumLogLevel, "None"),
   );
 
 const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
