@@ -2,8 +2,8 @@ import { describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import fc from "fast-check";
 import { assert } from "vitest";
-import type { Mutant } from "./config/config-world.ts";
-import { simulateConfig, type Step, stepKinds } from "./config/simulate-config.ts";
+import type { Mutant } from "./rollouts/rollout-world.ts";
+import { simulateRollouts, type Step, stepKinds } from "./rollouts/simulate-rollouts.ts";
 
 /**
  * A cluster's whole path of configuration: job feed, generator, gate, rollout, leadership, pointer, each node's own gate
@@ -19,7 +19,7 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
   waitMillis: fc.constantFrom(250, 500, 1_000, 2_000, 4_000),
 });
 
-const run = (steps: ReadonlyArray<Step>, mutant?: Mutant) => Effect.runPromise(simulateConfig({ steps, mutant }));
+const run = (steps: ReadonlyArray<Step>, mutant?: Mutant) => Effect.runPromise(simulateRollouts({ steps, mutant }));
 
 const stepsOf = (...steps: ReadonlyArray<readonly [Step["kind"], number]>): ReadonlyArray<Step> =>
   steps.map(([kind, dice]) => ({ kind, dice, waitMillis: 4_000 }));

@@ -2,7 +2,7 @@ import { Result } from "effect";
 import { encodeManifest, type Manifest, manifestHash } from "../../../src/snapshot/manifest.ts";
 import { encodeSegment, type SnapshotEntry } from "../../../src/snapshot/segment.ts";
 import { entriesOf, type Snapshot } from "../../../src/snapshot/snapshot.ts";
-import type { ConfigWorld } from "./config-world.ts";
+import type { RolloutWorld } from "./rollout-world.ts";
 
 /** What somebody makes all nodes serve past the control process: each node's own gate is all that is in the way. */
 export const forgeries = [
@@ -17,7 +17,7 @@ export const forgeries = [
 ] as const;
 export type Forgery = (typeof forgeries)[number];
 
-export const forge = (world: ConfigWorld, forgery: Forgery): void => {
+export const forge = (world: RolloutWorld, forgery: Forgery): void => {
   const running = world.nodes.find(({ process }) => process !== undefined);
   const base = running?.process?.configuration.serving.current();
   if (base === undefined) return;

@@ -1,8 +1,8 @@
 import { Effect, Random, References, Scope } from "effect";
 import { TestClock } from "effect/testing";
 import { assert } from "vitest";
-import { ConfigWorld, type Mutant } from "./config-world.ts";
-import { ConfigVerdicts } from "./config-verdicts.ts";
+import { RolloutWorld, type Mutant } from "./rollout-world.ts";
+import { RolloutVerdicts } from "./rollout-verdicts.ts";
 import { generatorFaults } from "./broken-generator.ts";
 import { forgeries, forge } from "./forgeries.ts";
 import type { Damage } from "./scripted-snapshots.ts";
@@ -61,7 +61,7 @@ const yields = 20;
 const settleMillisMax = 120_000;
 
 /** A cluster that lives through all this. Dies of the first moment at which a node serves what it must not. */
-export const simulateConfig = (simulation: Simulation) =>
+export const simulateRollouts = (simulation: Simulation) =>
   Effect.scoped(live(simulation)).pipe(
     Effect.provide(TestClock.layer()),
     Random.withSeed(1),
@@ -70,8 +70,8 @@ export const simulateConfig = (simulation: Simulation) =>
 
 const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
   yield* TestClock.setTime(Date.UTC(2026, 10, 14, 11));
-  const world = new ConfigWorld(mutant);
-  const verdicts = new ConfigVerdicts(world);
+  const world = new RolloutWorld(mutant);
+  const verdicts = new RolloutVerdicts(world);
   const scope = yield* Effect.scope;
   yield* Scope.addFinalizer(
     scope,
@@ -98,15 +98,15 @@ const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
   return verdicts.counts;
 });
 
-const differencesOf = ({ nodes }: ConfigWorld, verdicts: ConfigVerdicts): string =>
+const differencesOf = ({ nodes }: RolloutWorld, verdicts: RolloutVerdicts): string =>
   nodes
     .map((node) => verdicts.differences(node))
     .filter((difference) => difference !== "")
     .join("; ");
 
 const settle = Effect.fnUntraced(function* (
-  world: ConfigWorld,
-  verdicts: ConfigVerdicts,
+  world: RolloutWorld,
+  verdicts: RolloutVerdicts,
   pass: (millis: number) => Effect.Effect<void>,
 ) {
   const scope = yield* Effect.scope;
@@ -136,7 +136,7 @@ const settle = Effect.fnUntraced(function* (
 
 const damages: ReadonlyArray<Damage> = ["blobBit", "manifestCut", "manifestBit", "otherManifest", "nothing", "none"];
 
-const take = (world: ConfigWorld, { dice, kind }: Step): Effect.Effect<unknown, never, Scope.Scope> => {
+const take = (world: RolloutWorld, { dice, kind }: Step): Effect.Effect<unknown, never, Scope.Scope> => {
   const node = world.nodes[dice % world.nodes.length]!;
   const { generator, jobs, snapshots } = world;
   const share = Math.ceil((jobs.jobs().length * (5 + (dice % 60))) / 100);

@@ -8,7 +8,7 @@ import { NodeConfiguration, serveJobs } from "../../../src/node/served-jobs.ts";
 import { Nats } from "../../../src/streams/nats.ts";
 import { encodeBlob } from "../../../src/snapshot/segment.ts";
 import { makeWallClock, type WallClock } from "../../support/wall-clock.ts";
-import type { ConfigWorld } from "./config-world.ts";
+import type { RolloutWorld } from "./rollout-world.ts";
 import { ScriptedDisk } from "./scripted-disk.ts";
 import type { User } from "./scripted-snapshots.ts";
 
@@ -38,10 +38,10 @@ interface Process {
 }
 
 /** A node of the cluster: its disk, its clock, and the process that runs on it, if one does. */
-export class ConfigNode {
+export class ClusterNode {
   readonly name: string;
   readonly disk = new ScriptedDisk();
-  private readonly world: ConfigWorld;
+  private readonly world: RolloutWorld;
   private readonly wall: WallClock;
   user: User = { isDead: true, isCut: false, damage: "none", dyingAfter: undefined };
   process: Process | undefined;
@@ -50,14 +50,14 @@ export class ConfigNode {
   /** Number of the snapshot on its disk when the process began. */
   beganWith = 0;
 
-  private constructor(world: ConfigWorld, name: string, wall: WallClock) {
+  private constructor(world: RolloutWorld, name: string, wall: WallClock) {
     this.world = world;
     this.name = name;
     this.wall = wall;
   }
 
-  static readonly make = (world: ConfigWorld, name: string) =>
-    Effect.map(makeWallClock, (wall) => new ConfigNode(world, name, wall));
+  static readonly make = (world: RolloutWorld, name: string) =>
+    Effect.map(makeWallClock, (wall) => new ClusterNode(world, name, wall));
 
   jumpClock(millis: number): void {
     this.wall.aheadMillis = millis;

@@ -6,7 +6,7 @@ import { askControl } from "../../../src/streams/config-messages.ts";
 import { Nats } from "../../../src/streams/nats.ts";
 import { limits, storedJob } from "../../support/world.ts";
 import { BrokenGenerator } from "./broken-generator.ts";
-import { ConfigNode } from "./config-node.ts";
+import { ClusterNode } from "./cluster-node.ts";
 import { ScriptedBus } from "./scripted-bus.ts";
 import { ScriptedJobs } from "./scripted-jobs.ts";
 import { ScriptedSnapshots } from "./scripted-snapshots.ts";
@@ -21,12 +21,12 @@ const customersAtFirst = 30;
 const answerMillisMax = 5_000;
 
 /** A cluster of nodes and its people, who know only what they ordered. */
-export class ConfigWorld {
+export class RolloutWorld {
   readonly bus = new ScriptedBus();
   readonly jobs = new ScriptedJobs(this.bus);
   readonly snapshots = new ScriptedSnapshots(this.bus);
   readonly generator = new BrokenGenerator();
-  readonly nodes: Array<ConfigNode> = [];
+  readonly nodes: Array<ClusterNode> = [];
   /** Hashes of the snapshots whose blast radius a person has accepted. */
   readonly accepted = new Set<string>();
   readonly limits: Limits = {
@@ -70,7 +70,7 @@ export class ConfigWorld {
 
   addNode(name: string) {
     return Effect.gen({ self: this }, function* () {
-      const node = yield* ConfigNode.make(this, name);
+      const node = yield* ClusterNode.make(this, name);
       node.disk.isForgetful = this.mutant === "noLastKnownGood";
       this.nodes.push(node);
       yield* node.start;

@@ -4,8 +4,8 @@ import { briefsOf, type JobSet } from "../../../src/actors/ports/jobs.ts";
 import { decodeManifest, type Manifest } from "../../../src/snapshot/manifest.ts";
 import { decodeSegment, type SnapshotEntry } from "../../../src/snapshot/segment.ts";
 import type { Snapshot } from "../../../src/snapshot/snapshot.ts";
-import type { ConfigNode } from "./config-node.ts";
-import type { ConfigWorld } from "./config-world.ts";
+import type { ClusterNode } from "./cluster-node.ts";
+import type { RolloutWorld } from "./rollout-world.ts";
 import type { Order } from "./scripted-jobs.ts";
 
 /** A snapshot as its judge has read it. */
@@ -30,8 +30,8 @@ const numbersOfOne = 8;
  * Judges everything that a node serves by what people ordered, knowing nothing of what generator and gates found. Asked
  * at any moment, it throws with what is wrong.
  */
-export class ConfigVerdicts {
-  private readonly world: ConfigWorld;
+export class RolloutVerdicts {
+  private readonly world: RolloutWorld;
   private readonly seen = new Map<string, Seen>();
   private readonly segments = new Map<string, ReadonlyArray<SnapshotEntry>>();
   private ordersRead = 0;
@@ -50,7 +50,7 @@ export class ConfigVerdicts {
   private readonly refusals = new Set<string>();
   private wrong: unknown;
 
-  constructor(world: ConfigWorld) {
+  constructor(world: RolloutWorld) {
     this.world = world;
     world.beforeOffer = () => this.lookEarly();
   }
@@ -80,7 +80,7 @@ export class ConfigVerdicts {
     }
   }
 
-  private lookAt(node: ConfigNode): void {
+  private lookAt(node: ClusterNode): void {
     const { process } = node;
     if (process === undefined) return;
     const before = this.seen.get(node.name);
@@ -101,7 +101,7 @@ export class ConfigVerdicts {
     this.lookAtSet(node);
   }
 
-  private judge(node: ConfigNode, current: Snapshot, before: Read | undefined): void {
+  private judge(node: ClusterNode, current: Snapshot, before: Read | undefined): void {
     const read = this.read(current);
     const what = `${node.name} serves ${read.manifest.number} (${read.manifest.reason})`;
     this.assertOrdered(read, what);
@@ -222,7 +222,7 @@ export class ConfigVerdicts {
   }
 
   /** What forwarders and owners act on is what this node's snapshot has enabled: not more, not less. */
-  private lookAtSet({ name, process }: ConfigNode): void {
+  private lookAtSet({ name, process }: ClusterNode): void {
     const set = process!.jobs.served();
     const seen = this.seen.get(name)!;
     const { read } = seen;
@@ -236,7 +236,7 @@ export class ConfigVerdicts {
   }
 
   /** Why what this node serves is not what the store has; empty: it is. */
-  differences({ name, process }: ConfigNode): string {
+  differences({ name, process }: ClusterNode): string {
     if (process === undefined) return `${name} does not run`;
     const current = process.configuration.serving.current();
     if (current === undefined) return `${name} serves nothing`;
