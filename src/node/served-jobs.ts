@@ -5,6 +5,7 @@ import { Jobs } from "../actors/ports/jobs.ts";
 import type { Limits } from "../domain/limits.ts";
 import { type ConfigServing, makeConfigServing } from "../serving/config-serving.ts";
 import { type LastKnownGood, lastKnownGoodIn } from "../serving/last-known-good.ts";
+import type { SnapshotEntry } from "../snapshot/segment.ts";
 import { type ConfigStore, type ConfigStoreError, openConfigStore } from "../streams/config-store.ts";
 import { type JobBucket, openJobBucket } from "../streams/job-bucket.ts";
 import { decodeStoredJob } from "../streams/job-codec.ts";
@@ -51,6 +52,12 @@ export class NodeConfiguration extends Context.Service<
 >()("spillway/node/NodeConfiguration") {}
 
 const nothing = () => {};
+
+/** Whether the bytes of an entry are the job that it says. */
+export const isWholeJob = ({ customer, data, dataset, id, state }: SnapshotEntry): boolean => {
+  const job = decodeStoredJob(id, data);
+  return job?.customer === customer && job.dataset === dataset && job.enabled === (state === "enabled");
+};
 
 /** How often what was removed is looked at, whether it is long enough ago. */
 const graceMillis = 1_000;
@@ -99,10 +106,7 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     limits,
     cell: () => cell,
     isGateOn: () => drill.isGuardOn("servingGate"),
-    isJob: ({ customer, data, dataset, id, state }) => {
-      const job = decodeStoredJob(id, data);
-      return job?.customer === customer && job.dataset === dataset && job.enabled === (state === "enabled");
-    },
+    isJob: isWholeJob,
     adopt: adopted.adopt,
   });
   const known = serving.current()?.manifest;

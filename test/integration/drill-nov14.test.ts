@@ -52,7 +52,11 @@ describe("14 November 2024, again", () => {
         assert.isAbove(figures["configuredLostPercent"], 10, stderr);
         assert.isAbove(figures["droppedAsUnconfigured"], 0);
         assert.isAbove(figures["buffersOverLimit"], 0);
+        assert.isAbove(figures["strangersStored"], 0);
         assert.strictEqual(figures["unexplained"], 0);
+        // Whatever is switched off: what was acknowledged and is not delivered is told.
+        assert.isAbove(figures["acknowledgedLost"], 0);
+        assert.isAtLeast(figures["lostWithReceipt"], figures["acknowledgedLost"]);
       }).pipe(Effect.scoped),
     120_000,
   );

@@ -7,6 +7,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { simulateConfig } from "./config/simulate-config.ts";
 import { simulateNode } from "./node/simulate-node.ts";
 import { simulatePartition } from "./simulate-partition.ts";
 
@@ -14,11 +15,11 @@ const help = `npm run sim -- [options]
 
 Simulates whole nodes and single partitions: real door, admission, reader, sweep, windows, actors, destination hosts,
 quotas, retention, checkpoints and recovery; fake clock; destinations, logs and store scripted, with faults drawn from
-the seed. Checks I3 to I8, I11 and I12. One seed of eight is a node's, which takes
-seven times as long.
+the seed. Checks I3 to I8, I11 and I12. One seed of eight is a node's, which takes seven times as long; one is of a
+cluster's configuration (generator, gates, rollouts, last known good; I1, I2, I9).
 
   --seeds N    how many (default 1,000)
-  --world W    partition or node: all seeds are of that one
+  --world W    partition, node or config: all seeds are of that one
   --from N     the first one (default 1); a seed is a run: the same one is the same run
   --jobs N     processes (default: one per core)
   --json       one JSON object on stdout; everything for people goes to stderr
@@ -35,15 +36,26 @@ interface SliceResult {
 
 const slice = process.env["SPILLWAY_SIM_SLICE"];
 
-const worlds = ["partition", "node", "both"] as const;
+const worlds = ["partition", "node", "config", "all"] as const;
 type World = (typeof worlds)[number];
 
 /** Sixteen seeds in a row, so that each process gets its share of what takes longer. */
-const isNode = (world: World, seed: number): boolean =>
-  world === "node" || (world === "both" && Math.floor(seed / 16) % 8 === 0);
+const worldOf = (world: World, seed: number): Exclude<World, "all"> => {
+  if (world !== "all") return world;
+  const turn = Math.floor(seed / 16) % 8;
+  return turn === 0 ? "node" : turn === 4 ? "config" : "partition";
+};
 
-const simulate = (world: World, seed: number) =>
-  isNode(world, seed) ? Effect.asVoid(simulateNode(seed)) : Effect.asVoid(simulatePartition(seed));
+const simulate = (world: World, seed: number): Effect.Effect<void, unknown> => {
+  switch (worldOf(world, seed)) {
+    case "node":
+      return Effect.asVoid(simulateNode(seed));
+    case "config":
+      return Effect.asVoid(simulateConfig(seed));
+    case "partition":
+      return Effect.asVoid(simulatePartition(seed));
+  }
+};
 
 /** A child: its slice, told to the parent as it goes. */
 const runSlice = async (text: string): Promise<void> => {
@@ -72,7 +84,7 @@ const runAll = async (): Promise<number> => {
     options: {
       seeds: { type: "string", default: "1000" },
       from: { type: "string", default: "1" },
-      world: { type: "string", default: "both" },
+      world: { type: "string", default: "all" },
       jobs: { type: "string", default: String(availableParallelism()) },
       json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },

@@ -66,7 +66,8 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     options,
     reports,
     machine: rolloutMachine.resolveState({ value: value?.machine.value ?? "idle", context }),
-    state: { ...state, highest: Math.max(state.highest, told?.number ?? 0) },
+    // Told to all nodes, and then the process died: it was about to store that.
+    state: { ...state, published: state.published ?? told, highest: Math.max(state.highest, told?.number ?? 0) },
     revision,
     proposal: undefined,
     refused: undefined,

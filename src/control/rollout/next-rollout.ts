@@ -3,6 +3,7 @@ import { steadyMillis } from "../../domain/steady-clock.ts";
 import { unauditedMax } from "./audit-notes.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
+import { settleKnownRemovals } from "./known-removals.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
 
@@ -53,6 +54,8 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
   const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
   if (desk.proposal?.key === key) return desk.proposal;
+  if (base !== undefined) settleKnownRemovals(options.stored, base);
+  if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
   // After the store was lost a node may serve more than this one knows of: it takes nothing that is not above that.
   const served = desk.reports.live(yield* steadyMillis).map(({ serves }) => serves?.number ?? 0);
   const made = yield* Effect.result(proposeChanges(options, base, Math.max(state.highest, ...served) + 1, key));

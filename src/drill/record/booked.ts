@@ -5,16 +5,17 @@ import type { DrillWorld } from "../world/drill-world.ts";
 import type { NodeClient } from "../world/node-client.ts";
 
 const pageRecords = 1_000;
+/** The books of a job that was taken for deleted are gone with it, and what came afterwards is in nobody's. */
+const jobless = ["deleted", "unclaimed"] as const;
 
 /** What the books say of these customers' records that were not delivered. Each node tells of its own partitions. */
 export const readBooked = Effect.fnUntraced(function* ({ nodes }: DrillWorld, customers: ReadonlyArray<string>) {
   const ours = new Set(customers);
   const all = yield* Effect.forEach(nodes, ({ client }) => bookedAt(client, ours));
-  // The books of a job that was taken for deleted are gone with it; any node tells of all receipts.
-  const deleted = yield* deletedBy(nodes[0]!.client, ours);
+  const receipted = yield* Effect.forEach(jobless, (reason) => receiptedAs(reason, nodes[0]!.client, ours));
   return {
     deadLettered: all.reduce((sum, { deadLettered }) => sum + deadLettered, 0),
-    givenUp: all.reduce((sum, { givenUp }) => sum + givenUp, deleted),
+    givenUp: [...all.map(({ givenUp }) => givenUp), ...receipted].reduce((sum, records) => sum + records, 0),
   };
 });
 
@@ -33,11 +34,16 @@ const bookedAt = Effect.fnUntraced(function* ({ ask }: NodeClient, ours: Readonl
   return sums;
 });
 
-const deletedBy = Effect.fnUntraced(function* ({ ask }: NodeClient, ours: ReadonlySet<string>) {
+/** Any node tells of all receipts. */
+const receiptedAs = Effect.fnUntraced(function* (
+  reason: (typeof jobless)[number],
+  { ask }: NodeClient,
+  ours: ReadonlySet<string>,
+) {
   let records = 0;
   let after: string | undefined;
   do {
-    const { json } = yield* ask({ method: "GET", path: `${pagePath("/v1/receipts", after)}&reason=deleted` });
+    const { json } = yield* ask({ method: "GET", path: `${pagePath("/v1/receipts", after)}&reason=${reason}` });
     const page = json as { readonly receipts: ReadonlyArray<ReceiptReport>; readonly next?: string };
     for (const receipt of page.receipts) if (ours.has(receipt.customer)) records += receipt.records;
     after = page.next;

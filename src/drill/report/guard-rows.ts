@@ -12,6 +12,8 @@ export interface GuardRow {
   readonly off: string;
   /** Bars that hold with it and are missed without it; null: there was no such run. */
   readonly missed: ReadonlyArray<string> | null;
+  /** Protections that were off in both runs. */
+  readonly offAlready: ReadonlyArray<GuardName>;
 }
 
 /**
@@ -39,6 +41,7 @@ const rowOf = (guard: string, stops: string, on: DrillRun | undefined, off: Dril
   on: told(on),
   off: told(off),
   missed: on === undefined || off === undefined ? null : missedBetween(on, off),
+  offAlready: on?.figures.guardsOff ?? [],
 });
 
 const missedBetween = (on: DrillRun, off: DrillRun): ReadonlyArray<string> =>

@@ -38,17 +38,23 @@ const guardsSection = (drill: Drill, runs: ReadonlyArray<DrillRun>): string => {
   if (rows.length === 0) return "";
   const cells = rows.map((row) => [
     ...[row.guard, row.stops, row.on, row.off].map(escaped),
-    row.missed === null ? "–" : missedCell(row.missed),
+    row.missed === null ? "–" : missedCell(row.missed, row.offAlready.length > 0),
   ]);
   return `<section><h2>What each protection is good for</h2>
+${rows.some(({ offAlready }) => offAlready.length > 0) ? peeledNote : ""}
 ${table("guards", ["protection", "stops", "on", "off", "bars missed without it"], cells)}
 ${runs.length > 1 ? matrixTable(drill, runs) : ""}
 </section>`;
 };
 
-const missedCell = (missed: ReadonlyArray<string>): string =>
+const peeledNote = "<p>Peeled: in each row, the protections of the rows above are off already.</p>";
+
+/** @param isPeeled whether others were off already, and bars missed for it */
+const missedCell = (missed: ReadonlyArray<string>, isPeeled: boolean): string =>
   missed.length === 0
-    ? "none: what it stops, another protection stops as well"
+    ? isPeeled
+      ? "none but those that were missed before"
+      : "none: what it stops, another protection stops as well"
     : missed.map((text) => `<span class="bad">${escaped(text)}</span>`).join("<br>");
 
 const matrixTable = (drill: Drill, runs: ReadonlyArray<DrillRun>): string => {
