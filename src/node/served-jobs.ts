@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect";
+import { Context, Effect, Layer, Result } from "effect";
 import { join } from "node:path";
 import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { Jobs } from "../actors/ports/jobs.ts";
@@ -94,7 +94,9 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
 ) {
   const { limits, partitions } = options;
   const drill = yield* DrillFaults;
-  let cell = (yield* bucket.describe).created;
+  const described = yield* Effect.result(bucket.describe);
+  // Undefined: not yet heard of it.
+  let cell = Result.isSuccess(described) ? described.success.created : undefined;
   const table = new JobTable(partitions);
   const stored = new StoredJobs(table, partitions);
   const adopted = adoptInto(table, stored, {
@@ -110,6 +112,9 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     adopt: adopted.adopt,
   });
   const known = serving.current()?.manifest;
+  // What is on this node's disk is served, whoever is away. Without that there is nothing to begin with.
+  if (Result.isFailure(described) && known === undefined) return yield* Effect.fail(described.failure);
+  const cellNow = () => cell ?? known?.cell ?? "";
   let notify = nothing;
   const onNews = (call: () => void) => {
     notify = call;
@@ -117,7 +122,8 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
   const feed = yield* makeJobFeed(bucket, {
     entries: stored,
     // Of another store than the one that it was made from, nothing is known.
-    from: known?.cell === cell ? known.position : 0,
+    from: known !== undefined && known.cell === cellNow() ? known.position : 0,
+    known: Result.isFailure(described) ? known?.cell : undefined,
     jobsMax: limits.jobsMax,
     onReplaced: (created) => {
       cell = created;
@@ -160,7 +166,7 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
         feed,
         serving,
         follower,
-        cell: () => cell,
+        cell: cellNow,
         isInForce,
         isBlank: adopted.isBlank,
         onNews,

@@ -33,7 +33,7 @@ const guarded: ReadonlyArray<readonly [Mutant, ReadonlyArray<Step>, RegExp]> = [
   ["noLastKnownGood", stepsOf(["silence", 0], ["kill", 0], ["start", 0]), /serves nothing, and served 1 before/],
 ];
 
-describe("the configuration, whatever happens", () => {
+describe("rollouts of the configuration, whatever happens", () => {
   it("is what people ordered: never all, never none, never back but by a rollback, and in the end all of it", async () => {
     const sums: Record<string, number> = {};
     await fc.assert(

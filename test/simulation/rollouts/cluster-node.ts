@@ -43,7 +43,7 @@ export class ClusterNode {
   readonly disk = new ScriptedDisk();
   private readonly world: RolloutWorld;
   private readonly wall: WallClock;
-  user: User = { isDead: true, isCut: false, damage: "none", dyingAfter: undefined };
+  user: User = { isDead: true, isCut: false, isMute: false, damage: "none", dyingAfter: undefined };
   process: Process | undefined;
   /** Processes that ran on it so far. */
   runs = 0;

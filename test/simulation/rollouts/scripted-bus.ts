@@ -31,6 +31,10 @@ export class ScriptedBus {
       if (isUp(link) && pattern.test(subject)) callback(null, message);
   }
 
+  private isHeard(subject: string): boolean {
+    return [...this.subscribed].some(({ link, pattern }) => isUp(link) && pattern.test(subject));
+  }
+
   private connectionOf(link: Link): NatsConnection {
     const subscribe = (subject: string, { callback }: { readonly callback: Callback }) => {
       const one: Subscribed = { link, pattern: patternOf(subject), callback };
@@ -47,12 +51,14 @@ export class ScriptedBus {
       );
     };
     const request = (subject: string, data: string) =>
-      new Promise((resolve) => {
-        if (isUp(link))
+      new Promise((resolve, reject) => {
+        const isHeard = isUp(link) && this.isHeard(subject);
+        if (isHeard)
           this.tell(
             subject,
             messageOf(data, (answer) => resolve(messageOf(answer, () => {}))),
           );
+        else reject(new Error("no responders"));
       });
     return { subscribe, publish, request } as unknown as NatsConnection;
   }

@@ -9,6 +9,8 @@ export type Damage = "none" | "blobBit" | "manifestCut" | "manifestBit" | "other
 
 /** A process that uses the store. */
 export interface User extends Link {
+  /** Nothing that it writes is stored. */
+  isMute: boolean;
   damage: Damage;
   /** It dies with its n-th write from now, before or after that is stored; undefined: it does not. */
   dyingAfter: { writes: number; readonly isStored: boolean } | undefined;
@@ -61,7 +63,7 @@ export class ScriptedSnapshots {
       Effect.suspend(() => (isAway() ? Effect.fail(unavailable) : Effect.sync(answer)));
     const write = <A>(store: () => Effect.Effect<A, ConfigStoreError>) =>
       Effect.suspend(() => {
-        if (isAway()) return Effect.fail(unavailable);
+        if (isAway() || user.isMute) return Effect.fail(unavailable);
         if (user.dyingAfter === undefined || --user.dyingAfter.writes > 0) return store();
         const { isStored } = user.dyingAfter;
         user.dyingAfter = undefined;
