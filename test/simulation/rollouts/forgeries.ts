@@ -20,7 +20,8 @@ export type Forgery = (typeof forgeries)[number];
 export const forge = (world: RolloutWorld, forgery: Forgery): void => {
   const running = world.nodes.find(({ process }) => process !== undefined);
   const base = running?.process?.configuration.serving.current();
-  if (base === undefined) return;
+  // Of a store that was lost this moment, whatever it names is all that a control process knows: one fault at a time.
+  if (base === undefined || !world.snapshots.isInUse()) return;
   if (forgery === "backInTime") return world.snapshots.repoint(world.snapshots.everTold[0]!);
   const { blobs, manifest } = forged(base, forgery);
   const encoded = encodeManifest(manifest);

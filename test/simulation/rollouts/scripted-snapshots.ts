@@ -40,6 +40,11 @@ export class ScriptedSnapshots {
     this.states.clear();
   }
 
+  /** Whoever leads has stored what was told last, and the first of all is still there. */
+  isInUse(): boolean {
+    return this.states.has("rollout") && this.everTold[0] !== undefined && this.manifests.has(this.everTold[0].number);
+  }
+
   pointerNow(): ConfigPointer | undefined {
     return this.states.get("pointer")?.value as ConfigPointer | undefined;
   }
