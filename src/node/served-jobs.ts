@@ -113,7 +113,7 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
   });
   const known = serving.current()?.manifest;
   // What is on this node's disk is served, whoever is away. Without that there is nothing to begin with.
-  if (Result.isFailure(described) && known === undefined) return yield* Effect.fail(described.failure);
+  if (Result.isFailure(described) && known === undefined) return yield* described.failure;
   const cellNow = () => cell ?? known?.cell ?? "";
   let notify = nothing;
   const onNews = (call: () => void) => {

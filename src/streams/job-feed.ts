@@ -95,7 +95,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     while ((yield* readSlice(state)) > 0);
     state.entries.trim();
   });
-  yield* options.known === undefined ? readAll : Effect.catch(readAll, ({ detail }) => endure(state, detail));
+  yield* options.known === undefined ? readAll : readAll.pipe(Effect.catch(({ detail }) => endure(state, detail)));
   yield* Effect.forkScoped(Effect.forever(follow(state)));
   const rewind = (position: number) => {
     state.position = Math.min(state.position, position);
@@ -109,7 +109,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
 const describedBy = ({ describe }: JobBucket, { from, known }: JobFeedOptions) =>
   known === undefined
     ? describe
-    : Effect.catch(describe, () => Effect.succeed<BucketState>({ created: known, lastSequence: from }));
+    : Effect.orElseSucceed(describe, (): BucketState => ({ created: known, lastSequence: from }));
 
 const follow = (state: State) =>
   readSlice(state).pipe(

@@ -1,13 +1,13 @@
 import { describe, it } from "@effect/vitest";
 import { Effect } from "effect";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { assert } from "vitest";
 import type { Mutant } from "./rollouts/rollout-world.ts";
 import { simulateRollouts, type Step, stepKinds } from "./rollouts/simulate-rollouts.ts";
 
 /**
- * A cluster's whole path of configuration: job feed, generator, gate, rollout, leadership, pointer, each node's own gate
- * and what it keeps on its disk are the real ones. NATS, the stores and the disks are in memory, time is the test's.
+ * A cluster's whole path of configuration: job feed, generator, gate, rollout, leadership, each node's own gate
+ * and what it adopts are the real ones. NATS, the stores and the disks are in memory, time is the test's.
  * `RUNS=n` runs more, `SEED=n` others; what fails is shrunk to the fewest steps with `SHRINK=1`.
  */
 const runs = Number(process.env["RUNS"] ?? 6);

@@ -6,7 +6,7 @@ import { tellOfWhatIsServed } from "./tell-served.ts";
 
 /** So often it is looked whether nodes are told what this process told them last. */
 const lookMillis = 2_000;
-/** What a node refuses unless somebody has accepted it: how much is taken away at once, or that the store is another. */
+/** What a node refuses unless it is accepted: how much is taken away at once, or that the store is another. */
 const acceptable: ReadonlySet<string> = new Set(["empty", "otherCell", "shrunk"]);
 
 /**

@@ -27,7 +27,7 @@ export class ScriptedBus {
 
   /** To everybody, from the server. */
   tell(subject: string, message: unknown = {}): void {
-    for (const { callback, link, pattern } of [...this.subscribed])
+    for (const { callback, link, pattern } of this.subscribed)
       if (isUp(link) && pattern.test(subject)) callback(null, message);
   }
 

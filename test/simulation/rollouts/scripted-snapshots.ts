@@ -16,7 +16,7 @@ export interface User extends Link {
   dyingAfter: { writes: number; readonly isStored: boolean } | undefined;
 }
 
-/** The store of snapshots in memory, under the real one's rules. Of all that ever was in it a copy is kept to judge by. */
+/** The store of snapshots in memory, under the real one's rules. What ever was in it is kept, to judge by. */
 export class ScriptedSnapshots {
   private readonly bus: ScriptedBus;
   private readonly blobs = new Map<string, Uint8Array>();
