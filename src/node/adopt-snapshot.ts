@@ -18,8 +18,8 @@ const nothing = () => {};
 const nothingServed: Numbered = { set: emptyJobSet, position: 0 };
 
 export interface AdoptOptions {
-  /** Identity of the job store. */
-  readonly cell: () => string;
+  /** Identity of the job store; undefined: this node has not heard of it yet. */
+  readonly cell: () => string | undefined;
   readonly removalGraceSeconds: number;
   /** Off only in a drill. */
   readonly isGraceOn: () => boolean;
@@ -45,7 +45,7 @@ export const adoptInto = (
     }
     for (const entry of removed) remove(table, entry, grace, nowMillis);
     if (put.length > sliceSize) table.trim();
-    stored.setOtherStore(manifest.cell !== cell());
+    stored.setOtherStore(manifest.cell !== (cell() ?? manifest.cell));
     stored.settle(touched(put, removed));
     // Only now is it whole: whoever asked for a set meanwhile was given the one before.
     served = { set: table.set(manifest.number), position: manifest.position };

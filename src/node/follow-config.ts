@@ -58,6 +58,8 @@ export const followConfig = Effect.fnUntraced(function* (
   const hints = yield* Queue.sliding<void>(1);
   let refused: Refused | undefined;
   let refusedMillis = 0;
+  /** What is refused was told as accepted. */
+  let wasAccepted = false;
   let isSilent = false;
   let newest: number | undefined;
   let notify: () => void = nothing;
@@ -78,8 +80,9 @@ export const followConfig = Effect.fnUntraced(function* (
       return;
     }
     const nowMillis = yield* steadyMillis;
-    if (refused?.hash === named.hash && !(passing.has(refused.rule) && nowMillis - refusedMillis >= againMillis))
-      return;
+    const isAcceptedNow = pointer.accepted && !wasAccepted;
+    const isPassing = refused !== undefined && passing.has(refused.rule) && nowMillis - refusedMillis >= againMillis;
+    if (refused?.hash === named.hash && !isAcceptedNow && !isPassing) return;
     announce(pointer, nowMillis);
     const outcome = yield* Effect.result(
       Effect.flatMap(
@@ -96,6 +99,7 @@ export const followConfig = Effect.fnUntraced(function* (
       const { message, rule } = outcome.failure;
       refused = { ...named, rule, message };
       refusedMillis = nowMillis;
+      wasAccepted = pointer.accepted;
       yield* configRefused(rule);
       yield* Effect.logError("A configuration is refused; what is served stays as it is.", {
         number: named.number,

@@ -35,6 +35,11 @@ export interface JobFeedOptions {
   readonly entries: StoredJobs;
   /** Everything up to this sequence is in `entries` already. */
   readonly from: number;
+  /**
+   * The bucket that `entries` are of, when they are served already: then nothing waits for an answer of it. Undefined:
+   * without its answer there is nothing to begin with.
+   */
+  readonly known?: string | undefined;
   readonly jobsMax: number;
   /** Told when the bucket is another one than it was, with the time at which it was made. */
   readonly onReplaced: (created: string) => void;
@@ -71,7 +76,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     entries: options.entries,
     hints,
     position: options.from,
-    described: yield* bucket.describe,
+    described: yield* describedBy(bucket, options),
     describedMillis: yield* steadyMillis,
     waitMillis: waitMillisMax,
     failing: false,
@@ -85,9 +90,12 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     Effect.sync(() => bucket.connection.subscribe(jobSubjects, { callback: nudge })),
     (subscription) => Effect.sync(() => subscription.unsubscribe()),
   );
-  yield* beginAgainIfReplaced(state);
-  while ((yield* readSlice(state)) > 0);
-  state.entries.trim();
+  const readAll = Effect.gen(function* () {
+    yield* beginAgainIfReplaced(state);
+    while ((yield* readSlice(state)) > 0);
+    state.entries.trim();
+  });
+  yield* options.known === undefined ? readAll : readAll.pipe(Effect.catch(({ detail }) => endure(state, detail)));
   yield* Effect.forkScoped(Effect.forever(follow(state)));
   const rewind = (position: number) => {
     state.position = Math.min(state.position, position);
@@ -96,6 +104,12 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
   const feed: JobFeed = { entries: state.entries, position: () => state.position, nudge, rewind };
   return feed;
 });
+
+/** Without an answer it is what it was, as far as anybody knows. */
+const describedBy = ({ describe }: JobBucket, { from, known }: JobFeedOptions) =>
+  known === undefined
+    ? describe
+    : Effect.orElseSucceed(describe, (): BucketState => ({ created: known, lastSequence: from }));
 
 const follow = (state: State) =>
   readSlice(state).pipe(

@@ -264,20 +264,15 @@ describe("a rollout", () => {
         const faults = {
           ...noFaults,
           armed: () => (dropped > 0 ? `drops ${dropped}` : ""),
-          changed: function* (entries: Parameters<typeof noFaults.changed>[0]) {
-            yield* entries;
-            for (const customer of customers(dropped)) {
+          // Read more than once.
+          changed: (entries: Parameters<typeof noFaults.changed>[0]) => ({
+            *[Symbol.iterator]() {
+              yield* entries;
               const state = "removed" as const;
-              yield {
-                id: `j-${customer}`,
-                state,
-                revision: 9_999,
-                customer,
-                dataset: "http_requests",
-                data: Buffer.of(),
-              };
-            }
-          },
+              const rest = { state, revision: 9_999, dataset: "http_requests", data: Buffer.of() };
+              for (const customer of customers(dropped)) yield { id: `j-${customer}`, customer, ...rest };
+            },
+          }),
         };
         const one = yield* start(url, { name: "one", faults });
         yield* putAll(one, customers(50));

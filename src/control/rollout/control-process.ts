@@ -8,12 +8,14 @@ import { answerCommand } from "./commands.ts";
 import { toldTo } from "./canary.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { reportLostEnd, tell } from "./deeds.ts";
-import { type Desk, type DeskFailure, nowAt, openDesk, saveDesk } from "./desk.ts";
+import { type Desk, type DeskFailure, nowAt, openDesk } from "./desk.ts";
 import { lead } from "./leadership.ts";
 import { proposeIfDue } from "./next-rollout.ts";
 import { NodeReports } from "./node-reports.ts";
 import { pruneIfDue } from "./prune.ts";
+import { retellIfDue } from "./retell.ts";
 import { stepReading } from "./step-reading.ts";
+import { tellOfWhatIsServed } from "./tell-served.ts";
 
 /** Without anything new it is looked so often. */
 const pollMillis = 100;
@@ -104,28 +106,9 @@ const textOf = (failure: unknown): string =>
 
 /** Whatever was under way when the control process ended goes on. */
 const resume = Effect.fnUntraced(function* (desk: Desk) {
-  if (desk.state.published === null) yield* tellOfWhatIsServed(desk);
+  if (desk.state.published === null) yield* tellOfWhatIsServed(desk, 0);
   yield* reportLostEnd(desk);
   if (desk.machine.value !== "idle") yield* tell(desk, { type: "control.resumed", ...(yield* nowAt) });
-});
-
-/** The store was lost and made anew, and this node has what was in force before: others may need it. */
-const tellOfWhatIsServed = Effect.fnUntraced(function* (desk: Desk) {
-  const { current, encodedCurrent, store } = desk.options;
-  const [served, encoded] = [current(), encodedCurrent()];
-  if (served === undefined || encoded === undefined) return;
-  const { hash, manifest } = served;
-  for (const mark of [...manifest.segments, manifest.catalogue]) {
-    const stored = served.blob(mark.hash);
-    if (stored !== undefined) yield* store.putBlob(mark.hash, stored);
-  }
-  yield* store.putManifest(manifest.number, encoded);
-  yield* store.point({ number: manifest.number, hash, accepted: true }, 0);
-  desk.state = { ...desk.state, published: { number: manifest.number, hash }, highest: manifest.number };
-  yield* saveDesk(desk);
-  yield* Effect.logWarning("The store of configurations was empty: what this node serves is told again.", {
-    number: manifest.number,
-  });
 });
 
 /** @returns when the machine was last told how late it is */
@@ -134,6 +117,7 @@ const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
   const isDue = steady - toldMillis >= tickMillis;
   switch (desk.machine.value) {
     case "idle":
+      yield* retellIfDue(desk, steady);
       yield* proposeIfDue(desk);
       yield* pruneIfDue(desk);
       return toldMillis;

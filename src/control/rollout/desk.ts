@@ -33,6 +33,8 @@ export interface Desk {
   accept: string | null;
   /** Rollouts that had ended when the store was cleared up last. */
   prunedAt: number | undefined;
+  /** When it was looked at last what nodes are told; steady clock. */
+  toldLookedMillis: number | undefined;
   /** Since when changes come one after the other, and the last one's sequence; steady clock. */
   wave: { readonly position: number; readonly sinceMillis: number; readonly lastMillis: number } | undefined;
   /** Content that is worked with, by hash. */
@@ -71,6 +73,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     refused: undefined,
     accept: null,
     prunedAt: undefined,
+    toldLookedMillis: undefined,
     wave: undefined,
     at: new Map(),
   };

@@ -53,7 +53,9 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
   const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
   if (desk.proposal?.key === key) return desk.proposal;
-  const made = yield* Effect.result(proposeChanges(options, base, state.highest + 1, key));
+  // After the store was lost a node may serve more than this one knows of: it takes nothing that is not above that.
+  const served = desk.reports.live(yield* steadyMillis).map(({ serves }) => serves?.number ?? 0);
+  const made = yield* Effect.result(proposeChanges(options, base, Math.max(state.highest, ...served) + 1, key));
   if (Result.isFailure(made)) return yield* Effect.fail(`no configuration can be generated: ${made.failure}`);
   desk.proposal = made.success;
   return made.success;
