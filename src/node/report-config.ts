@@ -8,6 +8,8 @@ import { NodeConfiguration } from "./served-jobs.ts";
 
 const reportMillis = 1_000;
 const inForcePollMillis = 5;
+/** Between two reports of traffic: it is for estimates, and long. */
+const trafficMillis = 5_000;
 
 /** Tells whoever leads what this node serves: once a second, and at once after each change. */
 export const reportConfig = Effect.fnUntraced(function* (node: string, signals?: RolloutSignals) {
@@ -20,6 +22,12 @@ export const reportConfig = Effect.fnUntraced(function* (node: string, signals?:
     if (canary?.nodes.includes(node) === true) signals?.begin(canary.number, segmentCount, millis);
     else signals?.begin(number, watch?.segments, millis);
   });
+  let trafficAtMillis = Number.NEGATIVE_INFINITY;
+  const traffic = (nowMillis: number) => {
+    if (signals === undefined || nowMillis - trafficAtMillis < trafficMillis) return {};
+    trafficAtMillis = nowMillis;
+    return { traffic: signals.traffic(nowMillis) };
+  };
   let inForce = configuration.isInForce() ? serving.current() : undefined;
   const report = Effect.gen(function* () {
     const adopted = serving.current();
@@ -35,6 +43,7 @@ export const reportConfig = Effect.fnUntraced(function* (node: string, signals?:
       serves: current === undefined ? null : { number, hash: current.hash },
       refused: refused === undefined ? null : { number: refused.number, rule: refused.rule, message: refused.message },
       signals: signals?.read(number, nowMillis) ?? null,
+      ...traffic(nowMillis),
     });
     yield* Metric.update(configNumber, number);
     yield* Metric.update(configPending, stored.pending);

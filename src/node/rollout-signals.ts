@@ -7,6 +7,7 @@ import type { NodeSignals } from "../streams/config-messages.ts";
 interface Sample {
   readonly millis: number;
   readonly records: Float64Array;
+  readonly bytes: Float64Array;
   readonly attempts: Float64Array;
   readonly failures: Float64Array;
 }
@@ -94,6 +95,18 @@ export class RolloutSignals {
     };
   }
 
+  /** Uncompressed bytes a second that were delivered lately, of the segments in which there were any. */
+  traffic(nowMillis: number): ReadonlyArray<readonly [segment: number, bytesPerSecond: number]> {
+    const from = this.samples[0];
+    if (from === undefined || nowMillis <= from.millis) return [];
+    const traffic: Array<readonly [number, number]> = [];
+    for (let segment = 0; segment < segmentCount; segment++) {
+      const bytes = deliveryPulse.bytes[segment]! - from.bytes[segment]!;
+      if (bytes > 0) traffic.push([segment, Math.round(perSecond(bytes, nowMillis - from.millis))]);
+    }
+    return traffic;
+  }
+
   private standing(): Standing {
     const backlogBytes = new Float64Array(segmentCount);
     const buffers = new Float64Array(segmentCount);
@@ -111,6 +124,7 @@ export class RolloutSignals {
 const sampleAt = (millis: number): Sample => ({
   millis,
   records: deliveryPulse.records.slice(),
+  bytes: deliveryPulse.bytes.slice(),
   attempts: deliveryPulse.attempts.slice(),
   failures: deliveryPulse.failures.slice(),
 });

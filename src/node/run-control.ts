@@ -79,7 +79,6 @@ const controlOptionsOf = (
       if (job === undefined) return "it does not decode";
       return settingsProblems(job.destination, { allowPrivateDestinations })[0];
     },
-    trafficOf: () => undefined,
     catalogue,
     faults,
     audit,

@@ -28,6 +28,8 @@ export const NodeReport = Schema.Struct({
   serves: Schema.NullOr(Schema.Struct({ number: Count, hash: Schema.String })),
   refused: Schema.NullOr(Schema.Struct({ number: Count, rule: Schema.String, message: Schema.String })),
   signals: Schema.NullOr(NodeSignals),
+  /** Now and then: bytes a second that it delivered lately, by segment of the customers. */
+  traffic: Schema.optionalKey(Schema.Array(Schema.Tuple([Count, Schema.Finite]))),
 });
 export type NodeReport = typeof NodeReport.Type;
 

@@ -8,6 +8,7 @@ import { DatasetName } from "../../src/domain/ids.ts";
 import { segmentOf } from "../../src/domain/segment-of.ts";
 import { servedDatasets } from "../../src/node/served-datasets.ts";
 import { NodeConfiguration } from "../../src/node/served-jobs.ts";
+import { deliveryPulse } from "../../src/observability/delivery-pulse.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
 import { JobStore } from "../../src/streams/job-store.ts";
 import { encodeJob } from "../../src/streams/job-codec.ts";
@@ -404,3 +405,29 @@ const untilVerdict = (node: Started) =>
   ask<ConfigPlan>(node, { op: "plan" }).pipe(
     Effect.repeat({ until: ({ verdict }) => verdict !== null, schedule: Schedule.spaced("50 millis"), times: 200 }),
   );
+
+describe("the blast radius", () => {
+  it.live(
+    "tells of how many bytes a second are delivered elsewhere, from what nodes delivered lately",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, { name: "one", limits: { ...inSteps, redirectedPercentMax: 1 } });
+        yield* putAll(one, customers(60));
+        yield* inForce(one, 60);
+        yield* putAll(one, customers(60), elsewhere);
+        const measured = ask<ConfigPlan>(one, { op: "plan" }).pipe(
+          Effect.tap(() => Effect.sync(() => deliveryPulse.note("c7", true, { records: 1_000, bytes: 1_000_000 }))),
+          Effect.repeat({
+            until: ({ verdict }) => (verdict?.radius.bytesPerSecond?.redirected ?? 0) > 1_000,
+            schedule: Schedule.spaced("100 millis"),
+            times: 200,
+          }),
+        );
+        const { verdict } = yield* measured;
+        assert.isAbove(verdict?.radius.bytesPerSecond?.redirected ?? 0, 1_000);
+        assert.strictEqual(verdict?.radius.bytesPerSecond?.removed, 0);
+      }).pipe(Effect.scoped),
+    40_000,
+  );
+});

@@ -69,11 +69,17 @@ export class RadiusTally {
         added: datasetsAfter.filter((name) => !datasetsBefore.includes(name)),
         gone: datasetsBefore.filter((name) => !datasetsAfter.includes(name)),
       },
-      ...(this.isMeasured ? { bytesPerSecond: { ...this.bytes } } : {}),
+      ...(this.isMeasured ? { bytesPerSecond: rounded(this.bytes) } : {}),
       headroomUsedPercent: { jobs: (100 * after.totals.jobs) / jobsMax },
     };
   }
 }
+
+const rounded = ({ added, redirected, removed }: Readonly<Record<"added" | "redirected" | "removed", number>>) => ({
+  added: Math.round(added),
+  removed: Math.round(removed),
+  redirected: Math.round(redirected),
+});
 
 /** It was delivered, and will be no more. */
 export const stops = ({ after, before }: Change): boolean => before?.state === "enabled" && after?.state !== "enabled";

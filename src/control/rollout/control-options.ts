@@ -30,7 +30,6 @@ export interface ControlOptions {
   /** The newest that the store itself has of a job. */
   readonly inStore: GateFacts["inStore"];
   readonly problemOf: GateFacts["problemOf"];
-  readonly trafficOf: GateFacts["trafficOf"];
   /** The catalogue of datasets as it is to be. Cheap: asked for ten times a second. */
   readonly catalogue: () => CurrentCatalogue;
   readonly faults: GeneratorFaults;

@@ -1,6 +1,9 @@
 import { Effect } from "effect";
 import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout/machine.ts";
 import type { RolloutRecord } from "../../domain/config-report.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
+import { segmentOf } from "../../domain/segment-of.ts";
+import type { TrafficOf } from "../gate/radius.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
 import { noteOfEnd } from "./audit-notes.ts";
@@ -43,18 +46,29 @@ const perform = (desk: Desk, { params, type }: Deed): Effect.Effect<void, DeskFa
 /** What the gate says of a proposal now. */
 export const verdictOn = Effect.fnUntraced(function* (desk: Desk, proposal: Proposal, accepted: string | null) {
   const { options } = desk;
+  const previous = yield* publishedContent(desk);
+  const traffic = desk.reports.traffic(yield* steadyMillis);
   return yield* judge(proposal.snapshot, {
     cell: options.cell(),
     limits: options.limits,
-    previous: yield* publishedContent(desk),
+    previous,
     rollbackOf: proposal.rollbackOf,
     inStore: options.inStore,
     pending: options.stored,
-    trafficOf: options.trafficOf,
+    trafficOf: estimateOf(traffic, previous),
     problemOf: options.problemOf,
     accepted: accepted ?? undefined,
   });
 });
+
+/** What is delivered of a segment is taken to be spread evenly over the jobs in it: nobody keeps a rate of each job. */
+const estimateOf =
+  (traffic: Float64Array | undefined, previous: Snapshot | undefined): TrafficOf =>
+  (pairKey) => {
+    if (traffic === undefined) return undefined;
+    const segment = segmentOf(pairKey.slice(0, pairKey.indexOf(".")));
+    return traffic[segment]! / Math.max(1, previous?.manifest.segments[segment]?.entries ?? 1);
+  };
 
 const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef) {
   const { proposal } = desk;

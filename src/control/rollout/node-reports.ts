@@ -1,3 +1,4 @@
+import { segmentCount } from "../../domain/segment-of.ts";
 import type { NodeConfig } from "../../domain/config-report.ts";
 import type { NodeReport } from "../../streams/config-messages.ts";
 
@@ -12,8 +13,22 @@ export class NodeReports {
   private readonly byNode = new Map<string, { readonly report: NodeReport; readonly atMillis: number }>();
 
   accept(report: NodeReport, nowMillis: number): void {
-    if (!this.byNode.has(report.node) && this.byNode.size >= nodesMax) return;
-    this.byNode.set(report.node, { report, atMillis: nowMillis });
+    const before = this.byNode.get(report.node)?.report;
+    if (before === undefined && this.byNode.size >= nodesMax) return;
+    const { traffic = before?.traffic } = report;
+    this.byNode.set(report.node, {
+      report: traffic === undefined ? report : { ...report, traffic },
+      atMillis: nowMillis,
+    });
+  }
+
+  /** Bytes a second by segment of the customers, of all living nodes; undefined: none of them has told any. */
+  traffic(nowMillis: number): Float64Array | undefined {
+    const all = this.live(nowMillis).flatMap(({ traffic }) => (traffic === undefined ? [] : [traffic]));
+    if (all.length === 0) return undefined;
+    const sum = new Float64Array(segmentCount);
+    for (const [segment, bytesPerSecond] of all.flat()) if (segment < segmentCount) sum[segment]! += bytesPerSecond;
+    return sum;
   }
 
   /** Those that are alive. @param silentMax how long ago their last report may be */
