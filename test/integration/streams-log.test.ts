@@ -117,7 +117,7 @@ describeNats("log", (startNats) => {
           const messages = yield* log.read(0, 1, readBytes);
           assert.deepStrictEqual(
             messages.map(({ chunks, records, sequence, writer }) => ({ chunks, records, sequence, writer })),
-            [1, 2].map((sequence) => ({ sequence, writer: undefined, jobSet: 0, records: 0, chunks: [] })),
+            [1, 2].map((sequence) => ({ sequence, writer: undefined, records: 0, chunks: [] })),
           );
         }),
       );
