@@ -14,6 +14,8 @@ export class Ledger {
   private acceptedBytes: number;
   pendingRecords: number;
   pendingBytes: number;
+  /** Accepted records that never were pending; since this ledger was made. */
+  private unreadRecords = 0;
   private readonly settled: Record<Settled, Count>;
 
   constructor(books: Books = emptyBooks) {
@@ -54,6 +56,18 @@ export class Ledger {
   writeOff(account: "expired" | "shed", records: number, bytes: number): void {
     this.add(account, records, bytes);
     this.leavePending(records, bytes);
+  }
+
+  /** Records that were lost before anybody had counted them. Their uncompressed bytes are not known: 0. */
+  loseUnread(records: number): void {
+    this.acceptedRecords += records;
+    this.unreadRecords += records;
+    this.add("expired", records, 0);
+  }
+
+  /** What chunk headers have brought into the backlog; only the difference between two moments means anything. */
+  counted(): Tally {
+    return { records: this.acceptedRecords - this.unreadRecords, bytes: this.acceptedBytes };
   }
 
   books(): Books {

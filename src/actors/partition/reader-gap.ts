@@ -51,8 +51,7 @@ const book = (
   millis: number,
 ): void => {
   const { customer, dataset } = buffer.newest.job;
-  buffer.ledger.accept(records, 0);
-  buffer.ledger.writeOff("expired", records, 0);
+  buffer.ledger.loseUnread(records);
   buffer.beUrgent();
   state.receipts.push({ customer, dataset, job: buffer.jobId, ...range, records, bytes: 0, reason: "expired", millis });
 };

@@ -1,6 +1,7 @@
 import { Clock, Effect, Metric } from "effect";
 import { recordsWrittenOff } from "../../observability/sweep-metrics.ts";
 import type { Buffer } from "../buffer/buffer.ts";
+import type { Tally } from "../../domain/books.ts";
 import type { Receipt, ReceiptReason } from "../ports/checkpoints.ts";
 import type { Log, LogMessage, LogUnavailable } from "../ports/log.ts";
 import { ByPair } from "./by-pair.ts";
@@ -35,8 +36,8 @@ interface Reading {
   readonly tally: RangeTally;
   /** Of the chunks after `to` up to where the reader was when this began; only summed up when something is missing. */
   rest: { records: number; bytes: number };
-  /** What had been accepted when this began: what came later is pending and was not counted here. */
-  readonly accepted: { readonly records: number; readonly bytes: number };
+  /** What the ledger had counted when this began: what came later is pending and is not in this range. */
+  readonly counted: Tally;
   missed: boolean;
 }
 
@@ -78,7 +79,7 @@ const readingOf = (target: WriteOffTarget, until: number): Reading => ({
   toMillis: undefined,
   tally: new RangeTally(target.buffer.cursor),
   rest: { records: 0, bytes: 0 },
-  accepted: { ...target.buffer.ledger.books().accepted },
+  counted: target.buffer.ledger.counted(),
   missed: false,
 });
 
@@ -158,15 +159,14 @@ const apply = (state: PartitionState, reading: Reading, until: number, millis: n
 };
 
 /** All that is pending but what is still there after `to`. Undefined: not known before the reader has come on. */
-const countMissing = ({ accepted, rest, target }: Reading, until: number) => {
+const countMissing = ({ counted, rest, target }: Reading, until: number): Tally | undefined => {
   const { countedBefore, ledger } = target.buffer;
   // Its row counts more than the reader has seen since the restart.
   if (countedBefore > until) return undefined;
-  const now = ledger.books();
-  const since = (unit: "records" | "bytes") => now.accepted[unit] - accepted[unit];
+  const now = ledger.counted();
   return {
-    records: now.pending.records - rest.records - since("records"),
-    bytes: now.pending.bytes - rest.bytes - since("bytes"),
+    records: ledger.pendingRecords - rest.records - (now.records - counted.records),
+    bytes: ledger.pendingBytes - rest.bytes - (now.bytes - counted.bytes),
   };
 };
 

@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import * as fc from "fast-check";
+import { bookUnread } from "../../../src/actors/partition/reader-gap.ts";
 import { writeOff, type WriteOffTarget } from "../../../src/actors/partition/write-off.ts";
 import { unexplained } from "../../../src/domain/books.ts";
+import { jobSetOf, storedJob } from "../../support/world.ts";
 import { KeptLog } from "./kept-log.ts";
 import { addBuffer, chunkOf, partitionOf, pendingBooks, rowOf, scriptedClaim } from "./partition-fixture.ts";
 
@@ -111,6 +113,32 @@ describe("writing off", () => {
       );
       assert.strictEqual(a.ledger.pendingRecords, 8 + 3);
       assert.strictEqual(b.ledger.pendingRecords, 8);
+    }),
+  );
+
+  it.effect("is not confused by what the reader misses meanwhile: that was never pending", () =>
+    Effect.gen(function* () {
+      const { a, log, state } = world();
+      state.jobs = jobSetOf([storedJob("job-a", "a")], 1);
+      state.buffers.delete("job-b");
+      log.loseTo(10);
+      log.onRead = () =>
+        Effect.sync(() => {
+          assert.isTrue(bookUnread(state, 10, 13, 33, 12_000));
+          state.position = 13;
+          a.count(13, 13_000, chunkOf("a", 3));
+        });
+      const [receipt] = yield* writeOff(state, [expired(a, 10)], options).pipe(Effect.provide(log.layer));
+      assert.deepInclude(receipt, { firstSequence: 1, lastSequence: 10, records: 20, bytes: 200 });
+      const books = a.ledger.books();
+      assert.deepStrictEqual(books.pending, { records: 3, bytes: 30 });
+      assert.deepStrictEqual(books.expired, { records: 20 + 33, bytes: 200 });
+      assert.deepStrictEqual(unexplained(books), { records: 0, bytes: 0 });
+      const told = state.receipts.map(({ bytes, firstSequence, records }) => [firstSequence, records, bytes]);
+      assert.sameDeepMembers(told, [
+        [1, 20, 200],
+        [11, 33, 0],
+      ]);
     }),
   );
 
