@@ -23,7 +23,7 @@ export class KillSwitchStore extends Context.Service<
   {
     /** Those in force on this node. */
     readonly list: () => ReadonlyArray<KillSwitch>;
-    /** Durable, and in force on this node, when it completes. */
+    /** Durable, in force on this node, and in its copy on disk when it completes. */
     readonly put: (wanted: KillSwitch, replace: boolean) => Effect.Effect<void, SwitchNotWritten>;
     /** Undefined: it is not on. */
     readonly remove: (id: string, author: SwitchAuthor) => Effect.Effect<KillSwitch | undefined, SwitchNotWritten>;
@@ -50,7 +50,7 @@ interface State {
   created: string;
   describedMillis: number;
   position: number;
-  /** Everything up to this sequence is in force. */
+  /** Everything up to this sequence is in force, and in the copy on disk if that can be written. */
   applied: number;
   waitMillis: number;
   failing: boolean;
@@ -179,8 +179,8 @@ const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State, bucket: 
 /** What is in force by the clock now: told to whoever asked, to the metrics, the log and the disk. */
 const refresh = Effect.fnUntraced(function* (state: State) {
   const nowMillis = yield* Clock.currentTimeMillis;
+  const { position } = state;
   const changes = state.known.look(nowMillis);
-  state.applied = state.position;
   if (changes !== undefined) {
     state.unsaved = true;
     for (const listener of state.listeners) listener();
@@ -189,15 +189,18 @@ const refresh = Effect.fnUntraced(function* (state: State) {
   for (const each of state.known.takeEnding(nowMillis)) {
     yield* Effect.logWarning("A kill switch is about to end by itself: what it holds will go on.", linesOf(each));
   }
-  if (!state.unsaved) return;
-  const { all } = state.known.current();
-  yield* state.copy.save(all).pipe(
+  if (state.unsaved) yield* save(state);
+  // Only now: whoever waits for it may end this node next, and then the copy must have it.
+  state.applied = position;
+});
+
+const save = (state: State): Effect.Effect<void> =>
+  state.copy.save(state.known.current().all).pipe(
     Effect.andThen(Effect.sync(() => void (state.unsaved = false))),
     Effect.catch(({ detail, path }) =>
       Effect.logError("This node's copy of the kill switches cannot be written.", { path, detail }),
     ),
   );
-});
 
 const report = Effect.fnUntraced(function* ({ known }: State, { added, removed }: SwitchChanges) {
   for (const kind of switchKinds) yield* Metric.update(killSwitchesOf[kind], known.current().countOf(kind));
