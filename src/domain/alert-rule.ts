@@ -20,6 +20,8 @@ export const alertSignals = [
   "jobSilentSeconds",
   /** Records lost since the last look: expired, shed, or gone from the log. */
   "recordsLost",
+  /** Records since the last look that the door took for wanted and the way into the log did not. */
+  "recordsUnwanted",
   /** Records that the books cannot explain. */
   "unexplainedRecords",
   /** 0 open, 1 guarded, 2 surging, 3 closed. */

@@ -76,6 +76,17 @@ export interface ShownGuard {
   readonly stops: string;
 }
 
+/** One thing that a drill breaks, and how it is seen that the system knows. */
+export interface DrillFault {
+  readonly name: string;
+  /** It is broken from the beginning of this phase on. */
+  readonly phase: string;
+  /** Rules of which one fires because of it; undefined: whichever fires is taken for it. */
+  readonly alerts?: ReadonlyArray<string>;
+  /** What shows it beside an alert, compared with how it was before the fault; undefined: nothing does. */
+  readonly noticed: (sample: Sample, baseline: Sample | undefined) => string | undefined;
+}
+
 /** A scripted overload or fault, and what must hold all the same. */
 export interface Drill {
   /** Kebab-case; what `spillway drill run` takes. */
@@ -93,7 +104,9 @@ export interface Drill {
   /** Run at the beginning of each phase. */
   readonly enter: (phase: Phase, stage: Stage) => Effect.Effect<void, DrillFailure>;
   /** What shows that the system itself has noticed, beside an alert; undefined: nothing does. */
-  readonly noticed: (sample: Sample, baseline: Sample | undefined) => string | undefined;
+  readonly noticed: DrillFault["noticed"];
+  /** Where it breaks several things: each is to be noticed. Undefined: one, from the first fault phase on. */
+  readonly faults?: ReadonlyArray<DrillFault>;
   readonly guards: ReadonlyArray<ShownGuard>;
   readonly exercises: ReadonlyArray<Exercise>;
   readonly bars: ReadonlyArray<Bar>;

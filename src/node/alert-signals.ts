@@ -8,6 +8,7 @@ import { unexplained } from "../domain/books.ts";
 import type { Limits } from "../domain/limits.ts";
 import { AlertReadings } from "../observability/alert-readings.ts";
 import { recordsMissingTotal } from "../observability/delivery-metrics.ts";
+import { notServedTotal } from "../observability/ingest-metrics.ts";
 import { recordsWrittenOff } from "../observability/sweep-metrics.ts";
 import { WorstFew } from "./worst-few.ts";
 
@@ -44,7 +45,8 @@ export const makeAlertSignals = Effect.fnUntraced(function* (options: AlertSigna
   const owner = yield* Owner;
   const admission = yield* NodeAdmission;
   const told = yield* AlertReadings;
-  const lost = yield* makeLost;
+  const lost = yield* sinceLastLook(lostInAll);
+  const unwanted = yield* sinceLastLook(unwantedInAll);
   const walk = Effect.fnUntraced(function* () {
     const nowMillis = yield* Clock.currentTimeMillis;
     const found = makeFound(options, nowMillis);
@@ -64,6 +66,7 @@ export const makeAlertSignals = Effect.fnUntraced(function* (options: AlertSigna
       const now: ReadonlyArray<Reading> = [
         { signal: "admissionState", labels: {}, value: admissionStates.indexOf(admission.state()) },
         { signal: "recordsLost", labels: {}, value: yield* lost },
+        { signal: "recordsUnwanted", labels: {}, value: yield* unwanted },
       ];
       return { list: [...list, ...now, ...told.list()], unlisted };
     }),
@@ -76,15 +79,18 @@ const lostInAll = Effect.gen(function* () {
   return records;
 });
 
-/** Records lost since it was asked last. */
-const makeLost = Effect.map(lostInAll, (atFirst) => {
-  let before = atFirst;
-  return Effect.map(lostInAll, (records) => {
-    const since = records - before;
-    before = records;
-    return since;
+const unwantedInAll = Effect.map(Metric.value(notServedTotal), ({ count }) => count);
+
+/** How much of it there is more than when it was asked last. */
+const sinceLastLook = (inAll: Effect.Effect<number>) =>
+  Effect.map(inAll, (atFirst) => {
+    let before = atFirst;
+    return Effect.map(inAll, (now) => {
+      const since = now - before;
+      before = now;
+      return since;
+    });
   });
-});
 
 const makeFound = ({ limits, rules, uses }: AlertSignalsOptions, nowMillis: number) => {
   const most = limits.alertsPerRuleMax * 2;

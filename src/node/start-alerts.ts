@@ -8,6 +8,7 @@ import { loadAlertRules } from "../control/alert-rules.ts";
 import type { Limits } from "../domain/limits.ts";
 import { recordsWrittenOff } from "../observability/sweep-metrics.ts";
 import { recordsMissingTotal } from "../observability/delivery-metrics.ts";
+import { notServedTotal } from "../observability/ingest-metrics.ts";
 import { alertLog } from "./alert-log.ts";
 import { lossReasons, makeAlertSignals } from "./alert-signals.ts";
 import { makeAlertWebhook } from "./alert-webhook.ts";
@@ -31,6 +32,7 @@ export const startAlerts = Effect.fnUntraced(function* (options: StartAlertsOpti
   // A counter that begins with its first loss has no increase that Prometheus could see.
   for (const reason of lossReasons) yield* Metric.update(recordsWrittenOff(reason), 0);
   yield* Metric.update(recordsMissingTotal, 0);
+  yield* Metric.update(notServedTotal, 0);
   const webhook = alertWebhookUrl === undefined ? [] : [yield* makeAlertWebhook({ ...limits, url: alertWebhookUrl })];
   const book = yield* runAlerts({ ...limits, rules, node: nodeName, notifiers: [alertLog, ...webhook] }).pipe(
     Effect.provideService(AlertSignals, signals),

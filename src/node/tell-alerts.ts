@@ -7,7 +7,7 @@ import type { ConfigStatus } from "../domain/config-report.ts";
 import { AlertReadings } from "../observability/alert-readings.ts";
 import { NodeConfiguration } from "./served-jobs.ts";
 
-const lookMillis = 2_000;
+const lookMillis = 1_000;
 /** A control process that is held up lets us wait for an answer: how long nobody was heard of is told meanwhile. */
 const staleMillis = 250;
 /** Longer silent, a node is gone rather than of another mind. */

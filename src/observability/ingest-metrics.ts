@@ -26,7 +26,7 @@ const requestSeconds = Metric.histogram("spillway_ingest_request_duration_second
   boundaries: Metric.exponentialBoundaries({ start: 0.001, factor: 2, count: 16 }),
 });
 
-const notServedTotal = Metric.counter("spillway_ingest_not_served_records_total", {
+export const notServedTotal = Metric.counter("spillway_ingest_not_served_records_total", {
   description: "Records that the door took for wanted and the outbox did not: dropped, and counted as unconfigured.",
   incremental: true,
 });

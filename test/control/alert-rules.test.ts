@@ -118,6 +118,7 @@ describe("the rules for Prometheus", () => {
         { series: `spillway_admission_state{instance="a"}`, values: trouble(0, 1) },
         { series: `spillway_records_written_off_total{instance="a",reason="shed"}`, values: "0x8 0+7x40 280x200" },
         { series: `spillway_records_written_off_total{instance="a",reason="skipped"}`, values: "0+7x250" },
+        { series: `spillway_ingest_not_served_records_total{instance="a"}`, values: "0x8 0+7x40 280x200" },
         { series: `spillway_log_records_missing_total{instance="a"}`, values: "0x250" },
         { series: `spillway_alert_evaluations_total{instance="a"}`, values: "0+7x250" },
       ];

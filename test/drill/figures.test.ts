@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
+import type { Drill } from "../../src/drill/drill.ts";
 import { figuresOf } from "../../src/drill/record/figures.ts";
 import { barText, judge } from "../../src/drill/record/verdict.ts";
 import { aDrill, arrived, lags, offered, recordOf, sampleAt, startedMillis } from "./run-records.ts";
@@ -75,17 +76,55 @@ describe("the figures of a drill", () => {
   });
 
   it("detect with the first alert that did not fire before, or with what the drill knows to look at", () => {
-    const before = sampleAt(9, { alerts: ["old"] });
+    const before = sampleAt(9, { firing: ["old"] });
     const first = (samples: ReturnType<typeof recordOf>["samples"]) => {
       const { detectSeconds, detectedBy } = figuresOf(recordOf({ samples }));
       return [detectSeconds, detectedBy];
     };
-    const alert = sampleAt(14, { alerts: ["old", "job lagging"] });
+    const alert = sampleAt(14, { firing: ["old", "jobLagging"] });
     const open = new Map([['spillway_destination_hosts{circuit="open"}', 1]]);
     const circuit = sampleAt(12, { metrics: open });
-    assert.deepStrictEqual(first([before, sampleAt(11, { alerts: ["old"] }), alert]), [4, "alert job lagging"]);
+    assert.deepStrictEqual(first([before, sampleAt(11, { firing: ["old"] }), alert]), [4, "alert jobLagging"]);
     assert.deepStrictEqual(first([before, circuit, alert]), [2, "circuits of hosts are open"]);
     assert.deepStrictEqual(first([sampleAt(5, { metrics: open }), before]), [null, null], "only from the fault on");
+  });
+
+  it("detect each of several faults by what is its own, and are as slow as the slowest", () => {
+    const noticed = () => undefined;
+    const drill: Drill = {
+      ...aDrill,
+      faults: [
+        { name: "one", phase: aDrill.phases[1]!.name, alerts: ["configRefused"], noticed },
+        { name: "two", phase: aDrill.phases[2]!.name, alerts: ["configRefused"], noticed },
+        { name: "three", phase: aDrill.phases[2]!.name, alerts: ["unwantedRecords"], noticed: () => "a sign" },
+      ],
+    };
+    const first = 'configRefused{rule="empty"}';
+    const second = 'configRefused{rule="added"}';
+    const samples = [
+      sampleAt(9),
+      sampleAt(12, { firing: [first] }),
+      sampleAt(19, { firing: [first] }),
+      sampleAt(21, { firing: [first, "jobLagging"] }),
+      sampleAt(24, { firing: [first, second] }),
+    ];
+    const figures = figuresOf(recordOf({ drill, samples }));
+    assert.deepStrictEqual(
+      figures.detections.map(({ alert, alertSeconds, detectSeconds, fault }) => [
+        fault,
+        detectSeconds,
+        alertSeconds,
+        alert,
+      ]),
+      [
+        ["one", 2, 2, first],
+        // The alert of the first fault goes on: that tells nobody of the second.
+        ["two", 4, 4, second],
+        ["three", 1, null, null],
+      ],
+    );
+    assert.strictEqual(figures.detectSeconds, 4);
+    assert.isNull(figures.alertSeconds, "nobody was told of the third");
   });
 
   it("take the highest number of buffers, the last word of the books, and every process that ended", () => {

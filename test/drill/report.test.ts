@@ -28,7 +28,11 @@ const withLoss = () =>
       arrived: [arrived("steady", 1_500), arrived("hurt", 266)],
       deliveredAt: new Map([[1_000_000, 100]]),
     },
-    samples: [sampleAt(5), sampleAt(12, { alerts: ["job lagging"], buffers: 77 }), sampleAt(25)],
+    samples: [
+      sampleAt(5),
+      sampleAt(12, { alerts: ["job lagging"], firing: ["job lagging"], buffers: 77 }),
+      sampleAt(25),
+    ],
   });
 
 const temporary = Effect.acquireRelease(
@@ -184,7 +188,7 @@ describe("what is told at the end", () => {
   it("names every missed bar, and the figures of all runs", () => {
     const text = summaryOf(aDrill, [withLoss()]);
     assert.match(text, /MISSED {2}configuredLost 1234 > 0/);
-    assert.include(text, "noticed after 2 s: alert job lagging");
+    assert.include(text, "noticed after 2 s (alert job lagging), alert after 2 s (job lagging)");
     const line = lastLineOf([runOf(), withLoss()]) as Record<string, unknown>;
     assert.deepInclude(line, { drill: aDrill.name, configuredLost: 1_234, configuredLostPercent: 41.13 });
     assert.lengthOf(line["runs"] as Array<unknown>, 2);

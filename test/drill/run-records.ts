@@ -28,6 +28,7 @@ export const sampleAt = (seconds: number, over: Partial<Sample> = {}): Sample =>
   pending: 100,
   unexplained: 0,
   alerts: [],
+  firing: [],
   silent: [],
   isReady: true,
   armed: [],

@@ -37,6 +37,11 @@ describe("14 November 2024, again", () => {
         });
         assert.isAbove(figures["configuredOffered"], 8 * 50 * 24 * 0.8);
         assert.isAtMost(figures["detectSeconds"], 5);
+        assert.isAtMost(figures["alertSeconds"], 5);
+        assert.deepStrictEqual(
+          figures["detections"].map(({ fault }: { readonly fault: string }) => fault),
+          ["generator.empty", "generator.everything", "forwarder.failsOpen"],
+        );
         assert.include(figures["alerts"], "configRefused");
         assert.includeMembers(figures["limitsExercised"], ["removedPercentMax", "addedPercentMax"]);
       }).pipe(Effect.scoped),

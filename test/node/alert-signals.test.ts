@@ -8,6 +8,7 @@ import type { Limits } from "../../src/domain/limits.ts";
 import { makeAlertSignals } from "../../src/node/alert-signals.ts";
 import { WorstFew } from "../../src/node/worst-few.ts";
 import { AlertReadings } from "../../src/observability/alert-readings.ts";
+import { notServedTotal } from "../../src/observability/ingest-metrics.ts";
 import { recordsWrittenOff } from "../../src/observability/sweep-metrics.ts";
 import { Ledger } from "../../src/actors/buffer/ledger.ts";
 import { emptyBooks } from "../../src/domain/books.ts";
@@ -141,10 +142,19 @@ describe("what a node knows of itself", () => {
       yield* Metric.update(recordsWrittenOff("shed"), 7);
       yield* Metric.update(recordsWrittenOff("skipped"), 5);
       yield* told.set("killSwitchOn", { limit: "pushes" }, 1);
+      yield* Metric.update(notServedTotal, 3);
       const found = yield* read;
       assert.deepStrictEqual(found.of("recordsLost"), [[undefined, 7]]);
+      assert.deepStrictEqual(found.of("recordsUnwanted"), [[undefined, 3]]);
       assert.deepStrictEqual(found.of("killSwitchOn"), [["pushes", 1]]);
-      assert.deepStrictEqual((yield* read).of("recordsLost"), [[undefined, 0]]);
+      const later = yield* read;
+      assert.deepStrictEqual(
+        [...later.of("recordsLost"), ...later.of("recordsUnwanted")],
+        [
+          [undefined, 0],
+          [undefined, 0],
+        ],
+      );
     }).pipe(Effect.provide(AlertReadings.layer)),
   );
 });

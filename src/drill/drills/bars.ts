@@ -57,6 +57,13 @@ export const detectsWithin = (seconds: number): Bar => ({
   about: "the system itself says that something is wrong",
 });
 
+export const alertsWithin = (seconds: number): Bar => ({
+  figure: "alertSeconds",
+  relation: "atMost",
+  bound: seconds,
+  about: "people are told of each thing that is broken",
+});
+
 export const changeLiveWithin = (seconds: number): Bar => ({
   figure: "changeLiveSeconds",
   relation: "atMost",

@@ -1,6 +1,7 @@
 import { Effect } from "effect";
 import type { ConfigStatus } from "../../domain/config-report.ts";
-import type { Drill, Stage } from "../drill.ts";
+import type { Drill, DrillFault, Stage } from "../drill.ts";
+import type { Sample } from "../record/sample.ts";
 import { metricSum } from "../record/metrics-text.ts";
 import { briskRetries } from "./bars.ts";
 
@@ -28,15 +29,40 @@ export const configDrill = {
   embeddedOnly: "its fault changes the configuration of every node",
   traffic: { recordsPerSecond: 50, recordBytes: 500 },
   faulted: () => [],
-  noticed: ({ metrics }) =>
-    metricSum(metrics, "spillway_config_rollouts_total", 'result="refused"') > 0
-      ? "the gate has refused a configuration"
-      : metricSum(metrics, "spillway_config_refused_total") > 0
-        ? "a node has refused a configuration"
-        : metricSum(metrics, "spillway_ingest_not_served_records_total") > 0
-          ? "the way into the log has refused what the door let in"
-          : undefined,
+  noticed: (sample, baseline) => refusedSince(sample, baseline) ?? keptOutSince(sample, baseline),
 } satisfies Partial<Drill>;
+
+/** The generator emits what nobody ordered. A rollout that was taken back is as good a sign as one that was refused. */
+export const generatorFault = (name: string, phase: string): DrillFault => ({
+  name,
+  phase,
+  alerts: ["configRefused", "rolloutRolledBack"],
+  noticed: refusedSince,
+});
+
+/** Forwarders let everybody in. */
+export const openDoorFault = (phase: string): DrillFault => ({
+  name: "forwarder.failsOpen",
+  phase,
+  alerts: ["unwantedRecords"],
+  noticed: keptOutSince,
+});
+
+const rises = (sample: Sample, baseline: Sample | undefined, metric: string, labels = ""): boolean =>
+  metricSum(sample.metrics, metric, labels) >
+  (baseline === undefined ? 0 : metricSum(baseline.metrics, metric, labels));
+
+const refusedSince = (sample: Sample, baseline: Sample | undefined): string | undefined =>
+  rises(sample, baseline, "spillway_config_rollouts_total", 'result="refused"')
+    ? "the gate has refused a configuration"
+    : rises(sample, baseline, "spillway_config_refused_total")
+      ? "a node has refused a configuration"
+      : undefined;
+
+const keptOutSince = (sample: Sample, baseline: Sample | undefined): string | undefined =>
+  rises(sample, baseline, "spillway_ingest_not_served_records_total")
+    ? "the way into the log has refused what the door let in"
+    : undefined;
 
 /** What operators did: bring the last good configuration back. With the guards on it was never gone. */
 export const goBack = ({ customers, world }: Stage) =>

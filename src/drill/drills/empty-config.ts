@@ -1,6 +1,14 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
-import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
+import {
+  alertsWithin,
+  always,
+  buffersWithinLimit,
+  detectsWithin,
+  lagStays,
+  nothingLost,
+  recoversWithin,
+} from "./bars.ts";
 import { configDrill, goBack } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
@@ -31,5 +39,5 @@ export const emptyConfig: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 0,
     },
   ],
-  bars: [...always, nothingLost, lagStays, recoversWithin(5), detectsWithin(5), buffersWithinLimit],
+  bars: [...always, nothingLost, lagStays, recoversWithin(5), detectsWithin(5), alertsWithin(5), buffersWithinLimit],
 };

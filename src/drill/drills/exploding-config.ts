@@ -1,6 +1,7 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import {
+  alertsWithin,
   always,
   buffersWithinLimit,
   detectsWithin,
@@ -44,5 +45,14 @@ export const explodingConfig: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 0,
     },
   ],
-  bars: [...always, nothingLost, lagStays, recoversWithin(10), detectsWithin(5), buffersWithinLimit, noStrangers],
+  bars: [
+    ...always,
+    nothingLost,
+    lagStays,
+    recoversWithin(10),
+    detectsWithin(5),
+    alertsWithin(5),
+    buffersWithinLimit,
+    noStrangers,
+  ],
 };

@@ -1,6 +1,7 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import {
+  alertsWithin,
   always,
   buffersWithinLimit,
   detectsWithin,
@@ -9,7 +10,7 @@ import {
   nothingLost,
   recoversWithin,
 } from "./bars.ts";
-import { configDrill, goBack, sendStrangers } from "./config-drill.ts";
+import { configDrill, generatorFault, goBack, openDoorFault, sendStrangers } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /**
@@ -50,6 +51,11 @@ export const nov14: Drill = {
         return Effect.andThen(disarm, goBack(stage));
     }
   },
+  faults: [
+    generatorFault("generator.empty", "empty"),
+    generatorFault("generator.everything", "everything"),
+    openDoorFault("everything"),
+  ],
   guards: [
     {
       name: "controlGate",
@@ -74,5 +80,14 @@ export const nov14: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 1,
     },
   ],
-  bars: [...always, nothingLost, lagStays, recoversWithin(10), detectsWithin(5), buffersWithinLimit, noStrangers],
+  bars: [
+    ...always,
+    nothingLost,
+    lagStays,
+    recoversWithin(10),
+    detectsWithin(5),
+    alertsWithin(5),
+    buffersWithinLimit,
+    noStrangers,
+  ],
 };

@@ -1,5 +1,6 @@
 import type { GuardName } from "../../domain/drill-state.ts";
 import type { Drill } from "../drill.ts";
+import { type Detection, detectionsOf, slowest } from "./detection.ts";
 import type { Offered, OfferCounts, PhaseLag, Reckoning } from "../traffic/messages.ts";
 import { metricSum } from "./metrics-text.ts";
 import type { Sample } from "./sample.ts";
@@ -50,10 +51,13 @@ export interface Figures {
   readonly buffersOverLimit: number;
   /** From the end of the fault until the last record offered before it was delivered; null: some never were. */
   readonly recoverSeconds: number | null;
-  /** From the beginning of the fault until the system said so; null: it never did. */
+  /** From the beginning of a fault until the system said so, the slowest of all faults; null: of one it never did. */
   readonly detectSeconds: number | null;
-  /** What it said. */
+  /** What it said of each fault. */
   readonly detectedBy: string | null;
+  /** The same until an alert fired for it. */
+  readonly alertSeconds: number | null;
+  readonly detections: ReadonlyArray<Detection>;
   /** From the end of the fault until a push job that was changed in it was in force; null: never, or none was. */
   readonly changeLiveSeconds: number | null;
   /** Node processes that ended by themselves. */
@@ -128,7 +132,7 @@ export const figuresOf = (run: RunRecord): Figures => {
     buffersLimit: run.buffersLimit,
     buffersOverLimit: buffersOverLimit(run),
     recoverSeconds: recoverSeconds(run, offered - delivered),
-    ...detection(run),
+    ...noticing(run),
     changeLiveSeconds: changeLiveSeconds(run),
     restarts: run.ended.length,
     alerts: [...new Set(samples.flatMap(({ alerts }) => alerts))].toSorted(),
@@ -185,17 +189,15 @@ const changeLiveSeconds = (run: RunRecord): number | null => {
   return rounded(Math.max(0, (movedMillis - run.startedMillis) / 1_000 - endOfFault));
 };
 
-const detection = (run: RunRecord): Pick<Figures, "detectSeconds" | "detectedBy"> => {
-  const begin = startOf(run, "fault");
-  if (begin === undefined) return { detectSeconds: null, detectedBy: null };
-  const before = run.samples.filter(({ seconds }) => seconds < begin);
-  const known = new Set(before.flatMap(({ alerts }) => alerts));
-  const baseline = before.at(-1);
-  for (const sample of run.samples) {
-    if (sample.seconds < begin) continue;
-    const alert = sample.alerts.find((name) => !known.has(name));
-    const what = alert === undefined ? run.drill.noticed(sample, baseline) : `alert ${alert}`;
-    if (what !== undefined) return { detectSeconds: rounded(sample.seconds - begin), detectedBy: what };
-  }
-  return { detectSeconds: null, detectedBy: null };
+const noticing = (run: RunRecord) => {
+  const detections = detectionsOf(run);
+  const said = detections.flatMap(({ detectedBy, fault }) =>
+    detectedBy === null ? [] : [detections.length === 1 ? detectedBy : `${fault}: ${detectedBy}`],
+  );
+  return {
+    detectSeconds: slowest(detections.map(({ detectSeconds }) => detectSeconds)),
+    detectedBy: said.length === 0 ? null : said.join("; "),
+    alertSeconds: slowest(detections.map(({ alertSeconds }) => alertSeconds)),
+    detections,
+  };
 };

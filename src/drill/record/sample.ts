@@ -1,4 +1,5 @@
 import { Clock, Effect, Option } from "effect";
+import type { AlertReport } from "../../api/alert-reports.ts";
 import type { LimitReport } from "../../api/reports.ts";
 import type { ArrivalCounts, OfferCounts } from "../traffic/messages.ts";
 import type { DrillNode, DrillWorld } from "../world/drill-world.ts";
@@ -25,6 +26,8 @@ export interface Sample {
   readonly unexplained: number;
   /** Alerts that fire now, by name. */
   readonly alerts: ReadonlyArray<string>;
+  /** The same with their labels: `configRefused{rule="empty"}`. */
+  readonly firing: ReadonlyArray<string>;
   /** Nodes that did not answer in time. */
   readonly silent: ReadonlyArray<string>;
   readonly isReady: boolean;
@@ -41,9 +44,15 @@ interface NodeReading {
   readonly name: string;
   readonly metrics: ReadonlyMap<string, number> | undefined;
   readonly limits: ReadonlyArray<LimitReport> | undefined;
-  readonly alerts: ReadonlyArray<string>;
+  readonly alerts: ReadonlyArray<FiringAlert>;
   readonly armed: ReadonlyArray<string>;
   readonly isReady: boolean;
+}
+
+interface FiringAlert {
+  readonly rule: string;
+  /** The rule with its labels. */
+  readonly key: string;
 }
 
 const readMillisMax = 900;
@@ -74,7 +83,8 @@ export const takeSample = Effect.fn("drill.takeSample")(function* (
     admission: states.reduce((most, state) => Math.max(most, state), 0),
     pending: metricSum(metrics, "spillway_books_records", 'account="pending"'),
     unexplained: metricSum(metrics, "spillway_books_unexplained_records"),
-    alerts: [...new Set(read.flatMap(({ alerts }) => alerts))].toSorted(),
+    alerts: [...new Set(read.flatMap(({ alerts }) => alerts.map(({ rule }) => rule)))].toSorted(),
+    firing: [...new Set(read.flatMap(({ alerts }) => alerts.map(({ key }) => key)))].toSorted(),
     silent: read.flatMap((each) => (each.metrics === undefined ? [each.name] : [])),
     isReady: read.every((each) => each.isReady),
     armed: [...new Set(read.flatMap(({ armed }) => armed))].toSorted(),
@@ -109,14 +119,18 @@ const readNode = Effect.fnUntraced(function* ({ client, name }: DrillNode) {
 
 const json = (answer: Option.Option<Answer>): unknown => Option.getOrUndefined(answer)?.json;
 
-/** Names of the alerts that fire, whichever of them the answer lists beside. */
-const firing = (body: unknown): ReadonlyArray<string> => {
+/** The alerts that fire, whichever of them the answer lists beside. */
+const firing = (body: unknown): ReadonlyArray<FiringAlert> => {
   const { alerts } = (body ?? {}) as { readonly alerts?: unknown };
   if (!Array.isArray(alerts)) return [];
-  return (alerts as ReadonlyArray<Readonly<Record<string, unknown>>>).flatMap(({ name, rule, state }) => {
-    const called = rule ?? name;
-    return state === "firing" && typeof called === "string" ? [called] : [];
-  });
+  return (alerts as ReadonlyArray<AlertReport>).flatMap(({ labels, rule, state }) =>
+    state === "firing" ? [{ rule, key: keyOf(rule, labels) }] : [],
+  );
+};
+
+const keyOf = (rule: string, labels: AlertReport["labels"]): string => {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return pairs.length === 0 ? rule : `${rule}{${pairs.toSorted().join(",")}}`;
 };
 
 const armedIn = (body: unknown): ReadonlyArray<string> =>

@@ -149,17 +149,21 @@ const phasesTable = (drill: Drill, { record }: DrillRun): string => {
 };
 
 const alertsTable = ({ figures, record }: DrillRun): string => {
-  const noticed =
-    figures.detectSeconds === null
-      ? "Nothing showed that the system had noticed."
-      : `Noticed ${shown(figures.detectSeconds)} s after the beginning of the fault: ${figures.detectedBy}.`;
+  const noticed = figures.detections.map((each) => [
+    escaped(each.fault),
+    each.detectSeconds === null ? "never" : `${shown(each.detectSeconds)} s`,
+    escaped(each.detectedBy ?? "–"),
+    each.alertSeconds === null ? "never" : `${shown(each.alertSeconds)} s`,
+    escaped(each.alert ?? "–"),
+  ]);
+  const titles = ["fault", "noticed after", "by", "alert after", "alert"];
   const rows = figures.alerts.map((name) => {
     const firing = record.samples.filter(({ alerts }) => alerts.includes(name));
     return [escaped(name), `${shown(firing[0]?.seconds)} s`, `${shown(firing.at(-1)?.seconds)} s`];
   });
   const list =
     rows.length === 0 ? "<p>No alert fired.</p>" : table("alerts", ["alert", "first seen", "last seen"], rows);
-  return `<h3>Alerts</h3><p data-noticed>${escaped(noticed)}</p>${list}`;
+  return `<h3>Alerts</h3>${table("noticed", titles, noticed)}${list}`;
 };
 
 const limitsTable = (drill: Drill, { exercised }: DrillRun): string => {
@@ -173,11 +177,13 @@ const limitsTable = (drill: Drill, { exercised }: DrillRun): string => {
 };
 
 const figuresTable = ({ figures }: DrillRun): string => {
-  const rows = Object.entries(figures).map(([name, value]) => [
+  // Faults have a table of their own.
+  const { detections: _, ...others } = figures;
+  const rows = Object.entries(others).map(([name, value]) => [
     escaped(name),
     typeof value === "number" || value === null
       ? shown(value)
-      : escaped(Array.isArray(value) ? value.join(", ") : value),
+      : escaped(typeof value === "string" ? value : value.join(", ")),
   ]);
   return `<details><summary>Every figure</summary>${table("figures", ["figure", "value"], rows)}</details>`;
 };

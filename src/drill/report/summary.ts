@@ -1,4 +1,5 @@
 import type { Drill } from "../drill.ts";
+import type { Detection } from "../record/detection.ts";
 import type { Figures } from "../record/figures.ts";
 import { guardRows } from "./guard-rows.ts";
 import { barText } from "../record/verdict.ts";
@@ -29,10 +30,15 @@ const linesOf = ({ bars, exercised, figures, problems }: DrillRun): ReadonlyArra
     `${figures.lostAtDoor} given up at the door, ${figures.droppedAsUnconfigured} dropped as unconfigured, ` +
     `${figures.deadLettered} dead letters, ${figures.acknowledgedLost} acknowledged and gone ` +
     `(${figures.lostWithReceipt} with a receipt)`,
-  `  noticed ${figures.detectSeconds === null ? "by nobody" : `after ${figures.detectSeconds} s: ${figures.detectedBy}`}`,
+  ...figures.detections.map((each) => `  ${noticedText(each)}`),
   `  limits exercised: ${exercised.length === 0 ? "none" : exercised.join(", ")}`,
   ...problems.map((problem) => `  ! ${problem}`),
 ];
+
+const noticedText = ({ alert, alertSeconds, detectedBy, detectSeconds, fault }: Detection): string =>
+  `${fault}: ` +
+  (detectSeconds === null ? "noticed by nobody" : `noticed after ${detectSeconds} s (${detectedBy})`) +
+  (alertSeconds === null ? ", no alert" : `, alert after ${alertSeconds} s (${alert})`);
 
 /** The last line of `--json`: the figures of the last run, and those of all where there were several. */
 export const lastLineOf = (runs: ReadonlyArray<DrillRun>): object => {
