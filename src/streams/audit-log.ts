@@ -9,6 +9,7 @@ import { Clock, Effect, Option, Schema, Semaphore } from "effect";
 import { AuditEntry, type AuditNote, type AuditVerdict } from "../domain/audit-entry.ts";
 import { apiCodes, storeAtomically } from "./atomic-batch.ts";
 import { brokenLink, chainStart, sealed } from "./audit-chain.ts";
+import { createStream } from "./create-stream.ts";
 import { directGet } from "./direct-get.ts";
 import { attempt, Nats } from "./nats.ts";
 import { auditStream, auditSubject } from "./subjects.ts";
@@ -53,21 +54,19 @@ export const openAuditLog = Effect.fn("AuditLog.open")(function* (options: Audit
   const manager = yield* attempt("manage", () =>
     jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
   );
-  yield* attempt("manage", () =>
-    manager.streams.add({
-      name: auditStream,
-      subjects: [auditSubject],
-      storage: StorageType.File,
-      retention: RetentionPolicy.Limits,
-      discard: DiscardPolicy.New,
-      max_bytes: options.auditBytesMax,
-      num_replicas: options.replicas,
-      deny_delete: true,
-      deny_purge: true,
-      allow_direct: true,
-      description: "Who changed what in Spillway, when and why: a chain of hashes.",
-    }),
-  ).pipe(
+  yield* createStream(manager, {
+    name: auditStream,
+    subjects: [auditSubject],
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.New,
+    max_bytes: options.auditBytesMax,
+    num_replicas: options.replicas,
+    deny_delete: true,
+    deny_purge: true,
+    allow_direct: true,
+    description: "Who changed what in Spillway, when and why: a chain of hashes.",
+  }).pipe(
     // Made by another version or with another size: what is there is what counts.
     Effect.catchIf(
       ({ detail }) => detail.includes("already in use"),

@@ -8,6 +8,7 @@ import {
 import { Effect, Schema } from "effect";
 import { type ConfigPointer, ConfigPointer as PointerSchema } from "../domain/config-pointer.ts";
 import { StreamRefused, StreamSilent, storeAtomically, apiCodes } from "./atomic-batch.ts";
+import { createStream } from "./create-stream.ts";
 import { attempt, Nats, type NatsError } from "./nats.ts";
 import {
   blobSubject,
@@ -77,21 +78,19 @@ export const openConfigStore = Effect.fn("ConfigStore.open")(function* (options:
   const manager = yield* attempt("manage", () =>
     jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
   );
-  yield* attempt("manage", () =>
-    manager.streams.add({
-      name: configStream,
-      subjects: [configSubjects],
-      storage: StorageType.File,
-      retention: RetentionPolicy.Limits,
-      // Full, it refuses a new snapshot; what is in force is never discarded for it.
-      discard: DiscardPolicy.New,
-      max_msgs_per_subject: 1,
-      max_bytes: options.configBytesMax,
-      num_replicas: options.replicas,
-      allow_direct: true,
-      description: "Spillway's configuration snapshots.",
-    }),
-  ).pipe(
+  yield* createStream(manager, {
+    name: configStream,
+    subjects: [configSubjects],
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    // Full, it refuses a new snapshot; what is in force is never discarded for it.
+    discard: DiscardPolicy.New,
+    max_msgs_per_subject: 1,
+    max_bytes: options.configBytesMax,
+    num_replicas: options.replicas,
+    allow_direct: true,
+    description: "Spillway's configuration snapshots.",
+  }).pipe(
     // Made by another version or with another size: what is there is what counts.
     Effect.catchIf(
       ({ detail }) => detail.includes("already in use"),

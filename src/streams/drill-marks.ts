@@ -2,6 +2,7 @@ import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { Clock, Effect, Schema } from "effect";
 import type { Limits } from "../domain/limits.ts";
+import { despiteOthers } from "./create-stream.ts";
 import { directGet } from "./direct-get.ts";
 import { attempt, Nats, NatsError } from "./nats.ts";
 import { drillsBucket } from "./subjects.ts";
@@ -28,7 +29,7 @@ export const markExercised = Effect.fn("DrillMarks.markExercised")(function* (li
       allow_direct: true,
       description: "When a drill last exercised each of Spillway's limits, one key per limit.",
     }),
-  );
+  ).pipe(despiteOthers);
   yield* attempt("kv", () => kv.put(limit, JSON.stringify({ drill: drill.slice(0, 200), millis })));
 });
 

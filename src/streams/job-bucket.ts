@@ -12,6 +12,7 @@ import { Effect } from "effect";
 import type { PushJob, StoredJob } from "../domain/push-job.ts";
 import { ChangedBy } from "../actors/ports/changed-by.ts";
 import { accountHeaders, type JobRevision, readRevisions } from "./job-revisions.ts";
+import { despiteOthers } from "./create-stream.ts";
 import { directGet } from "./direct-get.ts";
 import type { StreamRefused, StreamSilent } from "./atomic-batch.ts";
 import { decodeStoredJob } from "./job-codec.ts";
@@ -94,7 +95,7 @@ export const openJobBucket = Effect.fn("JobBucket.open")(function* (replicas: nu
       allow_direct: true,
       description: "Spillway's push jobs, one key per job id.",
     }),
-  );
+  ).pipe(despiteOthers);
   const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
   yield* refuseOtherSettings(manager, replicas);
   yield* allowTransactions(manager);

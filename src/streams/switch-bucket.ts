@@ -2,6 +2,7 @@ import { jetstream, JetStreamApiError, jetstreamManager, StorageType } from "@na
 import { Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { Effect, Option, Schema } from "effect";
+import { despiteOthers } from "./create-stream.ts";
 import { KillSwitch } from "../domain/kill-switch.ts";
 import { directGet, type DirectGetFailed } from "./direct-get.ts";
 import { attempt, Nats, type NatsError } from "./nats.ts";
@@ -66,7 +67,7 @@ export const openSwitchBucket = Effect.fn("SwitchBucket.open")(function* (replic
       allow_direct: true,
       description: "Spillway's kill switches, one key each.",
     }),
-  );
+  ).pipe(despiteOthers);
   const manager = yield* attempt("manage", () =>
     jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
   );

@@ -8,6 +8,7 @@ import {
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { Effect, Schema } from "effect";
+import { createStream } from "./create-stream.ts";
 import { attempt, Nats, type NatsError } from "./nats.ts";
 import { controlStream, controlSubjects, deadStream, deadSubjects, logStream, logSubjects } from "./subjects.ts";
 
@@ -115,10 +116,10 @@ export const reconcileTopology = Effect.fn("streams.reconcileTopology")(function
     concurrency: 8,
   })).flat();
   yield* refuseOtherPartitions(manager, options.partitions);
-  yield* Effect.forEach(missing, (config) => attempt("manage", () => manager.streams.add(config)), {
-    concurrency: 8,
-    discard: true,
-  });
+  const outcomes = yield* Effect.forEach(missing, (config) => createStream(manager, config), { concurrency: 8 });
+  // Another node was first: its settings may be others.
+  const others = missing.filter((_, i) => outcomes[i] === "found");
+  yield* Effect.forEach(others, (config) => check(manager, config), { concurrency: 8, discard: true });
 });
 
 const checkPayload = (serverMax: number, messageBytesMax: number) =>
