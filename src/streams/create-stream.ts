@@ -24,7 +24,7 @@ export const createStream = (
     Effect.catchIf(isRefusal, (error) =>
       attempt("manage", () => manager.streams.info(wanted.name)).pipe(
         Effect.as("found" as const),
-        Effect.catch(() => Effect.fail(error)),
+        Effect.mapError(() => error),
       ),
     ),
     despiteOthers,

@@ -44,7 +44,8 @@ export const generatorFault = (name: string, phase: string): DrillFault => ({
 export const openDoorFault = (phase: string): DrillFault => ({
   name: "forwarder.failsOpen",
   phase,
-  alerts: ["unwantedRecords"],
+  // Where nothing keeps them out, owners find them.
+  alerts: ["unwantedRecords", "recordsLost"],
   noticed: keptOutSince,
 });
 
