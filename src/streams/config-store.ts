@@ -45,11 +45,7 @@ export interface ConfigStore {
   /** Fails with `conflict` when another manifest has this number. */
   readonly putManifest: (number: number, encoded: Uint8Array) => Effect.Effect<void, ConfigStoreError>;
   readonly getManifest: (number: number) => Effect.Effect<Uint8Array | undefined, ConfigStoreError>;
-  /** Numbers of the manifests, and hashes of the blobs, that are stored. */
-  readonly contents: Effect.Effect<
-    { readonly manifests: ReadonlyArray<number>; readonly blobs: ReadonlyArray<string> },
-    ConfigStoreError
-  >;
+  readonly contents: Effect.Effect<StoredContents, ConfigStoreError>;
   /** For what nobody will go back to. */
   readonly removeManifest: (number: number) => Effect.Effect<void, ConfigStoreError>;
   readonly removeBlob: (hash: string) => Effect.Effect<void, ConfigStoreError>;
@@ -60,6 +56,15 @@ export interface ConfigStore {
   /** Any other state of the control side, as JSON. */
   readonly state: (name: string) => Effect.Effect<Versioned<unknown> | undefined, ConfigStoreError>;
   readonly putState: (name: string, value: unknown, revision: number) => Effect.Effect<number, ConfigStoreError>;
+}
+
+export interface StoredContents {
+  /** Their numbers. */
+  readonly manifests: ReadonlyArray<number>;
+  /** Their hashes. */
+  readonly blobs: ReadonlyArray<string>;
+  /** Of everything in the store. */
+  readonly bytes: number;
 }
 
 /** Well below what a server takes in one message by default. */
@@ -190,18 +195,20 @@ const makeConfigStore = (manager: JetStreamManager, write: Write): ConfigStore =
     contents: Effect.gen(function* () {
       const manifests: Array<number> = [];
       const blobs: Array<string> = [];
+      let bytes = 0;
       const filters = [manifestSubjects, firstPartsOfBlobs];
       for (const subjects_filter of filters) {
         const { state } = yield* attempt("manage", () => manager.streams.info(configStream, { subjects_filter })).pipe(
           Effect.mapError(unavailable),
         );
+        bytes = state.bytes;
         for (const subject of Object.keys(state.subjects ?? {})) {
           const [, kind, name = ""] = subject.split(".");
           if (kind === "manifest") manifests.push(Number(name));
           else blobs.push(name);
         }
       }
-      return { manifests, blobs };
+      return { manifests, blobs, bytes };
     }),
     removeManifest: (number) => purge(manifestSubject(number)),
     removeBlob: (hash) => purge(partsOfBlob(hash)),

@@ -3,6 +3,7 @@ import { steadyMillis } from "../../domain/steady-clock.ts";
 import { unauditedMax } from "./audit-notes.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
+import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
 
@@ -50,9 +51,16 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   const isNew = base !== undefined && base.manifest.catalogue.hash !== catalogue;
   // A cluster that has no job yet needs no configuration either.
   if (base === undefined && options.stored.size === 0) return undefined;
-  if (options.stored.pending === 0 && !isNew && options.faults.armed() === "") return undefined;
+  const isBroken = options.faults.armed() !== "";
+  if (options.stored.pending === 0 && !isNew && !isBroken) return undefined;
   const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
-  if (desk.proposal?.key === key) return desk.proposal;
+  const proposal = desk.proposal?.key === key ? desk.proposal : yield* propose(desk, base, key);
+  // A generator that is broken for a drill makes the same for ever.
+  return isBroken && isSame(base, proposal) ? undefined : proposal;
+});
+
+const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefined, key: string) {
+  const { options, state } = desk;
   // After the store was lost a node may serve more than this one knows of: it takes nothing that is not above that.
   const served = desk.reports.live(yield* steadyMillis).map(({ serves }) => serves?.number ?? 0);
   const made = yield* Effect.result(proposeChanges(options, base, Math.max(state.highest, ...served) + 1, key));
@@ -60,6 +68,12 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   desk.proposal = made.success;
   return made.success;
 });
+
+/** What would be put into force is what is. */
+const isSame = (base: Snapshot | undefined, { snapshot }: Proposal): boolean =>
+  base !== undefined &&
+  base.manifest.catalogue.hash === snapshot.manifest.catalogue.hash &&
+  base.manifest.segments.every(({ hash }, i) => hash === snapshot.manifest.segments[i]!.hash);
 
 /**
  * One at a time: the machine is idle.

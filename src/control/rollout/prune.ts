@@ -1,14 +1,15 @@
-import { Effect, Result } from "effect";
-import { decodeManifest } from "../../snapshot/manifest.ts";
+import { Clock, Effect, Result } from "effect";
+import { decodeManifest, type Manifest } from "../../snapshot/manifest.ts";
 import type { Desk } from "./desk.ts";
+import { keptSnapshots } from "./kept-snapshots.ts";
 
 /** The store is cleared up after so many rollouts. */
 const rolloutsBetween = 20;
 const requestsMax = 8;
 
 /**
- * Takes snapshots out of the store that nobody goes back to: all but the newest. While no rollout is under way, and by
- * whoever leads: nothing is being added meanwhile.
+ * Takes snapshots out of the store that nobody goes back to: all but the newest, and a few of each day. While no
+ * rollout is under way, and by whoever leads: nothing is being added meanwhile.
  */
 export const pruneIfDue = Effect.fn("control.pruneIfDue")(function* (desk: Desk) {
   const { prunedAt, state } = desk;
@@ -16,19 +17,27 @@ export const pruneIfDue = Effect.fn("control.pruneIfDue")(function* (desk: Desk)
   if (prunedAt !== undefined && state.records - prunedAt < rolloutsBetween) return;
   desk.prunedAt = state.records;
   const { limits, store } = desk.options;
-  const { blobs, manifests } = yield* store.contents;
+  const { blobs, bytes, manifests } = yield* store.contents;
   const newest = manifests.toSorted((a, b) => b - a).slice(0, limits.configSnapshotsMax);
-  const kept = new Set([...newest, state.published.number]);
+  if (newest.length === manifests.length) return;
+  const read = new Map<number, Manifest>();
+  for (const number of manifests) {
+    const encoded = yield* store.getManifest(number);
+    const manifest = encoded === undefined ? undefined : Result.getOrUndefined(decodeManifest(encoded));
+    if (manifest !== undefined) read.set(number, manifest);
+  }
+  const dated = [...read].map(([number, { createdMillis }]) => ({ number, createdMillis }));
+  // A store that fills up must take the next change before it remembers last week.
+  const old = bytes > limits.configBytesMax / 2 ? [] : keptSnapshots(dated, yield* Clock.currentTimeMillis);
+  const kept = new Set([...newest, ...old, state.published.number]);
   const left = manifests.filter((number) => !kept.has(number));
   if (left.length === 0) return;
   const named = new Set<string>();
   for (const number of kept) {
-    const encoded = yield* store.getManifest(number);
-    if (encoded === undefined) continue;
-    const manifest = decodeManifest(encoded);
+    const manifest = read.get(number);
     // What it names is not known: then nothing can be said to be unnamed.
-    if (Result.isFailure(manifest)) return;
-    for (const { hash } of [...manifest.success.segments, manifest.success.catalogue]) named.add(hash);
+    if (manifest === undefined) return;
+    for (const { hash } of [...manifest.segments, manifest.catalogue]) named.add(hash);
   }
   // Manifests first: one that is there must have all that it names.
   yield* Effect.forEach(left, store.removeManifest, { concurrency: requestsMax, discard: true });

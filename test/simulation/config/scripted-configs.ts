@@ -69,7 +69,7 @@ export class ScriptedConfigs {
           copy[at] = copy[at]! ^ (1 << dice.int(0, 7));
           return copy.subarray(0, dice.chance(0.3) ? dice.int(0, copy.length) : copy.length);
         }),
-      contents: read(() => ({ manifests: [...this.manifests.keys()], blobs: [...this.blobs.keys()] })),
+      contents: read(() => ({ manifests: [...this.manifests.keys()], blobs: [...this.blobs.keys()], bytes: 0 })),
       removeManifest: (number) => write(() => void this.manifests.delete(number)),
       removeBlob: (hash) => write(() => void this.blobs.delete(hash)),
       pointer: read(() => this.pointer),

@@ -102,7 +102,7 @@ export class ScriptedSnapshots {
           return Effect.void;
         }),
       getManifest: (number) => read(() => this.manifestFor(user, number)),
-      contents: read(() => ({ manifests: [...this.manifests.keys()], blobs: [...this.blobs.keys()] })),
+      contents: read(() => ({ manifests: [...this.manifests.keys()], blobs: [...this.blobs.keys()], bytes: 0 })),
       removeManifest: (number) => write(() => Effect.sync(() => void this.manifests.delete(number))),
       removeBlob: (hash) => write(() => Effect.sync(() => void this.blobs.delete(hash))),
       pointer: read(() =>
