@@ -1,9 +1,19 @@
 import { Effect } from "effect";
 import type { ConfigStatus } from "../../domain/config-report.ts";
-import type { Drill, DrillFault, Stage } from "../drill.ts";
+import type { Bar, Drill, DrillFault, Stage } from "../drill.ts";
 import type { Sample } from "../record/sample.ts";
 import { metricSum } from "../record/metrics-text.ts";
-import { briskRetries } from "./bars.ts";
+import {
+  alertsWithin,
+  always,
+  briskRetries,
+  buffersWithinLimit,
+  detectsWithin,
+  lagStays,
+  noStrangers,
+  nothingLost,
+  recoversWithin,
+} from "./bars.ts";
 
 /** Potential customers for each configured one. */
 const factor = 40;
@@ -31,6 +41,18 @@ export const configDrill = {
   faulted: () => [],
   noticed: (sample, baseline) => refusedSince(sample, baseline) ?? keptOutSince(sample, baseline),
 } satisfies Partial<Drill>;
+
+/** With every guard on, what is broken shows nowhere but in what the system says of it. */
+export const configBars = (recoverSeconds: number): ReadonlyArray<Bar> => [
+  ...always,
+  nothingLost,
+  lagStays,
+  recoversWithin(recoverSeconds),
+  detectsWithin(5),
+  alertsWithin(5),
+  buffersWithinLimit,
+  noStrangers,
+];
 
 /** The generator emits what nobody ordered. A rollout that was taken back is as good a sign as one that was refused. */
 export const generatorFault = (name: string, phase: string): DrillFault => ({

@@ -1,15 +1,6 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
-import {
-  alertsWithin,
-  always,
-  buffersWithinLimit,
-  detectsWithin,
-  lagStays,
-  nothingLost,
-  recoversWithin,
-} from "./bars.ts";
-import { configDrill, goBack } from "./config-drill.ts";
+import { configBars, configDrill, goBack } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /** The first half of 14 November: well-formed, ordered by nobody, and with nothing in it. */
@@ -39,5 +30,5 @@ export const emptyConfig: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 0,
     },
   ],
-  bars: [...always, nothingLost, lagStays, recoversWithin(5), detectsWithin(5), alertsWithin(5), buffersWithinLimit],
+  bars: configBars(5),
 };

@@ -1,16 +1,6 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
-import {
-  alertsWithin,
-  always,
-  buffersWithinLimit,
-  detectsWithin,
-  lagStays,
-  noStrangers,
-  nothingLost,
-  recoversWithin,
-} from "./bars.ts";
-import { configDrill, goBack, sendStrangers } from "./config-drill.ts";
+import { configBars, configDrill, goBack, sendStrangers } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /** The second half of 14 November: a push job for everybody who ever sent something. */
@@ -45,14 +35,5 @@ export const explodingConfig: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 0,
     },
   ],
-  bars: [
-    ...always,
-    nothingLost,
-    lagStays,
-    recoversWithin(10),
-    detectsWithin(5),
-    alertsWithin(5),
-    buffersWithinLimit,
-    noStrangers,
-  ],
+  bars: configBars(10),
 };

@@ -1,16 +1,6 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
-import {
-  alertsWithin,
-  always,
-  buffersWithinLimit,
-  detectsWithin,
-  lagStays,
-  noStrangers,
-  nothingLost,
-  recoversWithin,
-} from "./bars.ts";
-import { configDrill, generatorFault, goBack, openDoorFault, sendStrangers } from "./config-drill.ts";
+import { configBars, configDrill, generatorFault, goBack, openDoorFault, sendStrangers } from "./config-drill.ts";
 import { mostOf } from "./evidence.ts";
 
 /**
@@ -80,14 +70,5 @@ export const nov14: Drill = {
       isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 1,
     },
   ],
-  bars: [
-    ...always,
-    nothingLost,
-    lagStays,
-    recoversWithin(10),
-    detectsWithin(5),
-    alertsWithin(5),
-    buffersWithinLimit,
-    noStrangers,
-  ],
+  bars: configBars(10),
 };
