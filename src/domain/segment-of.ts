@@ -10,3 +10,6 @@ export const segmentCount = 2 ** segmentBits;
  * decided by segments, and a change of one customer changes one segment.
  */
 export const segmentOf = (customer: string): number => mixed(fnv1a32(customer)) >>> (32 - segmentBits);
+
+/** @param pairKey `customer.dataset` */
+export const segmentOfPair = (pairKey: string): number => segmentOf(pairKey.slice(0, pairKey.indexOf(".")));

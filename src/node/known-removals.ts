@@ -1,5 +1,5 @@
 import { Result } from "effect";
-import { segmentOf } from "../domain/segment-of.ts";
+import { segmentOfPair } from "../domain/segment-of.ts";
 import type { SnapshotEntry } from "../snapshot/segment.ts";
 import { entriesOf, type Snapshot } from "../snapshot/snapshot.ts";
 import type { StoredJobs } from "../streams/stored-jobs.ts";
@@ -16,7 +16,7 @@ export const settleKnownRemovals = (stored: StoredJobs, inForce: Snapshot | unde
   for (const { id, last, pairKey, revision } of stored.pendingRemovals()) {
     // It is served: then its removal is not in force.
     if (last.length > 0) continue;
-    const segment = segmentOf(pairKey.slice(0, pairKey.indexOf(".")));
+    const segment = segmentOfPair(pairKey);
     const entries = read.get(segment) ?? Result.getOrElse(entriesOf(inForce, segment), () => []);
     read.set(segment, entries);
     const entry = entries.find((each) => each.id === id);

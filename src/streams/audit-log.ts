@@ -54,6 +54,7 @@ export const openAuditLog = Effect.fn("AuditLog.open")(function* (options: Audit
   const manager = yield* attempt("manage", () =>
     jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
   );
+  // Made by another version or with another size: what is there is what counts.
   yield* createStream(manager, {
     name: auditStream,
     subjects: [auditSubject],
@@ -66,13 +67,7 @@ export const openAuditLog = Effect.fn("AuditLog.open")(function* (options: Audit
     deny_purge: true,
     allow_direct: true,
     description: "Who changed what in Spillway, when and why: a chain of hashes.",
-  }).pipe(
-    // Made by another version or with another size: what is there is what counts.
-    Effect.catchIf(
-      ({ detail }) => detail.includes("already in use"),
-      () => Effect.void,
-    ),
-  );
+  });
   const oneAtATime = yield* Semaphore.make(1);
 
   const write = (entry: AuditEntry) =>

@@ -83,6 +83,7 @@ export const openConfigStore = Effect.fn("ConfigStore.open")(function* (options:
   const manager = yield* attempt("manage", () =>
     jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
   );
+  // Made by another version or with another size: what is there is what counts.
   yield* createStream(manager, {
     name: configStream,
     subjects: [configSubjects],
@@ -95,13 +96,7 @@ export const openConfigStore = Effect.fn("ConfigStore.open")(function* (options:
     num_replicas: options.replicas,
     allow_direct: true,
     description: "Spillway's configuration snapshots.",
-  }).pipe(
-    // Made by another version or with another size: what is there is what counts.
-    Effect.catchIf(
-      ({ detail }) => detail.includes("already in use"),
-      () => Effect.void,
-    ),
-  );
+  });
   return makeConfigStore(manager, (subject, data, lastSequence) =>
     storeAtomically(control, [{ subject, data }], {
       batchId: subject,

@@ -2,7 +2,7 @@ import { Effect } from "effect";
 import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout/machine.ts";
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
-import { segmentOf } from "../../domain/segment-of.ts";
+import { segmentOfPair } from "../../domain/segment-of.ts";
 import type { TrafficOf } from "../gate/radius.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
@@ -66,7 +66,7 @@ const estimateOf =
   (traffic: Float64Array | undefined, previous: Snapshot | undefined): TrafficOf =>
   (pairKey) => {
     if (traffic === undefined) return undefined;
-    const segment = segmentOf(pairKey.slice(0, pairKey.indexOf(".")));
+    const segment = segmentOfPair(pairKey);
     return traffic[segment]! / Math.max(1, previous?.manifest.segments[segment]?.entries ?? 1);
   };
 

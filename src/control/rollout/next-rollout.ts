@@ -3,7 +3,7 @@ import { steadyMillis } from "../../domain/steady-clock.ts";
 import { unauditedMax } from "./audit-notes.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
-import type { Snapshot } from "../../snapshot/snapshot.ts";
+import { changedSegments, type Snapshot } from "../../snapshot/snapshot.ts";
 import { type Proposal, proposeChanges } from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
 
@@ -73,7 +73,7 @@ const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefi
 const isSame = (base: Snapshot | undefined, { snapshot }: Proposal): boolean =>
   base !== undefined &&
   base.manifest.catalogue.hash === snapshot.manifest.catalogue.hash &&
-  base.manifest.segments.every(({ hash }, i) => hash === snapshot.manifest.segments[i]!.hash);
+  changedSegments(base.manifest, snapshot.manifest).length === 0;
 
 /**
  * One at a time: the machine is idle.

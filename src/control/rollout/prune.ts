@@ -26,9 +26,9 @@ export const pruneIfDue = Effect.fn("control.pruneIfDue")(function* (desk: Desk)
     const manifest = encoded === undefined ? undefined : Result.getOrUndefined(decodeManifest(encoded));
     if (manifest !== undefined) read.set(number, manifest);
   }
-  const dated = [...read].map(([number, { createdMillis }]) => ({ number, createdMillis }));
   // A store that fills up must take the next change before it remembers last week.
-  const old = bytes > limits.configBytesMax / 2 ? [] : keptSnapshots(dated, yield* Clock.currentTimeMillis);
+  const isRoomy = bytes <= limits.configBytesMax / 2;
+  const old = isRoomy ? keptSnapshots([...read.values()], yield* Clock.currentTimeMillis) : [];
   const kept = new Set([...newest, ...old, state.published.number]);
   const left = manifests.filter((number) => !kept.has(number));
   if (left.length === 0) return;

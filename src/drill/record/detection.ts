@@ -1,5 +1,7 @@
 import type { Drill, DrillFault } from "../drill.ts";
 import type { RunRecord } from "./figures.ts";
+import { rounded } from "./rounded.ts";
+import { ruleOf } from "./sample.ts";
 
 /** When and by what the system showed that it knew of a fault. Seconds are since its beginning; null: it never did. */
 export interface Detection {
@@ -35,7 +37,7 @@ const detectionOf = ({ phaseStarts, samples }: RunRecord, fault: DrillFault): De
   const alert = alerted?.firing.find(isOwn) ?? null;
   const seen = since.find((sample) => sample === alerted || fault.noticed(sample, baseline) !== undefined);
   if (seen === undefined) return nobody;
-  const after = (seconds: number) => Math.round((seconds - begin) * 100) / 100;
+  const after = (seconds: number) => rounded(seconds - begin);
   return {
     fault: fault.name,
     detectSeconds: after(seen.seconds),
@@ -44,9 +46,6 @@ const detectionOf = ({ phaseStarts, samples }: RunRecord, fault: DrillFault): De
     alert,
   };
 };
-
-/** `configRefused{rule="empty"}` is of the rule `configRefused`. */
-const ruleOf = (key: string): string => key.split("{", 1)[0]!;
 
 /** The slowest of all; null when one of them is. */
 export const slowest = (seconds: ReadonlyArray<number | null>): number | null =>

@@ -3,6 +3,7 @@ import type { Drill } from "../drill.ts";
 import { type Detection, detectionsOf, slowest } from "./detection.ts";
 import type { Offered, OfferCounts, PhaseLag, Reckoning } from "../traffic/messages.ts";
 import { metricSum } from "./metrics-text.ts";
+import { rounded } from "./rounded.ts";
 import type { Sample } from "./sample.ts";
 
 /** What a run has shown, in numbers. `configured` customers have a push job; `steady` ones are not hurt directly. */
@@ -140,8 +141,6 @@ export const figuresOf = (run: RunRecord): Figures => {
 };
 
 const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, each) => total + each, 0);
-
-const rounded = (value: number, digits = 2): number => Math.round(value * 10 ** digits) / 10 ** digits;
 
 const buffersOverLimit = ({ buffersLimit, samples }: RunRecord): number =>
   samples.reduce((most, { uses }) => Math.max(most, (uses.get("residentBuffersMax") ?? 0) - buffersLimit), 0);

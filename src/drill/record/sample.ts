@@ -44,15 +44,9 @@ interface NodeReading {
   readonly name: string;
   readonly metrics: ReadonlyMap<string, number> | undefined;
   readonly limits: ReadonlyArray<LimitReport> | undefined;
-  readonly alerts: ReadonlyArray<FiringAlert>;
+  readonly firing: ReadonlyArray<string>;
   readonly armed: ReadonlyArray<string>;
   readonly isReady: boolean;
-}
-
-interface FiringAlert {
-  readonly rule: string;
-  /** The rule with its labels. */
-  readonly key: string;
 }
 
 const readMillisMax = 900;
@@ -69,6 +63,7 @@ export const takeSample = Effect.fn("drill.takeSample")(function* (
   const read = yield* Effect.forEach(world.nodes, readNode, { concurrency: 16 });
   const metrics = summed(read.flatMap((each) => each.metrics ?? []));
   const limits = read.flatMap((each) => each.limits ?? []);
+  const firing = [...new Set(read.flatMap((each) => each.firing))].toSorted();
   const states = read.map((each) => each.metrics?.get("spillway_admission_state") ?? 0);
   const sample: Sample = {
     seconds: (now - startedMillis) / 1_000,
@@ -83,8 +78,8 @@ export const takeSample = Effect.fn("drill.takeSample")(function* (
     admission: states.reduce((most, state) => Math.max(most, state), 0),
     pending: metricSum(metrics, "spillway_books_records", 'account="pending"'),
     unexplained: metricSum(metrics, "spillway_books_unexplained_records"),
-    alerts: [...new Set(read.flatMap(({ alerts }) => alerts.map(({ rule }) => rule)))].toSorted(),
-    firing: [...new Set(read.flatMap(({ alerts }) => alerts.map(({ key }) => key)))].toSorted(),
+    alerts: [...new Set(firing.map(ruleOf))].toSorted(),
+    firing,
     silent: read.flatMap((each) => (each.metrics === undefined ? [each.name] : [])),
     isReady: read.every((each) => each.isReady),
     armed: [...new Set(read.flatMap(({ armed }) => armed))].toSorted(),
@@ -110,7 +105,7 @@ const readNode = Effect.fnUntraced(function* ({ client, name }: DrillNode) {
     name,
     metrics: Option.isSome(metrics) ? readMetrics(metrics.value.text) : undefined,
     limits: (json(limits) as { readonly limits?: ReadonlyArray<LimitReport> } | undefined)?.limits,
-    alerts: firing(json(alerts)),
+    firing: firingIn(json(alerts)),
     armed: armedIn(json(health)),
     isReady: Option.isSome(ready) && ready.value.status === 200,
   };
@@ -120,13 +115,16 @@ const readNode = Effect.fnUntraced(function* ({ client, name }: DrillNode) {
 const json = (answer: Option.Option<Answer>): unknown => Option.getOrUndefined(answer)?.json;
 
 /** The alerts that fire, whichever of them the answer lists beside. */
-const firing = (body: unknown): ReadonlyArray<FiringAlert> => {
+const firingIn = (body: unknown): ReadonlyArray<string> => {
   const { alerts } = (body ?? {}) as { readonly alerts?: unknown };
   if (!Array.isArray(alerts)) return [];
   return (alerts as ReadonlyArray<AlertReport>).flatMap(({ labels, rule, state }) =>
-    state === "firing" ? [{ rule, key: keyOf(rule, labels) }] : [],
+    state === "firing" ? [keyOf(rule, labels)] : [],
   );
 };
+
+/** `configRefused{rule="empty"}` is of the rule `configRefused`. */
+export const ruleOf = (key: string): string => key.split("{", 1)[0]!;
 
 const keyOf = (rule: string, labels: AlertReport["labels"]): string => {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
