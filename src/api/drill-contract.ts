@@ -56,6 +56,11 @@ export class DrillGroup extends HttpApiGroup.make("drill").add(
       limits: Schema.Array(Schema.String).check(Schema.isMaxLength(marksMax)),
     }),
     success: HttpApiSchema.NoContent,
-    error: [BadRequest, Forbidden, Unavailable],
-  }).annotateMerge(OpenApi.annotations({ summary: "Note limits that a drill has seen do their work" })),
+    error: [BadRequest, Unavailable],
+  }).annotateMerge(
+    OpenApi.annotations({
+      summary: "Note limits that a drill has seen do their work",
+      description: "On any node: the drill may have been one on a cluster of its own.",
+    }),
+  ),
 ) {}

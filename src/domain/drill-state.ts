@@ -4,6 +4,8 @@ import { Schema } from "effect";
 export const faultNames = [
   /** The generator's output has no push job at all. */
   "generator.empty",
+  /** The same, but only once the files of datasets have one that is not in force: a fault that waits for its cause. */
+  "generator.emptyOnNewDataset",
   /** The generator's output has a push job for everybody who ever sent something. */
   "generator.everything",
   /** The forwarder stores records that no push job wants. */
@@ -45,6 +47,9 @@ export type GuardOff = typeof GuardOff.Type;
 
 /** What a node in drill mode says of itself. */
 export const DrillState = Schema.Struct({
+  /** Its name, as the configuration knows it. */
+  node: Schema.String,
+  roles: Schema.Array(Schema.String),
   faults: Schema.Array(ArmedFault),
   guardsOff: Schema.Array(GuardOff),
 });

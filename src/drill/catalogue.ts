@@ -1,4 +1,5 @@
 import type { Drill } from "./drill.ts";
+import { bufferWave } from "./drills/buffer-wave.ts";
 import { corruptSnapshot } from "./drills/corrupt-snapshot.ts";
 import { deadControlPlane } from "./drills/dead-control-plane.ts";
 import { diskFull } from "./drills/disk-full.ts";
@@ -14,6 +15,7 @@ export const drills: ReadonlyArray<Drill> = [
   nov14,
   emptyConfig,
   explodingConfig,
+  bufferWave,
   corruptSnapshot,
   slowDestinations,
   hotCustomer,

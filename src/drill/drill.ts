@@ -30,6 +30,16 @@ export interface Stage {
   readonly behave: (customers: ReadonlyArray<string>, behaviour: Behaviour) => Effect.Effect<void>;
   /** Records a second, in multiples of the ordinary rate. */
   readonly rate: (customers: ReadonlyArray<string>, factor: number) => Effect.Effect<void>;
+  /** Orders push jobs for so many of the strangers, as a person does who accepts how many they are. */
+  readonly orderForStrangers: (count: number) => Effect.Effect<void, DrillFailure>;
+  /** Takes them out again. */
+  readonly withdrawFromStrangers: Effect.Effect<void, DrillFailure>;
+  /** Takes these customers' push jobs out of the store, in one transaction; whether that comes into force is not waited for. */
+  readonly removeJobs: (customers: ReadonlyArray<string>) => Effect.Effect<void, DrillFailure>;
+  /** Puts them back, as they were. */
+  readonly restoreJobs: (customers: ReadonlyArray<string>) => Effect.Effect<void, DrillFailure>;
+  /** A new dataset is put into the catalogue, or taken out of it; false: not in a world that is not ours. */
+  readonly newDataset: (isThere: boolean) => Effect.Effect<boolean, DrillFailure>;
   /** Changes a customer's push job, at a node that takes records: it is delivered to another address from then on. */
   readonly moveJob: (customer: string) => Effect.Effect<void, DrillFailure>;
   /** Records of so many customers without a push job; 0 a second ends it. */
@@ -94,8 +104,8 @@ export interface Drill {
   /** One line for `spillway drill list`. */
   readonly summary: string;
   readonly phases: ReadonlyArray<Phase>;
-  /** The world that is made for it, when it does not run against one that is there. */
-  readonly plan: WorldPlan;
+  /** The world that is made for it, for so many customers, when it does not run against one that is there. */
+  readonly plan: (customers: number) => WorldPlan;
   /** Why it needs a world of its own; undefined: a target will do. */
   readonly embeddedOnly: string | undefined;
   readonly traffic: { readonly recordsPerSecond: number; readonly recordBytes: number };
@@ -110,4 +120,6 @@ export interface Drill {
   readonly guards: ReadonlyArray<ShownGuard>;
   readonly exercises: ReadonlyArray<Exercise>;
   readonly bars: ReadonlyArray<Bar>;
+  /** What the figures are to be compared with, for people; undefined: nothing. */
+  readonly compared?: (figures: Figures) => string;
 }

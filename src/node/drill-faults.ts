@@ -10,6 +10,8 @@ import { Nats } from "../streams/nats.ts";
 /** Looked at so often for what has run out. */
 const expiryMillis = 250;
 
+type DrilledNode = Pick<DrillState, "node" | "roles">;
+
 export interface NodeDrill {
   readonly switches: DrillSwitches;
   readonly admin: (isLimit: (name: string) => boolean) => Effect.Effect<DrillAdmin["Service"], never, Nats>;
@@ -25,9 +27,9 @@ export interface NodeDrill {
  *
  * @param enabled whether the node was started for drills; otherwise nothing is ever armed and every guard stays on
  */
-export const makeNodeDrill = Effect.fn("node.makeNodeDrill")(function* (enabled: boolean) {
+export const makeNodeDrill = Effect.fn("node.makeNodeDrill")(function* (enabled: boolean, who: DrilledNode) {
   const clock = yield* Clock.Clock;
-  const table = new DrillTable();
+  const table = new DrillTable(who);
   const listener: { tell?: () => void } = {};
   const now = () => (enabled ? table.state() : undefined);
   const changed = (what: string, name: string) =>
@@ -68,8 +70,8 @@ export const makeNodeDrill = Effect.fn("node.makeNodeDrill")(function* (enabled:
   });
   const admin = Effect.fnUntraced(function* (isLimit: (name: string) => boolean) {
     const nats = yield* Nats;
+    // On any node: what a drill saw elsewhere, with the same version, is worth knowing where the limits are in force.
     const mark = Effect.fn("NodeDrill.mark")(function* (drill: string, limits: ReadonlyArray<string>) {
-      yield* allowed;
       for (const limit of limits) if (!isLimit(limit)) return yield* new UnknownLimit({ limit });
       yield* Effect.forEach(limits, (limit) => markExercised(limit as keyof Limits, drill), { discard: true }).pipe(
         Effect.provideService(Nats, nats),
@@ -97,9 +99,15 @@ export const makeNodeDrill = Effect.fn("node.makeNodeDrill")(function* (enabled:
 class DrillTable {
   readonly faults = new Map<FaultName, number>();
   readonly guardsOff = new Map<GuardName, number>();
+  private readonly who: DrilledNode;
+
+  constructor(who: DrilledNode) {
+    this.who = who;
+  }
 
   state(): DrillState {
     return {
+      ...this.who,
       faults: [...this.faults].map(([name, untilMillis]) => ({ name, untilMillis })),
       guardsOff: [...this.guardsOff].map(([name, untilMillis]) => ({ name, untilMillis })),
     };

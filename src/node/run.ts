@@ -104,7 +104,7 @@ export const runNode = (options: NodeOptions): Effect.Effect<void, NodeStartErro
       const servers = embedded?.url ?? settings.nats.servers;
       const nats = Nats.layer({ servers, name: settings.nodeName, token: settings.nats.token });
       const layer = layerNode({ ...settings, replicas: settings.nats.replicas }).pipe(Layer.provideMerge(nats));
-      const drill = yield* makeNodeDrill(settings.drill);
+      const drill = yield* makeNodeDrill(settings.drill, { node: settings.nodeName, roles: settings.roles });
       return yield* Effect.gen(function* () {
         const context = yield* Layer.build(layer).pipe(
           Effect.mapError((error) => startError(describe(error, servers))),

@@ -5,8 +5,8 @@ import type { Dataset } from "../domain/dataset.ts";
 import { encodeCatalogue } from "../snapshot/catalogue.ts";
 import { encodeBlob } from "../snapshot/segment.ts";
 
-/** How often the files are read again. */
-const lookMillis = 5_000;
+/** How often the files are read again: a handful, a few KB each. */
+const lookMillis = 1_000;
 
 /**
  * The catalogue of datasets as the files of this node have it, for a control process to make configurations with: what

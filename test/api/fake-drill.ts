@@ -12,6 +12,8 @@ export class FakeDrill {
   state(): DrillState {
     const until = (name: string) => ({ name, untilMillis: 1 });
     return {
+      node: "fake",
+      roles: ["forwarder"],
       faults: [...this.faults].map(until) as unknown as DrillState["faults"],
       guardsOff: [...this.guardsOff].map(until) as unknown as DrillState["guardsOff"],
     };
@@ -30,10 +32,11 @@ export class FakeDrill {
       disarm: (name) => change(() => (name === undefined ? this.faults.clear() : this.faults.delete(name))),
       switchGuard: (name, on) => change(() => (on ? this.guardsOff.delete(name) : this.guardsOff.add(name))),
       mark: (_, limits) =>
-        Effect.suspend((): Effect.Effect<void, NotInDrill | UnknownLimit> => {
+        Effect.suspend((): Effect.Effect<void, UnknownLimit> => {
           const [unknown] = limits.filter((limit) => !limit.endsWith("Max"));
           if (unknown !== undefined) return Effect.fail(new UnknownLimit({ limit: unknown }));
-          return Effect.asVoid(change(() => this.marks.push(...limits)));
+          this.marks.push(...limits);
+          return Effect.void;
         }),
     });
   }

@@ -25,13 +25,18 @@ describe("spillway drill list", () => {
 
 describe("spillway drill run", () => {
   const misuses: ReadonlyArray<readonly [args: ReadonlyArray<string>, why: RegExp]> = [
-    [["no-such-drill"], /there is no drill "no-such-drill"; there are nov14, empty-config, exploding-config/],
+    [
+      ["no-such-drill"],
+      /there is no drill "no-such-drill"; there are nov14, empty-config, exploding-config, buffer-wave/,
+    ],
     [["hot-customer", "--guard", "belief=off"], /there is no guard "belief"/],
     [["hot-customer", "--guard", "admission"], /write it like admission=off/],
     [["hot-customer", "--guards", "maybe"], /guards/],
     [["hot-customer", "--customers", "0"], /customers/],
     [["hot-customer", "--guards", "each", "--guard", "admission=off"], /not both/],
-    [["hot-customer", "--guards", "peeled", "--guard", "admission=off"], /--guards peeled or --guard, not both/],
+    [["hot-customer", "--guards", "off", "--guard", "admission=off"], /--guards off or --guard, not both/],
+    [["poison-record", "--guards", "off"], /poison-record is about no protection/],
+    [["hot-customer", "--mark", "somewhere"], /--mark must be like/],
     [["hot-customer", "--target", "somewhere"], /--target must be like/],
     [["disk-full", "--target", "http://127.0.0.1:1"], /cannot run against a target/],
   ];

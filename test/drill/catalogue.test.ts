@@ -31,10 +31,12 @@ describe("every drill", () => {
       });
 
       it("has a world that can start, and one node that takes records", () => {
-        assert.deepStrictEqual(contradictions({ ...shipped, ...drill.plan.limits }), []);
+        for (const customers of [2, 20, 10_000]) {
+          assert.deepStrictEqual(contradictions({ ...shipped, ...drill.plan(customers).limits }), []);
+        }
         for (const role of ["forwarder", "owner", "control"] as const) {
           assert.isTrue(
-            drill.plan.nodes.some((roles) => roles.includes(role)),
+            drill.plan(20).nodes.some((roles) => roles.includes(role)),
             role,
           );
         }

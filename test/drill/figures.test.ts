@@ -67,6 +67,54 @@ describe("the figures of a drill", () => {
     assert.strictEqual(recover([11, 19, 31]), 0, "all had come before the fault was over");
   });
 
+  it("do not call it recovery while records are still lost, or buffers are beyond their limit", () => {
+    const second = (at: number) => startedMillis / 1_000 + at;
+    /** 100 a second are offered; in these seconds nothing comes. */
+    const recover = (lostAt: ReadonlyArray<number>, over: Parameters<typeof recordOf>[0] = {}) => {
+      const offeredAt = new Map(Array.from({ length: 30 }, (_, at) => [second(at), 100]));
+      const deliveredAt = new Map([...offeredAt].filter(([at]) => !lostAt.includes(at - second(0))));
+      const told = { ...reckoning, deliveredAt, lags: lags([1, 1, 1], [11, 19, 31]) };
+      return figuresOf(recordOf({ ...over, offeredAt, reckoning: told })).recoverSeconds;
+    };
+    assert.strictEqual(recover([12, 13]), 0, "lost in the fault and not after it");
+    assert.strictEqual(recover([18, 21, 23]), 4);
+    assert.isNull(recover([27, 28, 29]), "until the end of the drill");
+    const uses = (count: number) => ({ uses: new Map([["residentBuffersMax", count]]) });
+    const samples = [sampleAt(19, uses(1_500)), sampleAt(26, uses(1_100)), sampleAt(28, uses(900))];
+    assert.strictEqual(recover([], { samples }), 6);
+    assert.isNull(recover([], { samples: samples.slice(0, 2) }));
+  });
+
+  it("say in which phase how much was lost", () => {
+    const second = (at: number) => startedMillis / 1_000 + at;
+    const offeredAt = new Map([5, 15, 16, 25].map((at) => [second(at), 100]));
+    const deliveredAt = new Map([5, 16, 25].map((at) => [second(at), at === 16 ? 60 : 100]));
+    const { lostByPhase } = figuresOf(recordOf({ offeredAt, reckoning: { ...reckoning, deliveredAt } }));
+    assert.deepStrictEqual(
+      lostByPhase.map(({ lost, offered: all, percent, seconds }) => [seconds, all, lost, percent]),
+      [
+        [10, 100, 0, 0],
+        [10, 200, 140, 70],
+        [11, 100, 0, 0],
+      ],
+    );
+  });
+
+  it("are missing, and no bar holds for them, where a node told nothing at the end", () => {
+    const figures = figuresOf(recordOf({ booked: undefined }));
+    assert.deepInclude(figures, { deadLettered: null, lostWithReceipt: null, acknowledgedLost: null });
+    assert.isFalse(judge(aDrill, figures).find(({ figure }) => figure === "acknowledgedLost")?.holds);
+  });
+
+  it("count what a node used since the drill began, not what it once used before", () => {
+    const high = (highWater: number) => ({ highWaters: new Map([["residentBuffersMax", highWater]]) });
+    const over = (marks: ReadonlyArray<number>) =>
+      figuresOf(recordOf({ samples: marks.map((mark, at) => sampleAt(at, high(mark))) })).buffersOverLimit;
+    assert.strictEqual(over([1_200, 1_200]), 0);
+    assert.strictEqual(over([1_200, 1_300]), 300);
+    assert.strictEqual(over([0, 1_050]), 50);
+  });
+
   it("count from the end of the fault until a changed job is delivered elsewhere", () => {
     const live = (movedMillis: number | null) =>
       figuresOf(recordOf({ reckoning: { ...reckoning, movedMillis } })).changeLiveSeconds;

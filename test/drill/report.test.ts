@@ -5,15 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { diskFull } from "../../src/drill/drills/disk-full.ts";
+import { nov14 } from "../../src/drill/drills/nov14.ts";
 import type { GuardName } from "../../src/domain/drill-state.ts";
 import { barMatrix } from "../../src/drill/report/bar-matrix.ts";
 import { guardRows } from "../../src/drill/report/guard-rows.ts";
-import type { DrillRun } from "../../src/drill/run-drill.ts";
+import type { DrillRun } from "../../src/drill/conclude.ts";
 import { reportPage } from "../../src/drill/report/report-page.ts";
 import { lastLineOf, summaryOf } from "../../src/drill/report/summary.ts";
 import { writeReport } from "../../src/drill/report/write-report.ts";
 import { findChromium, openChromium } from "../support/chromium.ts";
 import { aDrill, arrived, offered, recordOf, runOf, sampleAt } from "./run-records.ts";
+
+const phaseLoss = { phase: "", seconds: 10, offered: 1_000, lost: 617, percent: 0 };
 
 const chromium = await findChromium();
 
@@ -45,7 +48,41 @@ describe("the report of a drill", () => {
     const page = reportPage(aDrill, [withLoss()], "today");
     assert.notMatch(page, /<script|<link|<img|<iframe|@import|url\(/i);
     assert.notMatch(page, /\b(src|href)=/i);
-    assert.strictEqual(page.match(/<svg/g)?.length, 4);
+    assert.strictEqual(page.match(/<svg/g)?.length, 5, "alerts and faults on a line of time, and four charts");
+  });
+
+  it("has each alert and each armed fault on the line of time, from when to when", () => {
+    const samples = [
+      sampleAt(8),
+      sampleAt(10, { armed: ["generator.empty"] }),
+      sampleAt(12, { armed: ["generator.empty"], alerts: ["configRefused"] }),
+      sampleAt(14),
+      sampleAt(16, { alerts: ["configRefused"] }),
+      sampleAt(18),
+    ];
+    const page = reportPage(aDrill, [runOf({ samples })], "");
+    const titles = [...page.matchAll(/<rect class="lane [a-d]"[^>]*><title>([^<]*)<\/title>/g)].map(
+      ([, title]) => title,
+    );
+    assert.deepStrictEqual(titles, [
+      "generator.empty: 10 – 14 s",
+      "configRefused: 12 – 14 s",
+      "configRefused: 16 – 18 s",
+    ]);
+    assert.strictEqual(reportPage(aDrill, [runOf()], "").match(/<svg/g)?.length, 4, "nothing was on");
+  });
+
+  it("compares itself with what the drill is about, on the page and in the summary", () => {
+    const lost = withLoss();
+    const text = nov14.compared!({ ...lost.figures, lostByPhase: [{ ...phaseLoss, phase: "empty", percent: 61.7 }] });
+    assert.match(
+      text,
+      /55 % of 3\.5 hours; here it is 41\.13 % of 31 s: 61\.7 % in empty \(10 s\)\. It differs because/,
+    );
+    assert.match(nov14.compared!(runOf().figures), /55 % of 3\.5 hours; here it is nothing of 31 s/);
+    const drill = { ...aDrill, compared: () => "compared with <that day>" };
+    assert.include(reportPage(drill, [lost], ""), "compared with &#60;that day&#62;");
+    assert.include(summaryOf(drill, [lost]), "compared with <that day>");
   });
 
   it("has a gap where a node said nothing of itself", () => {
@@ -151,8 +188,8 @@ describe("the report of a drill", () => {
       assert.deepStrictEqual(json.runs[0].figures, JSON.parse(JSON.stringify(run.figures)));
       assert.strictEqual(json.runs[0].timeline.length, 3);
       assert.deepStrictEqual(json.runs[0].lostAt, [
-        [0, 0],
-        [1, 100],
+        [0, 0, 100],
+        [1, 100, 100],
       ]);
     }),
   );

@@ -3,7 +3,7 @@ import type { RunRecord } from "../../src/drill/record/figures.ts";
 import { figuresOf } from "../../src/drill/record/figures.ts";
 import type { Sample } from "../../src/drill/record/sample.ts";
 import { judge } from "../../src/drill/record/verdict.ts";
-import type { DrillRun } from "../../src/drill/run-drill.ts";
+import type { DrillRun } from "../../src/drill/conclude.ts";
 import { slowDestinations } from "../../src/drill/drills/slow-destinations.ts";
 import type { Arrived, Offered, PhaseLag } from "../../src/drill/traffic/messages.ts";
 
@@ -16,6 +16,7 @@ const [baseline, fault, recovery] = aDrill.phases.map(({ name }) => name) as [st
 
 export const sampleAt = (seconds: number, over: Partial<Sample> = {}): Sample => ({
   seconds,
+  toldSeconds: seconds,
   phase: seconds < 10 ? baseline : seconds < 20 ? fault : recovery,
   offered: seconds * 100,
   acknowledged: seconds * 100,
@@ -33,6 +34,7 @@ export const sampleAt = (seconds: number, over: Partial<Sample> = {}): Sample =>
   isReady: true,
   armed: [],
   uses: new Map(),
+  highWaters: new Map(),
   metrics: new Map([["spillway_admission_state", 0]]),
   ...over,
 });
@@ -84,7 +86,7 @@ export const recordOf = (over: Partial<RunRecord> = {}): RunRecord => ({
   ]),
   reckoning: {
     type: "reckoning",
-    counts: { delivered: 3_000, duplicates: 0, misdelivered: 0, batches: 60 },
+    counts: { delivered: 3_000, duplicates: 0, misdelivered: 0, strangersDelivered: 0, batches: 60 },
     arrived: [arrived("steady", 1_500), arrived("hurt", 1_500)],
     deliveredAt: new Map([
       [1_000_000, 100],

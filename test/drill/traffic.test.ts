@@ -202,7 +202,13 @@ describe("destinations", () => {
         { customer: "a", delivered: 2, deliveredNotAcknowledged: 1 },
         { customer: "b", delivered: 0, deliveredNotAcknowledged: 0 },
       ]);
-      assert.deepStrictEqual(counts, { batches: 3, delivered: 2, duplicates: 1, misdelivered: 2 });
+      assert.deepStrictEqual(counts, {
+        batches: 3,
+        delivered: 2,
+        duplicates: 1,
+        misdelivered: 2,
+        strangersDelivered: 0,
+      });
       assert.deepStrictEqual(
         lags.map(({ phase, records }) => [phase, records]),
         [

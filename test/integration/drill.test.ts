@@ -84,7 +84,7 @@ describe("spillway drill run", () => {
         assert.deepInclude(figures, { world: "target", configuredLost: 0, unexplained: 0, problems: [] });
         const get = (path: string) => Effect.promise(async () => (await (await fetch(`${url}${path}`)).json()) as any);
         assert.deepStrictEqual((yield* get("/v1/jobs")).jobs, []);
-        assert.deepStrictEqual(yield* get("/healthz"), { status: "ok", drill: true, faults: [], guardsOff: [] });
+        assert.deepInclude(yield* get("/healthz"), { status: "ok", drill: true, faults: [], guardsOff: [] });
         // The view of limits reads the marks every few seconds.
         const deadline = performance.now() + 20_000;
         for (;;) {

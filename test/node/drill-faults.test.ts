@@ -10,7 +10,7 @@ import { quiet } from "../support/world.ts";
 const noNats = Layer.succeed(Nats, {} as Nats["Service"]);
 
 const start = Effect.fnUntraced(function* (enabled: boolean) {
-  const drill = yield* makeNodeDrill(enabled);
+  const drill = yield* makeNodeDrill(enabled, { node: "node-1", roles: ["owner"] });
   const admin = yield* drill.admin((name) => name === "jobsMax");
   return { ...drill, admin };
 });
@@ -30,6 +30,8 @@ describe("what drills arm and switch off on a node", () => {
       assert.isFalse(switches.isGuardOn("admission"));
       assert.isTrue(switches.isGuardOn("bufferLimit"));
       assert.deepStrictEqual(now(), {
+        node: "node-1",
+        roles: ["owner"],
         faults: [{ name: "generator.empty", untilMillis: 10_000 }],
         guardsOff: [{ name: "admission", untilMillis: 5_000 }],
       });
@@ -37,7 +39,7 @@ describe("what drills arm and switch off on a node", () => {
       assert.isTrue(switches.isGuardOn("admission"));
       assert.isTrue(switches.isArmed("generator.empty"));
       yield* TestClock.adjust("5 seconds");
-      assert.deepStrictEqual(now(), { faults: [], guardsOff: [] });
+      assert.deepStrictEqual(now(), { node: "node-1", roles: ["owner"], faults: [], guardsOff: [] });
       assert.strictEqual(told, 4);
     }).pipe(Effect.scoped, inScope),
   );
@@ -65,7 +67,6 @@ describe("what drills arm and switch off on a node", () => {
         admin.arm("generator.empty", 60),
         admin.disarm(undefined),
         admin.switchGuard("admission", false, 60),
-        admin.mark("hot-customer", ["jobsMax"]),
       ]) {
         const result = yield* Effect.result(asked as Effect.Effect<unknown, { readonly _tag: string }>);
         assert.strictEqual(Result.isFailure(result) ? result.failure._tag : "done", "NotInDrill");

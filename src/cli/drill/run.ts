@@ -1,7 +1,8 @@
 import { Console, Effect, Option, Redacted, Schema } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
+import type { DrillRun } from "../../drill/conclude.ts";
 import type { Drill } from "../../drill/drill.ts";
-import type { DrillOptions, DrillRun } from "../../drill/run-drill.ts";
+import type { DrillOptions } from "../../drill/run-drill.ts";
 import { type CommandFailure, failed, misused } from "../command-failure.ts";
 import { connectionTo, jsonFlag } from "../connection.ts";
 import { guardsOffOf } from "./guard-flags.ts";
@@ -9,16 +10,18 @@ import { guardsOffOf } from "./guard-flags.ts";
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }));
 
 const customersDefault = 20;
+/** In a series, runs between the first and the last only have to show what is stopped. */
+const betweenSecondsMax = 5;
 
 export const run = Command.make(
   "run",
   {
     name: Argument.String("name").pipe(Argument.withDescription("Which drill: see spillway drill list")),
-    guards: Flag.Literals("guards", ["on", "off", "each", "peeled"]).pipe(
+    guards: Flag.Literals("guards", ["on", "off", "each", "none"]).pipe(
       Flag.withDescription(
-        "on (default): with every protection, and the bars must hold. off: without those that the drill is about. " +
-          "each: first with all, then without one after the other, then without any. " +
-          "peeled: first with all, then without the first, without the first two, until none is left",
+        "on (default): with every protection, and the bars must hold. off: a series of runs in which the drill's " +
+          "protections are switched off one after the other, until none is left: which of them stops what. " +
+          "each: each of them alone, the others on. none: one run without any of them",
       ),
       Flag.withDefault("on" as const),
     ),
@@ -33,7 +36,14 @@ export const run = Command.make(
     ),
     target: Flag.String("target").pipe(
       Flag.withDescription(
-        "Data address of a running node that was started with --drill (default: a cluster of its own)",
+        "Data address of a running node that was started with --drill (default: a cluster of its own); once for each " +
+          "node that shall be broken, the one that leads the configuration among them",
+      ),
+      Flag.between(0, 100),
+    ),
+    mark: Flag.String("mark").pipe(
+      Flag.withDescription(
+        "Address of a running node, in drill mode or not: its `spillway limits` then tells which limits were exercised",
       ),
       Flag.optional,
     ),
@@ -60,28 +70,35 @@ export const run = Command.make(
       return yield* misused(`there is no drill "${flags.name}"; there are ${known}`);
     }
     const shown = drill.guards.map(({ name }) => name);
-    const guardsOff = guardsOffOf(flags.guards === "off" ? "off" : "on", flags.guard, shown);
+    if (flags.guards !== "on" && shown.length === 0) {
+      return yield* misused(`${drill.name} is about no protection that could be switched off: leave out --guards`);
+    }
+    const guardsOff = guardsOffOf(flags.guards === "none" ? "off" : "on", flags.guard, shown);
     if (typeof guardsOff === "string") return yield* misused(guardsOff);
-    const isSeries = flags.guards === "each" || flags.guards === "peeled";
+    const isSeries = flags.guards === "each" || flags.guards === "off";
     if (isSeries && flags.guard.length > 0) return yield* misused(`give --guards ${flags.guards} or --guard, not both`);
-    const target = Option.getOrUndefined(flags.target);
-    const connection = target === undefined ? undefined : yield* targetOf(target);
-    if (connection !== undefined && drill.embeddedOnly !== undefined) {
+    if (flags.target.length > 0 && drill.embeddedOnly !== undefined) {
       return yield* misused(`${drill.name} cannot run against a target: ${drill.embeddedOnly}`);
     }
+    const targets = yield* Effect.forEach(flags.target, (url) => addressOf(url, "--target"));
+    const markAt = yield* Effect.forEach(Option.toArray(flags.mark), (url) => addressOf(url, "--mark"));
     const options: DrillOptions = {
       customers: flags.customers,
-      target: connection?.url,
-      token: connection?.token === undefined ? undefined : Redacted.value(connection.token),
+      targets: targets.map(({ url }) => url),
+      token: targets[0]?.token,
+      markAt: markAt[0],
       guardsOff,
       secondsPerPhase: Option.getOrUndefined(flags.secondsPerPhase),
       sinkHost: flags.sinkHost,
       say: (line) => Console.error(line),
     };
-    const series = isSeries ? modules.seriesOf(drill, flags.guards === "peeled") : [guardsOff];
+    const series = isSeries ? modules.seriesOf(drill, flags.guards === "off") : [guardsOff];
     const runs: Array<DrillRun> = [];
-    for (const off of series) {
-      runs.push(yield* modules.runDrill(drill, { ...options, guardsOff: off }).pipe(asFailure));
+    for (const [at, off] of series.entries()) {
+      if (isSeries) yield* Console.error(`run ${at + 1} of ${series.length}: ${withoutText(off)}`);
+      const isBetween = at > 0 && at < series.length - 1;
+      const bounds = isBetween ? { secondsPerPhaseMax: betweenSecondsMax } : {};
+      runs.push(yield* modules.runDrill(drill, { ...options, ...bounds, guardsOff: off }).pipe(asFailure));
       // After each of them: should a later one not be carried out, those before are not lost.
       if (Option.isNone(flags.report)) continue;
       const file = yield* modules.writeReport(flags.report.value, drill, runs).pipe(asFailure);
@@ -104,8 +121,12 @@ export const run = Command.make(
   Command.withExamples([
     { command: "spillway drill run slow-destinations --report /tmp/drill", description: "On a cluster of its own" },
     {
-      command: "spillway drill run disk-full --guards each --report /tmp/drill",
-      description: "What is the guard for?",
+      command: "spillway drill run nov14 --guards off --report /tmp/drill",
+      description: "Which protection stops which step? Some four minutes",
+    },
+    {
+      command: "spillway drill run buffer-wave --mark http://127.0.0.1:8081",
+      description: "And note at a running node which limits were exercised",
     },
     {
       command: "spillway drill run hot-customer --target http://127.0.0.1:8080",
@@ -129,8 +150,15 @@ const loadDrills = async () => {
   return { drillNamed, drills, runDrill, seriesOf, writeReport, lastLineOf, summaryOf };
 };
 
-const targetOf = (url: string) =>
-  connectionTo(url).pipe(Effect.mapError(({ message }) => misused(message.replace("--url", "--target"))));
+/** Of a running node, with the token that goes with it. */
+const addressOf = (written: string, flag: string) =>
+  connectionTo(written).pipe(
+    Effect.map(({ token, url }) => ({ url, token: token === undefined ? undefined : Redacted.value(token) })),
+    Effect.mapError(({ message }) => misused(message.replace("--url", flag))),
+  );
+
+const withoutText = (off: ReadonlyArray<string>): string =>
+  off.length === 0 ? "with every protection" : `without ${off.join(", ")}`;
 
 const asFailure = <A, R>(
   work: Effect.Effect<A, { readonly message: string }, R>,

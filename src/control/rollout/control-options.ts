@@ -48,7 +48,7 @@ export interface CurrentCatalogue {
 /** Seams for drills: what a generator with a fault would do. Without a drill they change nothing. */
 export interface GeneratorFaults {
   readonly changed: (entries: Iterable<SnapshotEntry>, base?: Snapshot) => Iterable<SnapshotEntry>;
-  readonly generated: (generated: Generated) => Generated;
+  readonly generated: (generated: Generated, base?: Snapshot) => Generated;
   /** Names the faults that are on; empty: none. With another name it is generated even if nothing has changed. */
   readonly armed: () => string;
   /** Whether snapshots are judged at all. */

@@ -13,14 +13,21 @@ const factor = 40;
 
 /** What a generator does that a drill has broken. Without a drill nothing. */
 export const drillGenerator = ({ isArmed, isGuardOn }: DrillSwitches): GeneratorFaults => ({
+  // What waits for its cause makes nothing be generated: its cause does.
   armed: () =>
     [isArmed("generator.empty") ? "empty" : "", isArmed("generator.everything") ? "everything" : ""].join(""),
   changed: (entries, base) =>
     isArmed("generator.everything") ? { [Symbol.iterator]: () => everybody(entries, base) } : entries,
-  generated: (generated) => (isArmed("generator.empty") ? emptied(generated) : generated),
+  generated: (generated, base) =>
+    isArmed("generator.empty") || (isArmed("generator.emptyOnNewDataset") && hasNewDataset(generated, base))
+      ? emptied(generated)
+      : generated,
   isGateOn: () => isGuardOn("controlGate"),
   isStaged: () => isGuardOn("rollout"),
 });
+
+const hasNewDataset = ({ manifest }: Generated, base: Snapshot | undefined): boolean =>
+  base !== undefined && manifest.catalogue.bytes > base.manifest.catalogue.bytes;
 
 /** As on that day: well-formed, and with nothing in it. */
 const emptied = (generated: Generated): Generated => {

@@ -46,7 +46,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     reason: "the job store was changed",
     nowMillis,
   });
-  const { blobs, encoded, hash, manifest } = options.faults.generated(generated);
+  const { blobs, encoded, hash, manifest } = options.faults.generated(generated, base);
   const snapshot: Snapshot = { manifest, hash, blob: (name) => blobs.get(name) ?? base?.blob(name) };
   const proposal: Proposal = {
     snapshot,

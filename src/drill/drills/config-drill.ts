@@ -1,8 +1,9 @@
 import { Effect } from "effect";
-import type { ConfigStatus } from "../../domain/config-report.ts";
-import type { Bar, Drill, DrillFault, Stage } from "../drill.ts";
-import type { Sample } from "../record/sample.ts";
+import type { Bar, Drill, DrillFault, Exercise, Stage } from "../drill.ts";
 import { metricSum } from "../record/metrics-text.ts";
+import type { Sample } from "../record/sample.ts";
+import { goBackTo } from "../world/configuration.ts";
+import type { WorldPlan } from "../world/drill-world.ts";
 import {
   alertsWithin,
   always,
@@ -10,34 +11,41 @@ import {
   buffersWithinLimit,
   detectsWithin,
   lagStays,
-  noStrangers,
   nothingLost,
+  noStrangers,
   recoversWithin,
 } from "./bars.ts";
 
 /** Potential customers for each configured one. */
-const factor = 40;
-const strangersPerSecond = 1_000;
+export const strangersPerCustomer = 40;
+const traffic = { recordsPerSecond: 50, recordBytes: 500 };
+/** What one machine sends beside the drill's own records: then each stranger sends less than a customer does. */
+const strangersPerSecondMax = 20_000;
+const backMillisMax = 15_000;
 
 /** Those who send and have no push job, forty for each customer. */
-export const sendStrangers = ({ customers, strangers }: Stage) =>
-  strangers(factor * customers.length, strangersPerSecond);
+export const sendStrangers = ({ customers, strangers }: Stage) => {
+  const count = strangersPerCustomer * customers.length;
+  return strangers(count, Math.min(strangersPerSecondMax, count * traffic.recordsPerSecond));
+};
+
+/** Made for a hundred times as many jobs, of which a tenth may come at once, and for six times as many buffers. */
+const plan = (customers: number): WorldPlan => ({
+  limits: {
+    ...briskRetries,
+    jobsMax: 100 * customers,
+    residentBuffersMax: Math.max(12, 6 * customers),
+    rolloutWatchMillis: 2_000,
+  },
+  partitions: 4,
+  nodes: [["control"], ["forwarder"], ["owner"]],
+});
 
 /** What the drills that break the generator have in common: their world, its traffic, and who notices. */
 export const configDrill = {
-  plan: {
-    limits: {
-      ...briskRetries,
-      // Made for a hundred jobs more than a drill has by default, and as many buffers.
-      jobsMax: 2_000,
-      residentBuffersMax: 120,
-      rolloutWatchMillis: 2_000,
-    },
-    partitions: 4,
-    nodes: [["forwarder", "owner", "control"]],
-  },
-  embeddedOnly: "its fault changes the configuration of every node",
-  traffic: { recordsPerSecond: 50, recordBytes: 500 },
+  plan,
+  embeddedOnly: undefined,
+  traffic,
   faulted: () => [],
   noticed: (sample, baseline) => refusedSince(sample, baseline) ?? keptOutSince(sample, baseline),
 } satisfies Partial<Drill>;
@@ -71,6 +79,17 @@ export const openDoorFault = (phase: string): DrillFault => ({
   noticed: keptOutSince,
 });
 
+/** A rule of the gate that a limit stands behind: what it has refused names it. */
+export const refusedBy = (limit: Exercise["limit"], rule: string, seen: string): Exercise => ({
+  limit,
+  seen,
+  isReached: ({ samples }) => {
+    const key = `configRefused{rule=${JSON.stringify(rule)}}`;
+    const before = new Set(samples[0]?.firing);
+    return !before.has(key) && samples.some(({ firing }) => firing.includes(key));
+  },
+});
+
 const rises = (sample: Sample, baseline: Sample | undefined, metric: string, labels = ""): boolean =>
   metricSum(sample.metrics, metric, labels) >
   (baseline === undefined ? 0 : metricSum(baseline.metrics, metric, labels));
@@ -88,12 +107,6 @@ const keptOutSince = (sample: Sample, baseline: Sample | undefined): string | un
     : undefined;
 
 /** What operators did: bring the last good configuration back. With the guards on it was never gone. */
-export const goBack = ({ customers, world }: Stage) =>
-  Effect.gen(function* () {
-    const { client } = world.nodes[0]!;
-    const status = (yield* client.ask({ method: "GET", path: "/v1/config/status" })).json as ConfigStatus;
-    if (status.frozen !== null) yield* client.ask({ method: "POST", path: "/v1/config/unfreeze", json: {} });
-    if (status.inForce === null || status.inForce.jobs <= customers.length) return;
-    // The first configuration of this world had the drill's customers in it and nobody else.
-    yield* client.ask({ method: "POST", path: "/v1/config/rollback", json: { to: 1 } });
-  }).pipe(Effect.ignore);
+export const goBack = ({ world }: Stage) =>
+  // What did not come back is seen: the bars are missed.
+  goBackTo(world.nodes[0]!.client, world.before, backMillisMax).pipe(Effect.ignore);

@@ -25,13 +25,13 @@ export const deadControlPlane: Drill = {
     { name: "dead", kind: "fault", seconds: 10, about: "the leading node is stopped, and a push job is changed" },
     { name: "recovery", kind: "recovery", seconds: 8, about: "the leading node goes on" },
   ],
-  plan: {
+  plan: () => ({
     limits: briskRetries,
     // Whoever leads is asked every two seconds.
     alerts: { snapshotStale: { threshold: 2.5 } },
     partitions: 4,
     nodes: [["control"], ["forwarder", "owner"]],
-  },
+  }),
   embeddedOnly: "it stops a process, which it does to its own only.",
   traffic: { recordsPerSecond: 50, recordBytes: 500 },
   faulted: () => [],

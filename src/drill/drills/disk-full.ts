@@ -1,7 +1,7 @@
 import { Effect } from "effect";
 import type { Drill, Stage } from "../drill.ts";
-import { always, recoversWithin } from "./bars.ts";
-import { mostOf, wasUsed } from "./evidence.ts";
+import { always, detectsWithin, recoversWithin } from "./bars.ts";
+import { riseOf, wasUsed } from "./evidence.ts";
 
 /** The owner is held up, so that nobody reads what comes in, until the log's share of the disk is full. */
 export const diskFull: Drill = {
@@ -12,12 +12,12 @@ export const diskFull: Drill = {
     { name: "full", kind: "fault", seconds: 14, about: "the owner is stopped; producers go on" },
     { name: "recovery", kind: "recovery", seconds: 8, about: "the owner goes on" },
   ],
-  plan: {
+  plan: () => ({
     // A quarter may be unread; the rest keeps what was read and is not delivered yet, when producers come back at once.
     limits: { logBytesMax: 16_777_216, unscannedPercentMax: 25, retentionSecondsMin: 5 },
     partitions: 1,
     nodes: [["owner", "control"], ["forwarder"]],
-  },
+  }),
   embeddedOnly: "it stops a process, which it does to its own only.",
   traffic: { recordsPerSecond: 50, recordBytes: 2_200 },
   // The owner is everybody's.
@@ -33,7 +33,7 @@ export const diskFull: Drill = {
     {
       limit: "unscannedPercentMax",
       seen: "records refused because unread ones fill the log",
-      isReached: ({ samples }) => mostOf(samples, "spillway_ingest_refused_records_total", 'reason="log-full"') > 0,
+      isReached: ({ samples }) => riseOf(samples, "spillway_ingest_refused_records_total", 'reason="log-full"') > 0,
     },
     {
       limit: "logBytesMax",
@@ -42,7 +42,8 @@ export const diskFull: Drill = {
     },
   ],
   bars: [
-    ...always,
+    // Nobody is steady here.
+    ...always.filter(({ figure }) => figure !== "steadyLost"),
     {
       figure: "requestsRefused",
       relation: "atLeast",
@@ -50,6 +51,7 @@ export const diskFull: Drill = {
       about: "producers are told, with 503, and may send again",
     },
     recoversWithin(15),
+    detectsWithin(10),
   ],
 };
 

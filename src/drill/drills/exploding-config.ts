@@ -1,7 +1,6 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
-import { configBars, configDrill, goBack, sendStrangers } from "./config-drill.ts";
-import { mostOf } from "./evidence.ts";
+import { configBars, configDrill, generatorFault, goBack, refusedBy, sendStrangers } from "./config-drill.ts";
 
 /** The second half of 14 November: a push job for everybody who ever sent something. */
 export const explodingConfig: Drill = {
@@ -22,18 +21,13 @@ export const explodingConfig: Drill = {
     if (phase.kind === "fault") return stage.arm("generator.everything");
     return phase.kind === "recovery" ? Effect.andThen(stage.disarm, goBack(stage)) : sendStrangers(stage);
   },
+  faults: [generatorFault("generator.everything", "everything")],
   guards: [
     { name: "controlGate", stops: "40 times as many jobs before any node hears of them" },
     { name: "rollout", stops: "what passed the gate from reaching everybody at once" },
     { name: "admission", stops: "the wave of new customers from taking the node" },
     { name: "bufferLimit", stops: "buffers beyond what memory is made for" },
   ],
-  exercises: [
-    {
-      limit: "addedPercentMax",
-      seen: "a configuration with 40 times as many jobs, refused",
-      isReached: ({ samples }) => mostOf(samples, "spillway_config_rollouts_total", 'result="refused"') > 0,
-    },
-  ],
+  exercises: [refusedBy("addedPercentMax", "added", "a configuration with 40 times as many jobs, refused for that")],
   bars: configBars(10),
 };

@@ -1,8 +1,8 @@
 import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import { metricSum } from "../record/metrics-text.ts";
-import { always, briskRetries, lagStays, recoversWithin } from "./bars.ts";
-import { mostOf, wasUsed } from "./evidence.ts";
+import { always, briskRetries, detectsWithin, lagStays, recoversWithin } from "./bars.ts";
+import { mostOf, riseOf, wasUsed } from "./evidence.ts";
 
 const factor = 50;
 /** Per push: its destination takes less than it sends now. */
@@ -17,11 +17,11 @@ export const hotCustomer: Drill = {
     { name: "hot", kind: "fault", seconds: 14, about: `one customer sends ${factor} times as much` },
     { name: "recovery", kind: "recovery", seconds: 8, about: "it sends as before, and its destination takes it" },
   ],
-  plan: {
+  plan: () => ({
     limits: { ...briskRetries, bufferWindowBytesMax: 1_048_576, backlogBytesPerCustomerMax: 1_048_576 },
     partitions: 4,
     nodes: [["forwarder", "owner", "control"]],
-  },
+  }),
   embeddedOnly: undefined,
   traffic: { recordsPerSecond: 50, recordBytes: 500 },
   faulted: (customers) => customers.slice(0, 1),
@@ -33,8 +33,11 @@ export const hotCustomer: Drill = {
       ? Effect.andThen(rate(faulted, 1), behave(faulted, { kind: "well" }))
       : Effect.void;
   },
-  noticed: ({ metrics }) =>
-    metricSum(metrics, "spillway_customers_over_quota") > 0 ? "a customer is over its quota" : undefined,
+  noticed: ({ metrics }, baseline) =>
+    metricSum(metrics, "spillway_customers_over_quota") >
+    metricSum(baseline?.metrics ?? new Map(), "spillway_customers_over_quota")
+      ? "a customer is over its quota"
+      : undefined,
   guards: [{ name: "admission", stops: "the hot customer's records beyond its quota, at the door" }],
   exercises: [
     {
@@ -42,7 +45,7 @@ export const hotCustomer: Drill = {
       seen: "a customer over its quota, and its records refused",
       isReached: ({ samples }) =>
         mostOf(samples, "spillway_customers_over_quota") > 0 &&
-        mostOf(samples, "spillway_ingest_refused_records_total", 'reason="over-quota"') > 0,
+        riseOf(samples, "spillway_ingest_refused_records_total", 'reason="over-quota"') > 0,
     },
     {
       limit: "bufferWindowBytesMax",
@@ -50,5 +53,6 @@ export const hotCustomer: Drill = {
       isReached: (evidence) => wasUsed(evidence, "bufferWindowBytesMax", 90),
     },
   ],
-  bars: [...always, lagStays, recoversWithin(15)],
+  // It has to fill its quota first.
+  bars: [...always, lagStays, recoversWithin(15), detectsWithin(8)],
 };

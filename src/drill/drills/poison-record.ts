@@ -2,7 +2,7 @@ import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import { metricSum } from "../record/metrics-text.ts";
 import type { Sample } from "../record/sample.ts";
-import { always, briskRetries, lagStays, recoversWithin } from "./bars.ts";
+import { always, briskRetries, detectsWithin, lagStays, recoversWithin } from "./bars.ts";
 
 /** One record that its destination answers with 400, and every batch that holds it. */
 export const poisonRecord: Drill = {
@@ -13,11 +13,11 @@ export const poisonRecord: Drill = {
     { name: "poison", kind: "fault", seconds: 12, about: "one destination answers 400 to every batch with one record" },
     { name: "recovery", kind: "recovery", seconds: 6, about: "every destination takes everything again" },
   ],
-  plan: {
+  plan: () => ({
     limits: briskRetries,
     partitions: 4,
     nodes: [["forwarder", "owner", "control"]],
-  },
+  }),
   embeddedOnly: undefined,
   traffic: { recordsPerSecond: 50, recordBytes: 500 },
   faulted: (customers) => customers.slice(0, 1),
@@ -38,6 +38,8 @@ export const poisonRecord: Drill = {
     { figure: "configuredLost", relation: "atMost", bound: 1, about: "all the others are delivered" },
     lagStays,
     recoversWithin(15),
+    // Every batch of its is refused until the record is found.
+    detectsWithin(8),
   ],
 };
 

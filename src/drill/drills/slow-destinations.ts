@@ -15,11 +15,11 @@ export const slowDestinations: Drill = {
     { name: "slow", kind: "fault", seconds: 12, about: "a quarter answers after 30 s, a quarter with 500" },
     { name: "recovery", kind: "recovery", seconds: 8, about: "every destination answers at once again" },
   ],
-  plan: {
+  plan: () => ({
     limits: { ...briskRetries, slowPushesInFlightMax: 3, bufferWindowBytesMax: 131_072 },
     partitions: 4,
     nodes: [["forwarder", "owner", "control"]],
-  },
+  }),
   embeddedOnly: undefined,
   traffic: { recordsPerSecond: 50, recordBytes: 500 },
   faulted: (customers) => customers.filter((_, index) => index % 2 === 1),
@@ -34,9 +34,11 @@ export const slowDestinations: Drill = {
     }
     return phase.kind === "recovery" ? behave(faulted, { kind: "well" }) : Effect.void;
   },
-  noticed: ({ metrics }) => {
-    if (metricSum(metrics, "spillway_destination_hosts", 'circuit="open"') > 0) return "circuits of hosts are open";
-    return metricSum(metrics, "spillway_push_places", 'pool="slow"') > 0 ? "pushes count as slow" : undefined;
+  noticed: ({ metrics }, baseline) => {
+    const rises = (name: string, labels: string) =>
+      metricSum(metrics, name, labels) > metricSum(baseline?.metrics ?? new Map(), name, labels);
+    if (rises("spillway_destination_hosts", 'circuit="open"')) return "circuits of hosts are open";
+    return rises("spillway_push_places", 'pool="slow"') ? "pushes count as slow" : undefined;
   },
   guards: [],
   exercises: [

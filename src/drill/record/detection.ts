@@ -40,9 +40,9 @@ const detectionOf = ({ phaseStarts, samples }: RunRecord, fault: DrillFault): De
   const after = (seconds: number) => rounded(seconds - begin);
   return {
     fault: fault.name,
-    detectSeconds: after(seen.seconds),
+    detectSeconds: after(seen.toldSeconds),
     detectedBy: fault.noticed(seen, baseline) ?? `alert ${alert}`,
-    alertSeconds: alerted === undefined ? null : after(alerted.seconds),
+    alertSeconds: alerted === undefined ? null : after(alerted.toldSeconds),
     alert,
   };
 };

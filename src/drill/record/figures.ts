@@ -1,10 +1,11 @@
 import type { GuardName } from "../../domain/drill-state.ts";
 import type { Drill } from "../drill.ts";
 import { type Detection, detectionsOf, slowest } from "./detection.ts";
-import type { Offered, OfferCounts, PhaseLag, Reckoning } from "../traffic/messages.ts";
+import type { Offered, OfferCounts, Reckoning } from "../traffic/messages.ts";
 import { metricSum } from "./metrics-text.ts";
 import { rounded } from "./rounded.ts";
-import type { Sample } from "./sample.ts";
+import { type Sample, usedMost } from "./sample.ts";
+import { kindOf, lostByPhase, type PhaseLoss, recoverSeconds, recoveryStart } from "./loss.ts";
 
 /** What a run has shown, in numbers. `configured` customers have a push job; `steady` ones are not hurt directly. */
 export interface Figures {
@@ -20,10 +21,12 @@ export interface Figures {
   /** Offered and never delivered: what a customer would miss, for whatever reason. */
   readonly configuredLost: number;
   readonly configuredLostPercent: number;
+  /** The same by the phase in which the records were offered, to the second. */
+  readonly lostByPhase: ReadonlyArray<PhaseLoss>;
   /** The same of the steady customers. */
   readonly steadyLost: number;
-  /** Acknowledged as stored and never delivered; dead letters, which are kept, not counted. */
-  readonly acknowledgedLost: number;
+  /** Acknowledged as stored and never delivered; dead letters, which are kept, not counted; null: no books were told. */
+  readonly acknowledgedLost: number | null;
   /** Given up by producers after 5 s of repeating, and never delivered either. */
   readonly lostAtDoor: number;
   /** Answered 200 and dropped, for the node knew of no push job. */
@@ -34,13 +37,15 @@ export interface Figures {
   readonly unwantedInLog: number;
   /** Requests answered 429 or 503, each time. */
   readonly requestsRefused: number;
-  readonly deadLettered: number;
+  readonly deadLettered: number | null;
   /** Acknowledged, given up later, and told to their customers with receipts: expired or shed, by the books. */
-  readonly lostWithReceipt: number;
+  readonly lostWithReceipt: number | null;
   /** Difference between the two sides of the books, summed over jobs, at the end; null: no node told. */
   readonly unexplained: number | null;
   readonly duplicates: number;
   readonly misdelivered: number;
+  /** Records of strangers that came to destinations of theirs: a fault, or a wave, has given them push jobs. */
+  readonly strangersDelivered: number;
   /** Steady customers' worst p99 lag of a phase from the fault on, over the baseline's; null: nothing came. */
   readonly p99LagRatio: number | null;
   readonly p99LagMillisBaseline: number | null;
@@ -50,7 +55,10 @@ export interface Figures {
   readonly buffersLimit: number;
   /** By how many more than `buffersLimit` one node ever had. */
   readonly buffersOverLimit: number;
-  /** From the end of the fault until the last record offered before it was delivered; null: some never were. */
+  /**
+   * From the end of the fault until nothing was lost any more, what was offered before it had come as far as it ever
+   * did, and buffers were within their limit again; null: not before the end of the drill.
+   */
   readonly recoverSeconds: number | null;
   /** From the beginning of a fault until the system said so, the slowest of all faults; null: of one it never did. */
   readonly detectSeconds: number | null;
@@ -82,7 +90,7 @@ export interface RunRecord {
   readonly startedMillis: number;
   readonly seconds: number;
   /** By the books at the end, of the drill's customers. */
-  readonly booked: { readonly deadLettered: number; readonly givenUp: number };
+  readonly booked: { readonly deadLettered: number; readonly givenUp: number } | undefined;
   readonly buffersLimit: number;
   readonly ended: ReadonlyArray<string>;
 }
@@ -110,10 +118,14 @@ export const figuresOf = (run: RunRecord): Figures => {
     configuredDelivered: delivered,
     configuredLost: offered - delivered,
     configuredLostPercent: offered === 0 ? 0 : rounded((100 * (offered - delivered)) / offered),
+    lostByPhase: lostByPhase(run),
     steadyLost:
       sum(run.offered.filter(isSteady).map(({ records }) => records)) -
       sum(reckoning.arrived.filter(isSteady).map((arrived) => arrived.delivered)),
-    acknowledgedLost: Math.max(0, acknowledged - (delivered - arrivedUnsure) - run.booked.deadLettered),
+    acknowledgedLost:
+      run.booked === undefined
+        ? null
+        : Math.max(0, acknowledged - (delivered - arrivedUnsure) - run.booked.deadLettered),
     lostAtDoor: sum(unsure) - arrivedUnsure,
     droppedAsUnconfigured: offerCounts.unconfigured,
     strangersStored: offerCounts.strangers.accepted,
@@ -123,16 +135,17 @@ export const figuresOf = (run: RunRecord): Figures => {
       0,
     ),
     requestsRefused: offerCounts.requestsRefused,
-    deadLettered: run.booked.deadLettered,
-    lostWithReceipt: run.booked.givenUp,
+    deadLettered: run.booked?.deadLettered ?? null,
+    lostWithReceipt: run.booked?.givenUp ?? null,
     unexplained: samples.findLast(({ metrics }) => metrics.size > 0)?.unexplained ?? null,
     duplicates: reckoning.counts.duplicates,
     misdelivered: reckoning.counts.misdelivered,
+    strangersDelivered: reckoning.counts.strangersDelivered,
     ...lags,
     buffersMax: samples.reduce((most, { buffers }) => Math.max(most, buffers ?? 0), 0),
     buffersLimit: run.buffersLimit,
     buffersOverLimit: buffersOverLimit(run),
-    recoverSeconds: recoverSeconds(run, offered - delivered),
+    recoverSeconds: recoverSeconds(run),
     ...noticing(run),
     changeLiveSeconds: changeLiveSeconds(run),
     restarts: run.ended.length,
@@ -143,9 +156,7 @@ export const figuresOf = (run: RunRecord): Figures => {
 const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, each) => total + each, 0);
 
 const buffersOverLimit = ({ buffersLimit, samples }: RunRecord): number =>
-  samples.reduce((most, { uses }) => Math.max(most, (uses.get("residentBuffersMax") ?? 0) - buffersLimit), 0);
-
-const kindOf = ({ phases }: Drill, name: string) => phases.find((phase) => phase.name === name)?.kind;
+  Math.max(0, usedMost(samples, "residentBuffersMax") - buffersLimit);
 
 const lagsOf = ({ drill, reckoning }: RunRecord) => {
   const p99Of = (kinds: ReadonlyArray<string>): number | null => {
@@ -164,25 +175,9 @@ const lagsOf = ({ drill, reckoning }: RunRecord) => {
   };
 };
 
-const startOf = ({ drill, phaseStarts }: RunRecord, kind: "fault" | "recovery"): number | undefined =>
-  phaseStarts.find(({ name }) => kindOf(drill, name) === kind)?.seconds;
-
-/**
- * What was offered before the end of the fault and never came is a loss, and does not delay recovery for ever: the last
- * one that came counts. Null when nothing at all came.
- */
-const recoverSeconds = (run: RunRecord, lost: number): number | null => {
-  const endOfFault = startOf(run, "recovery");
-  if (endOfFault === undefined) return null;
-  const before = run.reckoning.lags.filter(({ phase }) => kindOf(run.drill, phase) !== "recovery");
-  const arrivals = before.flatMap(({ lastArrivalMillis }: PhaseLag) => lastArrivalMillis ?? []);
-  if (arrivals.length === 0) return lost === 0 ? 0 : null;
-  return rounded(Math.max(0, (Math.max(...arrivals) - run.startedMillis) / 1_000 - endOfFault));
-};
-
 /** 0 when it was before the end of the fault. */
 const changeLiveSeconds = (run: RunRecord): number | null => {
-  const endOfFault = startOf(run, "recovery");
+  const endOfFault = recoveryStart(run);
   const { movedMillis } = run.reckoning;
   if (endOfFault === undefined || movedMillis === null) return null;
   return rounded(Math.max(0, (movedMillis - run.startedMillis) / 1_000 - endOfFault));

@@ -8,8 +8,10 @@ import { metricSum, readMetrics } from "./metrics-text.ts";
 
 /** How things were at one moment. Counts are since the start of the drill, unless their names say otherwise. */
 export interface Sample {
-  /** Since the start of the drill. */
+  /** Since the start of the drill, when it began to be asked. */
   readonly seconds: number;
+  /** When all of it was known: not before has the system said anything. */
+  readonly toldSeconds: number;
   readonly phase: string;
   readonly offered: number;
   readonly acknowledged: number;
@@ -35,6 +37,8 @@ export interface Sample {
   readonly armed: ReadonlyArray<string>;
   /** Uses of limits, the highest of all nodes. */
   readonly uses: ReadonlyMap<string, number>;
+  /** The highest uses since the nodes' start, between samples as well. */
+  readonly highWaters: ReadonlyMap<string, number>;
   /** Metrics of all nodes, summed by series. */
   readonly metrics: ReadonlyMap<string, number>;
 }
@@ -61,12 +65,14 @@ export const takeSample = Effect.fn("drill.takeSample")(function* (
 ) {
   const now = yield* Clock.currentTimeMillis;
   const read = yield* Effect.forEach(world.nodes, readNode, { concurrency: 16 });
+  const told = yield* Clock.currentTimeMillis;
   const metrics = summed(read.flatMap((each) => each.metrics ?? []));
   const limits = read.flatMap((each) => each.limits ?? []);
   const firing = [...new Set(read.flatMap((each) => each.firing))].toSorted();
   const states = read.map((each) => each.metrics?.get("spillway_admission_state") ?? 0);
   const sample: Sample = {
     seconds: (now - startedMillis) / 1_000,
+    toldSeconds: (told - startedMillis) / 1_000,
     phase,
     offered: offered.offered,
     acknowledged: offered.acknowledged,
@@ -83,7 +89,8 @@ export const takeSample = Effect.fn("drill.takeSample")(function* (
     silent: read.flatMap((each) => (each.metrics === undefined ? [each.name] : [])),
     isReady: read.every((each) => each.isReady),
     armed: [...new Set(read.flatMap(({ armed }) => armed))].toSorted(),
-    uses: highest(limits),
+    uses: highest(limits, ({ usage }) => usage),
+    highWaters: highest(limits, ({ highWater }) => highWater),
     metrics,
   };
   return sample;
@@ -141,11 +148,23 @@ const summed = (all: ReadonlyArray<ReadonlyMap<string, number>>): ReadonlyMap<st
   return sums;
 };
 
-const highest = (limits: ReadonlyArray<LimitReport>): ReadonlyMap<string, number> => {
+const highest = (
+  limits: ReadonlyArray<LimitReport>,
+  of: (limit: LimitReport) => number | null | undefined,
+): ReadonlyMap<string, number> => {
   const most = new Map<string, number>();
-  for (const { highWater, name, usage } of limits) {
-    const used = Math.max(usage ?? -1, highWater ?? -1);
-    if (used >= 0) most.set(name, Math.max(most.get(name) ?? 0, used));
+  for (const limit of limits) {
+    const value = of(limit);
+    if (value != null) most.set(limit.name, Math.max(most.get(limit.name) ?? 0, value));
   }
   return most;
+};
+
+/** The highest use of a limit in all samples. What was higher before the first of them is not of this drill. */
+export const usedMost = (samples: ReadonlyArray<Sample>, name: string): number => {
+  const before = samples[0]?.highWaters.get(name) ?? 0;
+  return samples.reduce((most, { highWaters, uses }) => {
+    const highWater = highWaters.get(name) ?? 0;
+    return Math.max(most, uses.get(name) ?? 0, highWater > before ? highWater : 0);
+  }, 0);
 };

@@ -1,6 +1,6 @@
 import type { GuardName } from "../../domain/drill-state.ts";
 import type { Drill } from "../drill.ts";
-import type { DrillRun } from "../run-drill.ts";
+import type { DrillRun } from "../conclude.ts";
 
 export interface BarCell {
   /** Null: it could not be measured. */

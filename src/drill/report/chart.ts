@@ -56,6 +56,49 @@ export const chart = ({ bound, seconds, series, spans, title }: ChartOptions): s
   );
 };
 
+/** Something that was on for a while, or several times. */
+export interface Lane {
+  readonly name: string;
+  readonly colour: Series["colour"];
+  /** From and to, in seconds since the start. */
+  readonly times: ReadonlyArray<readonly [from: number, to: number]>;
+}
+
+const laneHeight = 20;
+
+/** What was on when, one lane each, over the same time as the charts. */
+export const laneChart = ({
+  lanes,
+  seconds,
+  spans,
+  title,
+}: Omit<ChartOptions, "series" | "bound"> & { readonly lanes: ReadonlyArray<Lane> }): string => {
+  const tall = inner.top + lanes.length * laneHeight + inner.bottom;
+  const x = (at: number) => inner.left + (at / Math.max(1, seconds)) * (width - inner.left - inner.right);
+  const parts = [
+    ...spans.map((span) => background(span, x, tall)),
+    ...ticks(seconds).map((at) => label(x(at), tall - 8, `${at} s`, "middle")),
+    ...lanes.flatMap(({ colour, name, times }, at) => {
+      const top = inner.top + at * laneHeight;
+      const bars = times.map(
+        ([from, to]) =>
+          `<rect class="lane ${colour}" x="${rounded(x(from))}" y="${top + 4}" ` +
+          `width="${rounded(Math.max(2, x(to) - x(from)))}" height="${laneHeight - 8}"><title>${escaped(name)}: ` +
+          `${shown(from)} – ${shown(to)} s</title></rect>`,
+      );
+      const beside = x(times[0]?.[0] ?? 0);
+      // Its name stands before its bar where there is room for it.
+      const [at_, anchor] =
+        beside > width / 2 ? ([beside - 6, "end"] as const) : ([x(times.at(-1)?.[1] ?? 0) + 6, "start"] as const);
+      return [...bars, label(at_, top + laneHeight - 6, name, anchor)];
+    }),
+  ];
+  return (
+    `<figure><figcaption>${escaped(title)}</figcaption>` +
+    `<svg viewBox="0 0 ${width} ${tall}" role="img" aria-label="${escaped(title)}">${parts.join("")}</svg></figure>`
+  );
+};
+
 /** 1, 2 or 5 times a power of ten. */
 const ceiling = (value: number): number => {
   const power = 10 ** Math.floor(Math.log10(value));
@@ -70,9 +113,9 @@ const ticks = (seconds: number): ReadonlyArray<number> => {
 
 const rounded = (value: number): string => value.toFixed(1);
 
-const background = ({ from, kind, name, to }: Span, x: (at: number) => number): string =>
+const background = ({ from, kind, name, to }: Span, x: (at: number) => number, tall = height): string =>
   `<rect class="span ${kind}" x="${rounded(x(from))}" y="${inner.top}" width="${rounded(Math.max(0, x(to) - x(from)))}" ` +
-  `height="${height - inner.top - inner.bottom}"/>${label(x(from) + 4, inner.top - 8, name, "start")}`;
+  `height="${tall - inner.top - inner.bottom}"/>${label(x(from) + 4, inner.top - 8, name, "start")}`;
 
 const gridLine = (value: number, y: (value: number) => number): string =>
   `<line class="grid" x1="${inner.left}" x2="${width - inner.right}" y1="${rounded(y(value))}" y2="${rounded(y(value))}"/>` +

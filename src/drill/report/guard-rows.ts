@@ -1,7 +1,7 @@
 import type { GuardName } from "../../domain/drill-state.ts";
 import type { Drill } from "../drill.ts";
 import { barText } from "../record/verdict.ts";
-import type { DrillRun } from "../run-drill.ts";
+import type { DrillRun } from "../conclude.ts";
 import { shown } from "./html-text.ts";
 
 /** What one protection is good for, as far as these runs show it. */

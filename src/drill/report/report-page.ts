@@ -1,12 +1,13 @@
 import type { Drill } from "../drill.ts";
 import { barText } from "../record/verdict.ts";
-import type { DrillRun } from "../run-drill.ts";
+import type { DrillRun } from "../conclude.ts";
 import { barMatrix } from "./bar-matrix.ts";
-import { chart, type Point } from "./chart.ts";
+import { chart, type Lane, laneChart, type Point } from "./chart.ts";
 import { guardRows } from "./guard-rows.ts";
 import { escaped, shown, table } from "./html-text.ts";
 import { reportStyle } from "./report-style.ts";
-import { lossOf, spansOf, type TimelineEntry, timelineOf } from "./timeline.ts";
+import { lossOf } from "../record/loss.ts";
+import { spansOf, type TimelineEntry, timelineOf } from "./timeline.ts";
 
 /** One self-contained page: no script, and nothing that is fetched. @param madeAt when, for people */
 export const reportPage = (drill: Drill, runs: ReadonlyArray<DrillRun>, madeAt: string): string => {
@@ -71,6 +72,7 @@ const runSection = (drill: Drill, run: DrillRun): string => {
   const title = guardsOff.length === 0 ? "With every protection" : `Without ${guardsOff.join(", ")}`;
   return `<section data-run="${escaped(guardsOff.join(" ") || "all on")}">
 <h2>${escaped(title)}</h2>
+${drill.compared === undefined ? "" : `<p data-compared>${escaped(drill.compared(run.figures))}</p>`}
 ${barsTable(run)}
 ${charts(run)}
 ${phasesTable(drill, run)}
@@ -101,7 +103,11 @@ const charts = ({ figures, record }: DrillRun): string => {
     points((entry) => (entry.silent.length === 0 ? of(entry) : null));
   const shared = { spans: spansOf(record), seconds: record.seconds };
   const bound = figures.buffersLimit > 0 ? { name: "residentBuffersMax", value: figures.buffersLimit } : undefined;
+  const lanes = [...lanesOf(timeline, "d", ({ armed }) => armed), ...lanesOf(timeline, "c", ({ alerts }) => alerts)];
   return [
+    ...(lanes.length === 0
+      ? []
+      : [laneChart({ ...shared, title: "Faults that are armed, and alerts that fire", lanes })]),
     chart({
       ...shared,
       title: "Records a second",
@@ -114,7 +120,7 @@ const charts = ({ figures, record }: DrillRun): string => {
     chart({
       ...shared,
       title: "Records lost, by the second in which they were offered",
-      series: [{ name: "lost", colour: "c", points: lossOf(record) }],
+      series: [{ name: "lost", colour: "c", points: lossOf(record).map(([seconds, lost]): Point => [seconds, lost]) }],
     }),
     chart({
       ...shared,
@@ -130,21 +136,44 @@ const charts = ({ figures, record }: DrillRun): string => {
   ].join("\n");
 };
 
-const phasesTable = (drill: Drill, { record }: DrillRun): string => {
+/** One lane for each name, from the first sample that has it to the first that has it no more. */
+const lanesOf = (
+  timeline: ReadonlyArray<TimelineEntry>,
+  colour: Lane["colour"],
+  namesOf: (entry: TimelineEntry) => ReadonlyArray<string>,
+): ReadonlyArray<Lane> => {
+  const names = [...new Set(timeline.flatMap(namesOf))];
+  return names.map((name) => {
+    const times: Array<[number, number]> = [];
+    for (const [at, entry] of timeline.entries()) {
+      if (!namesOf(entry).includes(name)) continue;
+      const to = timeline[at + 1]?.seconds ?? entry.seconds;
+      const current = times.at(-1);
+      if (current !== undefined && current[1] >= entry.seconds) current[1] = to;
+      else times.push([entry.seconds, to]);
+    }
+    return { name, colour, times };
+  });
+};
+
+const phasesTable = (drill: Drill, run: DrillRun): string => {
+  const { record } = run;
   const spans = spansOf(record);
   const rows = record.reckoning.lags.map(({ p50Millis, p99Millis, phase, records }) => {
     const span = spans.find(({ name }) => name === phase);
-    const about = drill.phases.find(({ name }) => name === phase)?.about ?? "";
+    const about = drill.phases.find(({ name }) => name === phase)?.about ?? "nothing is measured yet";
+    const loss = run.figures.lostByPhase.find((each) => each.phase === phase);
     return [
       escaped(phase),
       span === undefined ? "–" : `${shown(span.from)} – ${shown(span.to)} s`,
       escaped(about),
+      `${shown(loss?.lost ?? 0)} (${shown(loss?.percent ?? 0)} %)`,
       shown(records),
       shown(p50Millis === null ? null : Math.round(p50Millis)),
       shown(p99Millis === null ? null : Math.round(p99Millis)),
     ];
   });
-  const titles = ["phase", "when", "what happens", "steady records delivered", "p50 lag, ms", "p99 lag, ms"];
+  const titles = ["phase", "when", "what happens", "lost", "steady records delivered", "p50 lag, ms", "p99 lag, ms"];
   return `<h3>Phases</h3>${table("phases", titles, rows)}`;
 };
 
@@ -178,7 +207,7 @@ const limitsTable = (drill: Drill, { exercised }: DrillRun): string => {
 
 const figuresTable = ({ figures }: DrillRun): string => {
   // Faults have a table of their own.
-  const { detections: _, ...others } = figures;
+  const { detections: _faults, lostByPhase: _phases, ...others } = figures;
   const rows = Object.entries(others).map(([name, value]) => [
     escaped(name),
     typeof value === "number" || value === null

@@ -25,6 +25,8 @@ svg text { fill: var(--faint); font: 11px system-ui, sans-serif; }
 polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 polyline.a { stroke: var(--a); } polyline.b { stroke: var(--b); } polyline.c { stroke: var(--c); }
 polyline.d { stroke: var(--d); }
+rect.lane.a { fill: var(--a); } rect.lane.b { fill: var(--b); } rect.lane.c { fill: var(--c); }
+rect.lane.d { fill: var(--d); }
 .grid { stroke: var(--line); } .bound { stroke: var(--bad); stroke-dasharray: 5 4; }
 .span { fill: none; } .span.fault { fill: var(--fault); } .span.recovery { fill: var(--recovery); }
 details { margin-top: 1.4rem; } summary { cursor: pointer; color: var(--faint); }

@@ -2,12 +2,15 @@ import type { Drill } from "../drill.ts";
 import type { Detection } from "../record/detection.ts";
 import type { Figures } from "../record/figures.ts";
 import { guardRows } from "./guard-rows.ts";
+import { shown } from "./html-text.ts";
 import { barText } from "../record/verdict.ts";
-import type { DrillRun } from "../run-drill.ts";
+import type { DrillRun } from "../conclude.ts";
 
 /** For people: what each run showed. */
 export const summaryOf = (drill: Drill, runs: ReadonlyArray<DrillRun>): string =>
-  [...runs.map((run) => [titleOf(drill, run), ...linesOf(run)].join("\n")), ...guardLines(drill, runs)].join("\n\n");
+  [...runs.map((run) => [titleOf(drill, run), ...linesOf(drill, run)].join("\n")), ...guardLines(drill, runs)].join(
+    "\n\n",
+  );
 
 /** Of several runs: which protection each bar depends on. */
 const guardLines = (drill: Drill, runs: ReadonlyArray<DrillRun>): ReadonlyArray<string> => {
@@ -24,12 +27,13 @@ const titleOf = (drill: Drill, { figures: { customers, guardsOff, seconds, world
   `${drill.name}, ${customers} customers, ${seconds.toFixed(0)} s, ${world}, ` +
   (guardsOff.length === 0 ? "every guard on" : `without ${guardsOff.join(", ")}`);
 
-const linesOf = ({ bars, exercised, figures, problems }: DrillRun): ReadonlyArray<string> => [
+const linesOf = (drill: Drill, { bars, exercised, figures, problems }: DrillRun): ReadonlyArray<string> => [
   ...bars.map((bar) => `  ${bar.holds ? "holds " : "MISSED"}  ${barText(bar)}  (${bar.about})`),
+  ...(drill.compared === undefined ? [] : [`  ${drill.compared(figures)}`]),
   `  lost ${figures.configuredLost} of ${figures.configuredOffered} records (${figures.configuredLostPercent} %): ` +
     `${figures.lostAtDoor} given up at the door, ${figures.droppedAsUnconfigured} dropped as unconfigured, ` +
-    `${figures.deadLettered} dead letters, ${figures.acknowledgedLost} acknowledged and gone ` +
-    `(${figures.lostWithReceipt} with a receipt)`,
+    `${shown(figures.deadLettered)} dead letters, ${shown(figures.acknowledgedLost)} acknowledged and gone ` +
+    `(${shown(figures.lostWithReceipt)} with a receipt)`,
   ...figures.detections.map((each) => `  ${noticedText(each)}`),
   `  limits exercised: ${exercised.length === 0 ? "none" : exercised.join(", ")}`,
   ...problems.map((problem) => `  ! ${problem}`),

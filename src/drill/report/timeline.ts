@@ -1,6 +1,6 @@
 import type { RunRecord } from "../record/figures.ts";
 import type { Sample } from "../record/sample.ts";
-import type { Point, Span } from "./chart.ts";
+import type { Span } from "./chart.ts";
 
 /** One second of a run, for the JSON beside the report. Rates are since the sample before. */
 export interface TimelineEntry {
@@ -54,12 +54,3 @@ export const spansOf = ({ drill, phaseStarts, samples, seconds }: RunRecord): Re
   });
   return [...spans, { name: "end", kind: "end", from: end, to: seconds }];
 };
-
-/** Records that were never delivered, by the second in which they were offered. */
-export const lossOf = ({ offeredAt, reckoning, startedMillis }: RunRecord): ReadonlyArray<Point> =>
-  [...offeredAt]
-    .toSorted(([a], [b]) => a - b)
-    .map(([second, offered]) => [
-      Math.max(0, second - startedMillis / 1_000),
-      Math.max(0, offered - (reckoning.deliveredAt.get(second) ?? 0)),
-    ]);

@@ -3,11 +3,12 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Drill } from "../drill.ts";
 import { type DrillFailure, drillFailure } from "../drill-failure.ts";
-import type { DrillRun } from "../run-drill.ts";
+import type { DrillRun } from "../conclude.ts";
 import { barMatrix } from "./bar-matrix.ts";
 import { guardRows } from "./guard-rows.ts";
 import { reportPage } from "./report-page.ts";
-import { lossOf, timelineOf } from "./timeline.ts";
+import { lossOf } from "../record/loss.ts";
+import { timelineOf } from "./timeline.ts";
 
 /** Writes `report.html` and `report.json` into a directory, which is made; answers the path of the page. */
 export const writeReport = Effect.fn("drill.writeReport")(function* (

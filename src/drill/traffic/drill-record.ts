@@ -8,6 +8,8 @@ export const customerName = (run: string, index: number): string => `drill-${run
 /** Of somebody without a push job. */
 export const strangerName = (run: string, index: number): string => `stranger-${run}-${String(index).padStart(6, "0")}`;
 
+export const isStranger = (customer: string): boolean => customer.startsWith("stranger-");
+
 export interface DrillRecord {
   readonly Customer: string;
   /** From 0. */

@@ -103,6 +103,8 @@ export interface ArrivalCounts {
   readonly duplicates: number;
   /** At a destination that is not their customer's, or that nobody sent. */
   readonly misdelivered: number;
+  /** Records of customers who sent beside the drill's, and for whom there was a push job all the same. */
+  readonly strangersDelivered: number;
   readonly batches: number;
 }
 

@@ -10,8 +10,8 @@ const pauseMillisMax = 1_000;
 const problemsMax = 5;
 /** No compressor of Spillway's looks back so far. */
 const noiseBytes = 6_291_456;
-/** Requests of strangers on their way at once; nobody repeats those. */
-const strangersInFlightMax = 4;
+/** Requests of strangers on their way at once, some MB of memory; nobody repeats those. */
+const strangersInFlightMax = 32;
 const strangersPerBodyMax = 2_000;
 
 /** One customer, and what became of its records. */

@@ -25,7 +25,9 @@ export type Stopped = Extract<FromProducer, { readonly type: "stopped" }>;
 export const startSink = Effect.fn("drill.startSink")(function* (data: SinkData) {
   const listening = Deferred.makeUnsafe<ReadonlyArray<string>>();
   const reckoned = Deferred.makeUnsafe<Reckoning>();
-  const latest = { counts: { delivered: 0, duplicates: 0, misdelivered: 0, batches: 0 } as ArrivalCounts };
+  const latest = {
+    counts: { delivered: 0, duplicates: 0, misdelivered: 0, strangersDelivered: 0, batches: 0 } as ArrivalCounts,
+  };
   const thread = yield* startTrafficThread<ToSink>("sink", data, (told) => {
     const message = told as FromSink;
     if (message.type === "listening") Deferred.doneUnsafe(listening, Effect.succeed(message.urls));

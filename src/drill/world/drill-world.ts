@@ -3,6 +3,7 @@ import type { FaultName, GuardName } from "../../domain/drill-state.ts";
 import type { Limits } from "../../domain/limits.ts";
 import type { DrillFailure } from "../drill-failure.ts";
 import type { BriskAlerts } from "./brisk-alerts.ts";
+import type { InForce } from "./configuration.ts";
 import type { NodeClient } from "./node-client.ts";
 
 /** A process that a drill may hold up. */
@@ -28,12 +29,12 @@ export interface DrillNode {
 export interface DrillWorld {
   readonly kind: "embedded" | "target";
   readonly nodes: ReadonlyArray<DrillNode>;
-  /** Undefined in a running cluster. */
-  readonly nats: Pausable | undefined;
+  /** The configuration with the drill's push jobs in it, and nothing broken yet. */
+  readonly before: InForce;
+  /** Where the files of datasets are that its nodes read; undefined in a running cluster. */
+  readonly datasets: string | undefined;
   /** Processes that ended without having been told to, with how. */
   readonly ended: () => ReadonlyArray<string>;
-  /** Log files of the nodes; empty in a running cluster. */
-  readonly logs: ReadonlyArray<string>;
 }
 
 /** What a drill needs of a world that is made for it. */
@@ -58,6 +59,28 @@ export interface DrillJob {
 /** Puts it, or puts it in the place of what there is under its id. */
 export const putJob = ({ ask }: NodeClient, job: DrillJob) =>
   ask({ method: "PUT", path: `/v1/jobs/${job.id}`, json: job, millisMax: 30_000 });
+
+/** Most in one transaction. */
+const changesMax = 1_000;
+
+/** All of them, and without the removed ones: as few transactions as it takes. */
+export const putJobs = ({ ask }: NodeClient, jobs: ReadonlyArray<DrillJob>, removed: ReadonlyArray<DrillJob> = []) => {
+  const changes = [...jobs.map((put) => ({ put })), ...removed.map(({ id }) => ({ remove: id }))];
+  const parts = Array.from({ length: Math.ceil(changes.length / changesMax) }, (_, at) =>
+    changes.slice(at * changesMax, (at + 1) * changesMax),
+  );
+  return Effect.forEach(
+    parts,
+    (part) =>
+      ask({
+        method: "POST",
+        path: "/v1/jobs/transactions",
+        json: { changes: part, reason: "a drill" },
+        millisMax: 60_000,
+      }),
+    { discard: true },
+  );
+};
 
 const onEvery = (world: DrillWorld, ask: (client: NodeClient) => Effect.Effect<unknown, DrillFailure>) =>
   Effect.forEach(world.nodes, ({ client }) => ask(client), { concurrency: 8, discard: true });

@@ -1,15 +1,18 @@
 import { Effect, References, type Scope } from "effect";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { limitDefaults } from "../../control/limit-defaults.ts";
 import { startEmbeddedServer } from "../../streams/embedded/server.ts";
 import { fileStoreBytes } from "../../streams/topology.ts";
 import { type DrillFailure, drillFailure } from "../drill-failure.ts";
-import type { DrillJob, DrillNode, DrillWorld, Pausable, WorldPlan } from "./drill-world.ts";
+import { bringIntoForce } from "./configuration.ts";
+import type { DrillJob, DrillNode, DrillWorld, WorldPlan } from "./drill-world.ts";
 import { writeBriskAlerts } from "./brisk-alerts.ts";
 import { openNodeClient } from "./node-client.ts";
-import { signalProcess, startNodeProcess } from "./node-process.ts";
+import { startNodeProcess } from "./node-process.ts";
+
+const startMillisMax = 30_000;
 
 /**
  * A world of the drill's own: a nats-server and some nodes in drill mode, each a process, on free ports of 127.0.0.1,
@@ -23,25 +26,26 @@ export const openEmbeddedWorld = Effect.fn("drill.openEmbeddedWorld")(function* 
     Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-drill-"))),
     (made) => Effect.promise(() => rm(made, { recursive: true, force: true, maxRetries: 5 })),
   );
-  const nats = yield* startNats(directory, plan);
+  const natsUrl = yield* startNats(directory, plan);
+  const datasets = join(directory, "datasets");
+  yield* Effect.promise(() => mkdir(datasets));
   const jobsFile = join(directory, "jobs.json");
   yield* Effect.promise(() => writeFile(jobsFile, JSON.stringify({ jobs })));
   const alertRulesFile = plan.alerts === undefined ? undefined : join(directory, "alerts.json");
   if (alertRulesFile !== undefined) yield* writeBriskAlerts(alertRulesFile, plan.alerts ?? {});
   const ended: Array<string> = [];
   const nodes: Array<DrillNode> = [];
-  const logs: Array<string> = [];
   for (const [at, roles] of plan.nodes.entries()) {
     const name = `node-${at + 1}`;
     const logFile = join(directory, `${name}.log`);
-    logs.push(logFile);
     const settingsFile = join(directory, `${name}.json`);
     const settings = {
       listen: "127.0.0.1:0",
       controlListen: "127.0.0.1:0",
-      nats: { servers: nats.url },
+      nats: { servers: natsUrl },
       dataDirectory: join(directory, name),
       partitions: plan.partitions,
+      datasetsDirectory: datasets,
       roles,
       allowPrivateDestinations: true,
       nodeName: name,
@@ -61,7 +65,10 @@ export const openEmbeddedWorld = Effect.fn("drill.openEmbeddedWorld")(function* 
     const client = yield* openNodeClient(process.controlUrl, undefined);
     nodes.push({ name, dataUrl: roles.includes("forwarder") ? process.dataUrl : undefined, client, process });
   }
-  return { kind: "embedded", nodes, nats: nats.process, ended: () => ended, logs };
+  const before = yield* bringIntoForce(nodes[0]!.client, startMillisMax).pipe(
+    Effect.mapError(({ message }) => drillFailure(`The drill's push jobs do not come into force: ${message}`)),
+  );
+  return { kind: "embedded", nodes, before, datasets, ended: () => ended };
 });
 
 const startNats = Effect.fnUntraced(function* (directory: string, plan: WorldPlan) {
@@ -83,9 +90,5 @@ const startNats = Effect.fnUntraced(function* (directory: string, plan: WorldPla
     Effect.provideService(References.MinimumLogLevel, "Warn"),
     Effect.mapError(({ message }) => drillFailure(`The drill's nats-server does not start: ${message}`)),
   );
-  const send = (signal: NodeJS.Signals) => Effect.sync(() => signalProcess(server.pid(), signal));
-  // One that is stopped would not hear that it is to end.
-  yield* Effect.addFinalizer(() => send("SIGCONT"));
-  const process: Pausable = { name: "nats-server", pid: server.pid, pause: send("SIGSTOP"), resume: send("SIGCONT") };
-  return { url: server.url, process };
+  return server.url;
 });

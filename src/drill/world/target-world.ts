@@ -1,59 +1,82 @@
 import { Effect, type Scope } from "effect";
 import { type DrillFailure, drillFailure } from "../drill-failure.ts";
-import { disarmFaults, type DrillJob, type DrillWorld, putJob, switchGuard } from "./drill-world.ts";
+import { bringIntoForce, configStatus, unfreeze } from "./configuration.ts";
+import { disarmFaults, type DrillJob, type DrillNode, type DrillWorld, putJobs, switchGuard } from "./drill-world.ts";
 import { openNodeClient } from "./node-client.ts";
-import { guardNames } from "../../domain/drill-state.ts";
+import { type DrillState, guardNames } from "../../domain/drill-state.ts";
 
-/** Job writes at once. */
-const writesMax = 8;
+/** Steps of a rollout are watched for a minute each by default. */
+const inForceMillisMax = 600_000;
+const leaveMillisMax = 60_000;
 
 /**
- * A running node that was started for drills: refused otherwise, before anything is written. The drill's push jobs are
- * put into it and taken out again at the end, and so is whatever it armed or switched off.
+ * Running nodes that were started for drills: refused otherwise, before anything is written. The drill's push jobs are
+ * put into their cluster and taken out again at the end, and so is whatever it armed or switched off.
  *
- * @param url its data address
+ * @param urls data or control addresses, of as many of its nodes as shall be broken; the first is asked how things are
+ * @param say one line of progress
  */
 export const openTargetWorld = Effect.fn("drill.openTargetWorld")(function* (
-  url: string,
+  urls: ReadonlyArray<string>,
   token: string | undefined,
   jobs: ReadonlyArray<DrillJob>,
+  say: (line: string) => Effect.Effect<void>,
 ): Effect.fn.Return<DrillWorld, DrillFailure, Scope.Scope> {
-  const client = yield* openNodeClient(url, token);
-  const { json: health } = yield* client.ask({ method: "GET", path: "/healthz" });
-  if ((health as { readonly drill?: unknown } | undefined)?.drill !== true) {
+  const nodes = yield* Effect.forEach(urls, (url) => openTarget(url, token));
+  const { client } = nodes[0]!;
+  const { frozen, inForce, leader, pending, refusal, rollout } = yield* configStatus(client);
+  if (frozen !== null || pending > 0 || refusal !== null || rollout.state !== "idle") {
     return yield* drillFailure(
-      `${url} is not a drill target: its /healthz does not say "drill": true. A drill hurts whoever uses the node. ` +
-        "If nobody does, start it with --drill or SPILLWAY_DRILL=true.",
+      "The target's configuration is frozen, refused or on its way: see `spillway config status` there, and settle it.",
     );
   }
-  const world: DrillWorld = {
-    kind: "target",
-    nodes: [{ name: url, dataUrl: url, client, process: undefined }],
-    nats: undefined,
-    ended: () => [],
-    logs: [],
-  };
-  yield* Effect.addFinalizer(() =>
-    Effect.all([disarmFaults(world), ...guardNames.map((name) => switchGuard(world, name, true, 1))]).pipe(
-      Effect.catch(({ message }) =>
-        Effect.logWarning("The target could not be put right; it does so by itself.", { message }),
-      ),
-    ),
+  if (!nodes.some(({ name }) => name === leader)) {
+    return yield* drillFailure(
+      `The configuration is led by node ${leader}, which is none of the targets (${nodes.map(({ name }) => name).join(", ")}): ` +
+        "name it as well, with another --target.",
+    );
+  }
+  const world = { kind: "target", nodes, datasets: undefined, ended: () => [] } as const;
+  yield* Effect.addFinalizer(() => leave({ ...world, before: inForce ?? { number: 0, enabled: 0 } }, jobs));
+  yield* putJobs(client, jobs);
+  yield* say(`${jobs.length} push jobs are stored; waiting until they are in force`);
+  const before = yield* bringIntoForce(client, inForceMillisMax).pipe(
+    Effect.mapError(({ message }) => drillFailure(`The drill's push jobs do not come into force: ${message}`)),
   );
-  yield* Effect.forEach(jobs, (job) => lendJob(world, job), { concurrency: writesMax, discard: true });
-  return world;
+  return { ...world, before };
 });
 
-/** Taken out again with the scope. */
-const lendJob = ({ nodes }: DrillWorld, job: DrillJob): Effect.Effect<void, DrillFailure, Scope.Scope> => {
-  const { client } = nodes[0]!;
-  return Effect.acquireRelease(putJob(client, job), () =>
-    client
-      .ask({ method: "DELETE", path: `/v1/jobs/${job.id}`, expect: [404], millisMax: 30_000 })
-      .pipe(
-        Effect.catch(({ message }) =>
-          Effect.logWarning("A push job of the drill could not be deleted.", { job: job.id, message }),
-        ),
-      ),
-  ).pipe(Effect.asVoid);
-};
+const openTarget = Effect.fnUntraced(function* (
+  url: string,
+  token: string | undefined,
+): Effect.fn.Return<DrillNode, DrillFailure, Scope.Scope> {
+  const client = yield* openNodeClient(url, token);
+  const { json } = yield* client.ask({ method: "GET", path: "/healthz" });
+  const health = (json ?? {}) as { readonly drill?: unknown } & Partial<DrillState>;
+  if (health.drill === true) {
+    const dataUrl = health.roles?.includes("forwarder") === false ? undefined : url;
+    return { name: health.node ?? url, dataUrl, client, process: undefined };
+  }
+  return yield* drillFailure(
+    `${url} is not a drill target: its /healthz does not say "drill": true. A drill hurts whoever uses the node. ` +
+      "If nobody does, start it with --drill or SPILLWAY_DRILL=true.",
+  );
+});
+
+/** As it was found, as far as that is in our hands: what is armed ends by itself. */
+const leave = (world: DrillWorld, jobs: ReadonlyArray<DrillJob>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { client } = world.nodes[0]!;
+    yield* disarmFaults(world);
+    yield* Effect.forEach(guardNames, (name) => switchGuard(world, name, true, 1));
+    yield* putJobs(client, [], jobs);
+    const { frozen } = yield* configStatus(client);
+    // By what the drill broke: nobody else uses a drill target.
+    if (frozen !== null) yield* unfreeze(client);
+    yield* bringIntoForce(client, leaveMillisMax);
+  }).pipe(
+    Effect.timeout(2 * leaveMillisMax),
+    Effect.catch(({ message }) =>
+      Effect.logWarning("The target could not be put right in full: see `spillway config status` there.", { message }),
+    ),
+  );
