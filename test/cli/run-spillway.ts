@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Sends SIGINT once stderr or stdout of the process, or the test itself, says so. */
   readonly interruptWhen?: Promise<unknown>;
+  /** The same, once its stderr has this. */
+  readonly interruptWhenSaid?: RegExp;
 }
 
 /** Runs `bin/spillway` as its own process, as a user does; ended when the test is interrupted. */
@@ -30,7 +32,11 @@ export const runSpillway = (args: ReadonlyArray<string>, options: RunOptions = {
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      const had = options.interruptWhenSaid?.test(stderr);
+      stderr += text;
+      if (had === false && options.interruptWhenSaid?.test(stderr)) child.kill("SIGINT");
+    });
     child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })));
     child.stdin.on("error", () => {});
     child.stdin.end(options.stdin ?? "");

@@ -1,36 +1,23 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inject } from "vitest";
 import { runSpillway } from "../cli/run-spillway.ts";
+import { drillDirectory, drillRun, figuresIn } from "../support/drill-command.ts";
 import { freePort, killHard, startSpillway } from "../support/spillway-process.ts";
-
-/** A directory for everything that a command leaves behind, its temporary files included. */
-const temporary = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-drills-"))),
-  (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true, maxRetries: 5 })),
-);
-
-const drillRun = (directory: string, args: ReadonlyArray<string>) =>
-  runSpillway(["drill", "run", ...args, "--json"], {
-    env: { NATS_SERVER: inject("natsServer"), TMPDIR: directory },
-  });
-
-const lastLine = (stdout: string) => JSON.parse(stdout.trimEnd().split("\n").at(-1)!) as Record<string, any>;
 
 describe("spillway drill run", () => {
   it.live(
     "slow-destinations: half of the destinations do not answer, and the others do not notice",
     () =>
       Effect.gen(function* () {
-        const directory = yield* temporary;
+        const directory = yield* drillDirectory;
         const report = join(directory, "report");
         const args = ["slow-destinations", "--customers", "8", "--seconds-per-phase", "6", "--report", report];
         const ran = yield* drillRun(directory, args);
         assert.strictEqual(ran.code, 0, ran.stderr);
-        const figures = lastLine(ran.stdout);
+        const figures = figuresIn(ran.stdout);
         assert.deepInclude(figures, {
           drill: "slow-destinations",
           world: "embedded",
@@ -75,11 +62,11 @@ describe("spillway drill run", () => {
     "against a running drill target: its push jobs are gone afterwards, and the marks of limits stay",
     () =>
       Effect.gen(function* () {
-        const directory = yield* temporary;
+        const directory = yield* drillDirectory;
         const url = yield* startTarget(directory);
         const args = ["slow-destinations", "--customers", "4", "--seconds-per-phase", "9", "--target", url];
         const ran = yield* drillRun(directory, args);
-        const figures = lastLine(ran.stdout);
+        const figures = figuresIn(ran.stdout);
         assert.strictEqual(ran.code, 0, ran.stderr);
         assert.deepInclude(figures, { world: "target", configuredLost: 0, unexplained: 0, problems: [] });
         const get = (path: string) => Effect.promise(async () => (await (await fetch(`${url}${path}`)).json()) as any);
@@ -97,7 +84,59 @@ describe("spillway drill run", () => {
       }),
     120_000,
   );
+
+  it.live(
+    "14 November on a running cluster: its configuration is what it was before, and so are its records",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* drillDirectory;
+        const url = yield* startTarget(directory);
+        const args = ["nov14", "--customers", "4", "--seconds-per-phase", "6", "--target", url];
+        const ran = yield* drillRun(directory, args);
+        const figures = figuresIn(ran.stdout);
+        assert.deepStrictEqual(figures["barsMissed"], [], ran.stderr);
+        assert.strictEqual(ran.code, 0, ran.stderr);
+        assert.deepInclude(figures, { world: "target", configuredLost: 0, unexplained: 0, strangersStored: 0 });
+        const get = (path: string) => Effect.promise(async () => (await (await fetch(`${url}${path}`)).json()) as any);
+        assert.deepStrictEqual((yield* get("/v1/jobs")).jobs, []);
+        const { frozen, inForce, pending, refusal, rollout } = yield* get("/v1/config/status");
+        assert.deepInclude({ frozen, pending, refusal }, { frozen: null, pending: 0, refusal: null });
+        assert.deepInclude(inForce, { enabled: 0 });
+        assert.strictEqual(rollout.state, "idle");
+        assert.deepInclude(yield* get("/healthz"), { faults: [], guardsOff: [] });
+      }),
+    180_000,
+  );
+
+  it.live(
+    "Ctrl-C ends everything that it started, and leaves nothing behind",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* drillDirectory;
+        const ran = yield* runSpillway(["drill", "run", "exploding-config", "--customers", "4"], {
+          env: { NATS_SERVER: inject("natsServer"), TMPDIR: directory },
+          interruptWhenSaid: /phase baseline/,
+        });
+        assert.strictEqual(ran.code, 130, ran.stderr);
+        assert.notMatch(ran.stderr, /phase everything/);
+        const left = yield* Effect.promise(() => readdir(directory));
+        assert.deepStrictEqual(
+          left.filter((name) => name !== "node-compile-cache"),
+          [],
+        );
+        assert.deepStrictEqual(yield* processesOf(directory), []);
+      }),
+    90_000,
+  );
 });
+
+/** Command lines of processes that were started with something in this directory. */
+const processesOf = (directory: string) =>
+  Effect.promise(async () => {
+    const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+    const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+    return lines.filter((line) => line.includes(directory)).map((line) => line.replaceAll("\0", " "));
+  });
 
 /** A node that somebody else runs, in drill mode. Answers its data address. */
 const startTarget = Effect.fnUntraced(function* (directory: string) {
