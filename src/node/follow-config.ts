@@ -30,6 +30,8 @@ export interface Refused {
 export interface ConfigFollower {
   /** Why this node does not serve what it is told to; undefined: it does, as far as it knows. */
   readonly refused: () => Refused | undefined;
+  /** Why the last look was not answered; undefined: it was. */
+  readonly silence: () => string | undefined;
   /** The newest snapshot that any node is told to serve, as of the last answer; undefined: nobody answers. */
   readonly newest: () => number | undefined;
   /** Called with what is about to be served, by the steady clock. */
@@ -60,7 +62,7 @@ export const followConfig = Effect.fnUntraced(function* (
   let refusedMillis = 0;
   /** What is refused was told as accepted. */
   let wasAccepted = false;
-  let isSilent = false;
+  let silence: string | undefined;
   let newest: number | undefined;
   let notify: () => void = nothing;
   let announce: (pointer: ConfigPointer, millis: number) => void = nothing;
@@ -115,13 +117,13 @@ export const followConfig = Effect.fnUntraced(function* (
     const pointer = yield* store.pointer;
     if (pointer !== undefined) yield* serve(pointer.value);
     options.judged(refused === undefined);
-    if (isSilent) yield* Effect.logInfo("The configuration can be read again.");
-    isSilent = false;
+    if (silence !== undefined) yield* Effect.logInfo("The configuration can be read again.");
+    silence = undefined;
   }).pipe(
     Effect.catch(({ message }) =>
       Effect.suspend(() => {
-        const isNews = !isSilent;
-        isSilent = true;
+        const isNews = silence === undefined;
+        silence = message;
         options.judged(false);
         return isNews
           ? Effect.logWarning("The configuration cannot be read: what is served stays as it is.", { detail: message })
@@ -138,7 +140,8 @@ export const followConfig = Effect.fnUntraced(function* (
   );
   const follower: ConfigFollower = {
     refused: () => refused,
-    newest: () => (isSilent ? undefined : newest),
+    silence: () => silence,
+    newest: () => (silence === undefined ? newest : undefined),
     beforeServing: (call) => {
       announce = call;
     },
