@@ -4,7 +4,7 @@ import type { ConfigPointer } from "../domain/config-pointer.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { ConfigServing } from "../serving/config-serving.ts";
 import { ConfigRefused } from "../serving/serving-gate.ts";
-import { decodeManifest, manifestHash } from "../snapshot/manifest.ts";
+import { decodeManifest, largestOf, manifestHash } from "../snapshot/manifest.ts";
 import { changedSegments, type Snapshot } from "../snapshot/snapshot.ts";
 import { configRefused } from "../observability/config-metrics.ts";
 import { type ConfigStore, ConfigStoreError } from "../streams/config-store.ts";
@@ -172,7 +172,7 @@ export const fetchSnapshot = Effect.fn("node.fetchSnapshot")(function* (
   store: ConfigStore,
   { hash, number }: { readonly number: number; readonly hash: string },
   current: Snapshot | undefined,
-  limits: Pick<Limits, "snapshotBytesMax">,
+  limits: Pick<Limits, "segmentBytesMax" | "snapshotBytesMax">,
 ): Effect.fn.Return<{ readonly snapshot: Snapshot; readonly encoded: Uint8Array }, ConfigStoreError | ConfigRefused> {
   const refuse = (rule: ConfigRefused["rule"], message: string) => new ConfigRefused({ rule, number, message });
   const encoded = yield* store.getManifest(number);
@@ -190,6 +190,10 @@ export const fetchSnapshot = Effect.fn("node.fetchSnapshot")(function* (
   const bytes = [...missing.values()].reduce((sum, mark) => sum + mark.bytes, 0);
   if (bytes > limits.snapshotBytesMax)
     return yield* refuse("tooLarge", `${bytes} bytes of it are new, ${limits.snapshotBytesMax} are the limit`);
+  // Before anything of it is read, let alone inflated: a segment is inflated in one go, on the main thread.
+  const largest = largestOf(manifest.success);
+  if (largest > limits.segmentBytesMax)
+    return yield* refuse("tooLarge", `a segment of ${largest} bytes, ${limits.segmentBytesMax} are the limit`);
   const blobs = new Map<string, Uint8Array>();
   for (const mark of [...manifest.success.segments, manifest.success.catalogue]) {
     const known = current?.blob(mark.hash);

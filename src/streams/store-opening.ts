@@ -25,7 +25,7 @@ export const keepOpening = Effect.fnUntraced(function* (
   open: Effect.Effect<unknown, NatsError | TopologyMismatch, Nats>,
 ): Effect.fn.Return<StoreOpening, never, Nats | Scope.Scope> {
   const settled = yield* Deferred.make<void, TopologyMismatch>();
-  let problem: string | undefined = "it was not tried yet";
+  let problem: string | undefined = "no answer yet";
   let told = "";
   const attempt = open.pipe(
     Effect.timeoutOrElse({

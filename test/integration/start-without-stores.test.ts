@@ -115,7 +115,6 @@ describe("a node that starts while only its logs and checkpoints are answered", 
     nats.deafTo(allButLogs);
     // It names a job more: stored when that is possible.
     node = await start("one", [jobOf("ash"), jobOf("elm")]);
-    console.log(node.output());
     assert.isTrue(await isDelivered(node, "ash")());
     assert.strictEqual((await send(node, "elm")).body.unconfigured, 1);
     assert.isAbove(nats.swallowed().size, 3);
