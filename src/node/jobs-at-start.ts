@@ -15,8 +15,8 @@ const isPassing = (error: JobsFileError | JobStoreError): boolean =>
   error._tag === "JobStoreError" && error.reason === "unavailable";
 
 /**
- * Stores the jobs of a file, and waits until they are in force. Without the store's answer the node starts all the same,
- * with what it served last, and they are stored when it answers.
+ * Stores the jobs of a file, and waits until they are in force. Without the store's answer the node starts all the
+ * same, with what it served last, and they are stored when it answers.
  */
 export const applyJobsAtStart = Effect.fnUntraced(function* (file: string, nodeName: string, auditLog: AuditLog) {
   const apply = applyOnce(file, nodeName, auditLog);

@@ -25,8 +25,8 @@ export interface RunControlOptions {
 const knownPollMillis = 100;
 
 /**
- * The control process of this node: it works while no other node's leads. What it proposes is what this node knows of the
- * push jobs: as long as it knows nothing, that would be nothing.
+ * The control process of this node: it works while no other node's leads. What it proposes is what this node knows of
+ * the push jobs: as long as it knows nothing, that would be nothing.
  */
 export const runControl = Effect.fnUntraced(function* (options: RunControlOptions) {
   const configuration = yield* NodeConfiguration;

@@ -67,8 +67,8 @@ export const isWholeJob = ({ customer, data, dataset, id, state }: SnapshotEntry
 const graceMillis = 1_000;
 
 /**
- * So long a start waits for the stores: with a last known good it goes on without them, and without one it has nothing to
- * do but to say so.
+ * So long a start waits for the stores: with a last known good it goes on without them, and without one it has nothing
+ * to do but to say so.
  */
 const openMillisMax = { served: 3_000, nothingServed: 15_000 };
 

@@ -1,6 +1,6 @@
 import { Metric } from "effect";
 
-/** Stores that a node may start without: it delivers by its last known good, and takes no change until they are open. */
+/** Stores that a node starts without: it delivers by its last known good, and takes no change until they are open. */
 export const storeNames = ["jobs", "configurations", "audit", "deadLetters"] as const;
 export type StoreName = (typeof storeNames)[number];
 

@@ -110,8 +110,8 @@ const partitionStreams = (options: TopologyOptions): ReadonlyArray<Wanted> =>
   ]).flat();
 
 /**
- * Creates what is missing of logs and checkpoints, and checks what exists. A difference is an error that names it, never
- * a silent change. Asks nothing but these streams: a node starts when they answer, whoever else does not.
+ * Creates what is missing of logs and checkpoints, and checks what exists. A difference is an error that names it,
+ * never a silent change. Asks nothing but these streams: a node starts when they answer, whoever else does not.
  */
 export const reconcileTopology = Effect.fn("streams.reconcileTopology")(function* (options: TopologyOptions) {
   const { control } = yield* Nats;

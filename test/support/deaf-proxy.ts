@@ -60,7 +60,7 @@ export const startDeafProxy = async (upstream: string): Promise<DeafProxy> => {
 
 const lineEnd = Buffer.from("\r\n");
 
-/** What a client says, cut into its messages: `PUB subject [reply] bytes`, `HPUB subject [reply] head bytes`, others. */
+/** What a client says, cut into its messages: `PUB subject [reply] bytes`, `HPUB subject [reply] head bytes`, … */
 class Sieve {
   private rest: Buffer = Buffer.alloc(0);
   private readonly isHeard: (subject: string) => boolean;
