@@ -131,6 +131,7 @@ const measure = async (jobs: number) => {
       removedDatasetPercentMax: 20,
       addedPercentMax: 50,
       redirectedPercentMax: 10,
+      segmentBytesMax: 67_108_864,
     },
     rollbackOf: undefined,
     inStore: () => Effect.undefined,

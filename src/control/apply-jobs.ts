@@ -45,7 +45,7 @@ export const applyJobsFile = Effect.fn("control.applyJobsFile")(function* (
       file.jobs.map((put) => ({ put })),
       options,
     )
-    .pipe(Effect.mapError((refused) => faultsOf(file, refused)));
+    .pipe(Effect.catchTag("TransactionRefused", (refused) => Effect.fail(faultsOf(file, refused))));
   const differing = file.jobs
     .map((put, index): Differing => ({ put, index }))
     .filter(({ index }) => foreseen[index]?.change !== "unchanged");

@@ -10,6 +10,10 @@ export const alertSignals = [
   "nodesDiverge",
   /** Seconds since the control plane was last heard of. */
   "snapshotStale",
+  /** 1 for each store that this node could not open since it started. */
+  "storeNotOpen",
+  /** 1 while what this node serves cannot be kept on its disk. */
+  "lastKnownGoodUnsaved",
   /** 1 for each kill switch that is on. */
   "killSwitchOn",
   /** 1 for a job whose destination refuses it, or whose buffer is isolated. */

@@ -122,6 +122,7 @@ export const Limits = Schema.Struct({
   // Configuration: what one snapshot may change, and how it comes into force.
   jobsMax: atLeast(1),
   snapshotBytesMax: atLeast(65_536),
+  segmentBytesMax: atLeast(65_536),
   configBytesMax: atLeast(4_194_304),
   configSnapshotsMax: Schema.Int.check(Schema.isBetween({ minimum: 5, maximum: 10_000 })),
   clockSkewMillisMax: atLeast(1_000),
@@ -195,5 +196,6 @@ const relations: ReadonlyArray<readonly [keyof Limits, keyof Limits, string]> = 
   ["retryMillisMax", "suspendedProbeMillis", "a probe must be rarer than a retry"],
   ["newBuffersPerSecondMax", "newBuffersBurstMax", "a second's worth must fit in the burst"],
   ["recordBytesMax", "deadLetterBytesMax", "a record must fit among the dead letters"],
+  ["segmentBytesMax", "snapshotBytesMax", "a segment is a part of a snapshot"],
   ["controlAnswerMillisMax", "controlSilentMillisMax", "what is known must be told before the node is called silent"],
 ];

@@ -86,13 +86,14 @@ export const allHeldBack = (sorted: Sorted): RequestRefused | undefined => {
 };
 
 /** The node has just started: it does not know any set of push jobs, not even an empty one. */
-export const notServing = new RequestRefused(
-  503,
-  "starting",
-  "This node has no configuration yet (no push job is in force) and never guesses. Nothing of this body was stored: " +
-    "send it again.",
-  1,
-);
+export const notServing = (why: string | undefined) =>
+  new RequestRefused(
+    503,
+    "starting",
+    `This node has no configuration yet (no push job is in force) and never guesses${why === undefined ? "" : `; ${why}`}. ` +
+      "Nothing of this body was stored: send it again.",
+    1,
+  );
 
 /** The node ended while the log was to confirm. */
 export const cutShort = new RequestRefused(

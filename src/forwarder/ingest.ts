@@ -38,6 +38,8 @@ import { sortBody, type Sorted } from "./sort.ts";
 export interface IngestOptions {
   readonly limits: Limits;
   readonly datasets: { readonly get: (name: string) => Dataset | undefined };
+  /** Why no set of push jobs is known, when none is. */
+  readonly whyNotServing?: () => string;
   /** Told whose records were held back. */
   readonly refusals?: RefusalPeriods;
 }
@@ -146,10 +148,10 @@ class Exchange {
     this.guarded(() => {
       // A producer that is gone is noticed where the body is read; its socket's error must not end the process.
       this.response.on("error", () => {});
-      const { admission, jobs, limits } = this.parts;
+      const { admission, jobs, limits, whyNotServing } = this.parts;
       const asked = readHeaders(this.request, this.dataset, this.known, limits.requestBodyBytesMax);
       if (asked instanceof RequestRefused) return this.refuse(asked);
-      if (jobs.served().number === 0) return this.refuse(notServing);
+      if (jobs.served().number === 0) return this.refuse(notServing(whyNotServing?.()));
       const place = admission.enter(asked.announcedBytes);
       if (place instanceof RequestRefused) return this.refuse(place);
       this.place = place;

@@ -7,8 +7,10 @@ import { type AlertRule, type AlertSignal, isBreached } from "../domain/alert-ru
 import { unexplained } from "../domain/books.ts";
 import type { Limits } from "../domain/limits.ts";
 import { AlertReadings } from "../observability/alert-readings.ts";
+import { configUnsaved } from "../observability/config-metrics.ts";
 import { recordsMissingTotal } from "../observability/delivery-metrics.ts";
 import { notServedTotal } from "../observability/ingest-metrics.ts";
+import { storeNames, storeNotOpen } from "../observability/store-metrics.ts";
 import { recordsWrittenOff } from "../observability/sweep-metrics.ts";
 import { WorstFew } from "./worst-few.ts";
 
@@ -67,6 +69,8 @@ export const makeAlertSignals = Effect.fnUntraced(function* (options: AlertSigna
         { signal: "admissionState", labels: {}, value: admissionStates.indexOf(admission.state()) },
         { signal: "recordsLost", labels: {}, value: yield* lost },
         { signal: "recordsUnwanted", labels: {}, value: yield* unwanted },
+        { signal: "lastKnownGoodUnsaved", labels: {}, value: yield* valueOf(configUnsaved) },
+        ...(yield* storesNotOpen),
       ];
       return { list: [...list, ...now, ...told.list()], unlisted };
     }),
@@ -78,6 +82,13 @@ const lostInAll = Effect.gen(function* () {
   for (const reason of lossReasons) records += (yield* Metric.value(recordsWrittenOff(reason))).count;
   return records;
 });
+
+const valueOf = (gauge: Metric.Metric<number, Metric.GaugeState<number>>) =>
+  Effect.map(Metric.value(gauge), ({ value }) => value);
+
+const storesNotOpen = Effect.forEach(storeNames, (store) =>
+  Effect.map(valueOf(storeNotOpen(store)), (value): Reading => ({ signal: "storeNotOpen", labels: { store }, value })),
+);
 
 const unwantedInAll = Effect.map(Metric.value(notServedTotal), ({ count }) => count);
 

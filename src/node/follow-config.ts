@@ -4,7 +4,7 @@ import type { ConfigPointer } from "../domain/config-pointer.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { ConfigServing } from "../serving/config-serving.ts";
 import { ConfigRefused } from "../serving/serving-gate.ts";
-import { decodeManifest, manifestHash } from "../snapshot/manifest.ts";
+import { decodeManifest, largestOf, manifestHash } from "../snapshot/manifest.ts";
 import { changedSegments, type Snapshot } from "../snapshot/snapshot.ts";
 import { configRefused } from "../observability/config-metrics.ts";
 import { type ConfigStore, ConfigStoreError } from "../streams/config-store.ts";
@@ -30,6 +30,8 @@ export interface Refused {
 export interface ConfigFollower {
   /** Why this node does not serve what it is told to; undefined: it does, as far as it knows. */
   readonly refused: () => Refused | undefined;
+  /** Why the last look was not answered; undefined: it was. */
+  readonly silence: () => string | undefined;
   /** The newest snapshot that any node is told to serve, as of the last answer; undefined: nobody answers. */
   readonly newest: () => number | undefined;
   /** Called with what is about to be served, by the steady clock. */
@@ -60,7 +62,7 @@ export const followConfig = Effect.fnUntraced(function* (
   let refusedMillis = 0;
   /** What is refused was told as accepted. */
   let wasAccepted = false;
-  let isSilent = false;
+  let silence: string | undefined;
   let newest: number | undefined;
   let notify: () => void = nothing;
   let announce: (pointer: ConfigPointer, millis: number) => void = nothing;
@@ -115,13 +117,13 @@ export const followConfig = Effect.fnUntraced(function* (
     const pointer = yield* store.pointer;
     if (pointer !== undefined) yield* serve(pointer.value);
     options.judged(refused === undefined);
-    if (isSilent) yield* Effect.logInfo("The configuration can be read again.");
-    isSilent = false;
+    if (silence !== undefined) yield* Effect.logInfo("The configuration can be read again.");
+    silence = undefined;
   }).pipe(
     Effect.catch(({ message }) =>
       Effect.suspend(() => {
-        const isNews = !isSilent;
-        isSilent = true;
+        const isNews = silence === undefined;
+        silence = message;
         options.judged(false);
         return isNews
           ? Effect.logWarning("The configuration cannot be read: what is served stays as it is.", { detail: message })
@@ -138,7 +140,8 @@ export const followConfig = Effect.fnUntraced(function* (
   );
   const follower: ConfigFollower = {
     refused: () => refused,
-    newest: () => (isSilent ? undefined : newest),
+    silence: () => silence,
+    newest: () => (silence === undefined ? newest : undefined),
     beforeServing: (call) => {
       announce = call;
     },
@@ -169,7 +172,7 @@ export const fetchSnapshot = Effect.fn("node.fetchSnapshot")(function* (
   store: ConfigStore,
   { hash, number }: { readonly number: number; readonly hash: string },
   current: Snapshot | undefined,
-  limits: Pick<Limits, "snapshotBytesMax">,
+  limits: Pick<Limits, "segmentBytesMax" | "snapshotBytesMax">,
 ): Effect.fn.Return<{ readonly snapshot: Snapshot; readonly encoded: Uint8Array }, ConfigStoreError | ConfigRefused> {
   const refuse = (rule: ConfigRefused["rule"], message: string) => new ConfigRefused({ rule, number, message });
   const encoded = yield* store.getManifest(number);
@@ -187,6 +190,10 @@ export const fetchSnapshot = Effect.fn("node.fetchSnapshot")(function* (
   const bytes = [...missing.values()].reduce((sum, mark) => sum + mark.bytes, 0);
   if (bytes > limits.snapshotBytesMax)
     return yield* refuse("tooLarge", `${bytes} bytes of it are new, ${limits.snapshotBytesMax} are the limit`);
+  // Before anything of it is read, let alone inflated: a segment is inflated in one go, on the main thread.
+  const largest = largestOf(manifest.success);
+  if (largest > limits.segmentBytesMax)
+    return yield* refuse("tooLarge", `a segment of ${largest} bytes, ${limits.segmentBytesMax} are the limit`);
   const blobs = new Map<string, Uint8Array>();
   for (const mark of [...manifest.success.segments, manifest.success.catalogue]) {
     const known = current?.blob(mark.hash);

@@ -17,7 +17,8 @@ import { layerDeadLetters } from "../streams/dead-letters.ts";
 import { layerKillSwitches } from "../streams/kill-switches.ts";
 import { layerLog } from "../streams/log.ts";
 import { layerOutbox } from "../streams/outbox.ts";
-import { reconcileTopology } from "../streams/topology.ts";
+import { keepOpening } from "../streams/store-opening.ts";
+import { reconcileDeadLetters, reconcileTopology } from "../streams/topology.ts";
 import { WriteHints } from "../streams/write-hints.ts";
 import { readNode } from "./read-node.ts";
 import { layerServedJobs, NodeConfiguration } from "./served-jobs.ts";
@@ -34,6 +35,8 @@ export interface NodeLayerOptions {
 
 /** How long a checkpoint, or a read of rows, may take. */
 const checkpointAnswerMillis = 5_000;
+/** So long a start waits for the stream of dead letters. Until it is there, a letter's record waits. */
+const deadLettersMillisMax = 3_000;
 
 /** Streams exist, and an empty log has its first register, before anything is stored. */
 const layerTopology = (options: NodeLayerOptions) =>
@@ -41,6 +44,8 @@ const layerTopology = (options: NodeLayerOptions) =>
     Effect.gen(function* () {
       const { limits, partitions, replicas } = options;
       yield* reconcileTopology({ ...limits, partitions, replicas });
+      const letters = yield* keepOpening("deadLetters", reconcileDeadLetters({ ...limits, replicas }));
+      yield* letters.awaitOpen(deadLettersMillisMax);
       const log = yield* Log;
       yield* Effect.forEach(
         Array.from({ length: partitions }, (_, partition) => partition),

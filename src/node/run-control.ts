@@ -1,7 +1,7 @@
 import { Effect, Result } from "effect";
 import type { Limits } from "../domain/limits.ts";
 import type { ControlOptions, CurrentCatalogue, GeneratorFaults } from "../control/rollout/control-options.ts";
-import { type ControlProcess, runControlProcess } from "../control/rollout/control-process.ts";
+import { runControlProcess } from "../control/rollout/control-process.ts";
 import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { drillGenerator } from "../control/rollout/drill-generator.ts";
 import { settingsProblems } from "../destinations/registry.ts";
@@ -22,15 +22,27 @@ export interface RunControlOptions {
   readonly faults?: GeneratorFaults;
 }
 
-/** The control process of this node: it works while no other node's leads. */
+const knownPollMillis = 100;
+
+/**
+ * The control process of this node: it works while no other node's leads. What it proposes is what this node knows of
+ * the push jobs: as long as it knows nothing, that would be nothing.
+ */
 export const runControl = Effect.fnUntraced(function* (options: RunControlOptions) {
   const configuration = yield* NodeConfiguration;
   const drill = yield* DrillFaults;
-  const control = yield* runControlProcess(
-    controlOptionsOf(configuration, { faults: drillGenerator(drill), ...options }),
+  const begin = Effect.gen(function* () {
+    const control = yield* runControlProcess(
+      controlOptionsOf(configuration, { faults: drillGenerator(drill), ...options }),
+    );
+    configuration.onNews(control.nudge);
+  });
+  if (configuration.feed.isKnown()) return yield* begin;
+  const awaitKnown = Effect.sync(configuration.feed.isKnown).pipe(
+    Effect.tap((isKnown) => (isKnown ? Effect.void : Effect.sleep(knownPollMillis))),
+    Effect.repeat({ until: (isKnown) => isKnown }),
   );
-  configuration.onNews(control.nudge);
-  return control satisfies ControlProcess;
+  yield* Effect.forkScoped(Effect.andThen(awaitKnown, begin));
 });
 
 const controlOptionsOf = (

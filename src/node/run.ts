@@ -13,7 +13,6 @@ import { JobTransactions } from "../api/job-transactions-port.ts";
 import { JobsAdmin, NodeView } from "../api/ports.ts";
 import { ReplaysAdmin } from "../api/replays-port.ts";
 import { DestinationHosts } from "../actors/destination-host/destination-hosts.ts";
-import { ChangedBy } from "../actors/ports/changed-by.ts";
 import { AlertsView } from "../api/alerts-port.ts";
 import { DatasetsView } from "../api/datasets-port.ts";
 import { HostsView } from "../api/hosts-port.ts";
@@ -25,20 +24,20 @@ import { SwitchesAdmin } from "../api/switches-port.ts";
 import type { DoorReport } from "../api/reports.ts";
 import { type Served, serveApi } from "../api/server.ts";
 import { startControlThread } from "../control-thread/control-thread.ts";
-import { applyJobsFile } from "../control/apply-jobs.ts";
 import { loadCatalogue } from "../control/catalogue.ts";
 import { limitDefaults } from "../control/limit-defaults.ts";
 import { loadSettings, type Settings, type SettingsSources } from "../control/settings.ts";
 import { makeIngest } from "../forwarder/ingest.ts";
 import { keepRefusalReceipts } from "../forwarder/keep-refusal-receipts.ts";
 import { RefusalPeriods } from "../forwarder/refusal-periods.ts";
-import { type AuditLog, openAuditLog } from "../streams/audit-log.ts";
-import { JobStore } from "../streams/job-store.ts";
+import { bindAuditLog, createAuditStream } from "../streams/audit-log.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "../streams/embedded/server.ts";
 import { Nats } from "../streams/nats.ts";
+import { keepOpening } from "../streams/store-opening.ts";
 import { makeRefusalReceipts } from "../streams/refusal-receipts.ts";
 import { fileStoreBytes } from "../streams/topology.ts";
 import { packageVersion } from "../cli/package-version.ts";
+import { applyJobsAtStart } from "./jobs-at-start.ts";
 import { startAlerts } from "./start-alerts.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
 import { makeBuffersView } from "./buffers-view.ts";
@@ -64,6 +63,7 @@ import { runControl } from "./run-control.ts";
 import { servedDatasets } from "./served-datasets.ts";
 import { NodeConfiguration } from "./served-jobs.ts";
 import { watchCatalogue } from "./watch-catalogue.ts";
+import { whyNotServing } from "./why-not-serving.ts";
 
 /** The node could not start; `message` says what to do, in one line or a few. */
 export class NodeStartError extends Schema.TaggedError<NodeStartError>()("NodeStartError", {
@@ -84,8 +84,8 @@ export interface NodeOptions {
 }
 
 const startError = (error: { readonly message: string }) => new NodeStartError({ message: error.message });
-/** A node that starts waits so often for its jobs file to be in force, 2 s each. */
-const servedTimesMax = 5;
+/** So long a start waits for the audit log. Until it is open, no change is taken. */
+const auditMillisMax = 3_000;
 /** How long a write of receipts may take. */
 const receiptMillisMax = 5_000;
 /** How long to wait for partitions that another owner may hold before saying that the node is ready all the same. */
@@ -174,10 +174,16 @@ const operate = Effect.fnUntraced(function* (
   const owns = settings.roles.includes("owner");
   // Read on every node, so that a bad file is told of where it is; in force is what the configuration says.
   const files = yield* loadCatalogue(settings.datasetsDirectory).pipe(Effect.mapError(startError));
-  const datasets = servedDatasets((yield* NodeConfiguration).serving);
+  const configuration = yield* NodeConfiguration;
+  const datasets = servedDatasets(configuration.serving);
   const refusals = new RefusalPeriods({ ...settings.limits, nodeName: settings.nodeName });
   const refusalReceipts = yield* keepRefusalReceipts(refusals, yield* makeRefusalReceipts(receiptMillisMax));
-  const ingest = yield* makeIngest({ limits: settings.limits, datasets, refusals });
+  const ingest = yield* makeIngest({
+    limits: settings.limits,
+    datasets,
+    refusals,
+    whyNotServing: () => whyNotServing(configuration),
+  });
   const view = yield* makeNodeView({
     partitions: owns ? settings.partitions : 0,
     version: {
@@ -204,11 +210,7 @@ const operate = Effect.fnUntraced(function* (
   const buffers = yield* makeBuffersView;
   const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
-  const auditLog = yield* openAuditLog({
-    ...settings.limits,
-    replicas: settings.nats.replicas,
-    nodeName: settings.nodeName,
-  }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
+  const auditLog = yield* openAudit(settings);
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
   if (settings.roles.includes("control")) {
     const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);
@@ -216,7 +218,9 @@ const operate = Effect.fnUntraced(function* (
   }
   const configControl = yield* makeConfigControl;
   yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
-  yield* applyJobs(options, settings.nodeName, auditLog);
+  if (options.jobsFile !== undefined) {
+    yield* applyJobsAtStart(options.jobsFile, settings.nodeName, auditLog).pipe(Effect.mapError(startError));
+  }
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
     host: settings.listen.host,
@@ -253,6 +257,12 @@ const operate = Effect.fnUntraced(function* (
   );
   yield* Console.log(`spillway is ready at ${api.url}\nspillway answers for itself at ${control.url}`);
   return yield* Effect.never;
+});
+
+const openAudit = Effect.fnUntraced(function* ({ limits, nats, nodeName }: Settings) {
+  const opening = yield* keepOpening("audit", createAuditStream({ ...limits, replicas: nats.replicas }));
+  yield* opening.awaitOpen(auditMillisMax).pipe(Effect.mapError(startError));
+  return yield* bindAuditLog({ nodeName }, opening.opened);
 });
 
 const startControl = (settings: Settings, api: Served, drill: NodeDrill) =>
@@ -297,39 +307,6 @@ const shutDown = (
     yield* drain;
     yield* Effect.logInfo("Drained.");
   });
-
-const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions, nodeName: string, auditLog: AuditLog) {
-  if (jobsFile === undefined) return;
-  const store = yield* JobStore;
-  const applied = yield* applyJobsFile(jobsFile).pipe(
-    Effect.provideService(ChangedBy, { who: `node ${nodeName}`, why: `jobs file ${jobsFile}` }),
-    Effect.mapError(startError),
-  );
-  // In force, not only stored: else the first records of a customer would find no job.
-  const served = applied.revision === 0 ? Effect.void : store.awaitServed(applied.revision);
-  yield* served.pipe(
-    Effect.retry({ times: servedTimesMax }),
-    Effect.catch(({ message }) =>
-      Effect.logWarning("Push jobs are stored and not in force yet: see `spillway config status`.", { message }),
-    ),
-  );
-  const { added, changed, notInFile, unchanged } = applied;
-  if (added + changed > 0) {
-    const what = `jobs file ${jobsFile}`;
-    const detail = `${added} added, ${changed} changed, up to revision ${applied.revision}`;
-    // Done already: a node that starts with its jobs does not end for a note of it.
-    yield* auditLog.append({ kind: "jobs.applied", who: "node", from: "", what, why: "", detail }).pipe(
-      Effect.catch((problem) =>
-        Effect.logError("The jobs file could not be noted in the audit log.", {
-          what,
-          detail,
-          problem: problem.detail,
-        }),
-      ),
-    );
-  }
-  yield* Effect.logInfo("Push jobs applied.", { file: jobsFile, added, changed, unchanged, notInFile });
-});
 
 const awaitOwned = Effect.fnUntraced(function* (partitions: number) {
   const owner = yield* Owner;

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Result } from "effect";
+import { Context, Effect, Layer } from "effect";
 import { join } from "node:path";
 import { DrillFaults } from "../actors/ports/drill-faults.ts";
 import { Jobs } from "../actors/ports/jobs.ts";
@@ -6,8 +6,8 @@ import type { Limits } from "../domain/limits.ts";
 import { type ConfigServing, makeConfigServing } from "../serving/config-serving.ts";
 import { type LastKnownGood, lastKnownGoodIn } from "../serving/last-known-good.ts";
 import type { SnapshotEntry } from "../snapshot/segment.ts";
-import { type ConfigStore, type ConfigStoreError, openConfigStore } from "../streams/config-store.ts";
-import { type JobBucket, openJobBucket } from "../streams/job-bucket.ts";
+import { bindConfigStore, type ConfigStore, createConfigStream } from "../streams/config-store.ts";
+import { bindJobBucket, createJobBucket, type JobBucket } from "../streams/job-bucket.ts";
 import { decodeStoredJob } from "../streams/job-codec.ts";
 import { type JobFeed, makeJobFeed } from "../streams/job-feed.ts";
 import { makeJobServing } from "../streams/job-serving.ts";
@@ -15,7 +15,8 @@ import { JobStore, makeJobs, makeJobStore } from "../streams/job-store.ts";
 import { JobStoreError } from "../streams/job-store-error.ts";
 import { JobTable } from "../streams/job-table.ts";
 import { makeJobView } from "../streams/job-view.ts";
-import type { Nats, NatsError } from "../streams/nats.ts";
+import type { Nats } from "../streams/nats.ts";
+import { keepOpening, type StoreOpening } from "../streams/store-opening.ts";
 import { StoredJobs } from "../streams/stored-jobs.ts";
 import type { TopologyMismatch } from "../streams/topology.ts";
 import { adoptInto } from "./adopt-snapshot.ts";
@@ -41,6 +42,8 @@ export class NodeConfiguration extends Context.Service<
     readonly feed: JobFeed;
     readonly serving: ConfigServing;
     readonly follower: ConfigFollower;
+    /** How far the opening of its stores has come. */
+    readonly openings: ReadonlyArray<StoreOpening>;
     /** Identity of the job store. */
     readonly cell: () => string;
     /** Whether forwarders and owners act on what was adopted last. */
@@ -63,7 +66,11 @@ export const isWholeJob = ({ customer, data, dataset, id, state }: SnapshotEntry
 /** How often what was removed is looked at, whether it is long enough ago. */
 const graceMillis = 1_000;
 
-type Failure = NatsError | TopologyMismatch | JobStoreError | ConfigStoreError;
+/**
+ * So long a start waits for the stores: with a last known good it goes on without them, and without one it has nothing
+ * to do but to say so.
+ */
+const openMillisMax = { served: 3_000, nothingServed: 15_000 };
 
 /**
  * Push jobs for those who change them (`JobStore`) and for those who act on them (`Jobs`): the former see the store,
@@ -71,13 +78,18 @@ type Failure = NatsError | TopologyMismatch | JobStoreError | ConfigStoreError;
  */
 export const layerServedJobs = (
   options: ServedJobsOptions,
-): Layer.Layer<JobStore | Jobs | NodeConfiguration, Failure, Nats> =>
+): Layer.Layer<JobStore | Jobs | NodeConfiguration, TopologyMismatch, Nats> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const bucket = yield* openJobBucket(options.replicas);
-      const store = yield* openConfigStore({ ...options.limits, replicas: options.replicas });
-      const lastKnownGood = lastKnownGoodIn(join(options.dataDirectory, "configuration"));
-      return yield* serveJobs(options, { bucket, store, lastKnownGood });
+      const { limits, replicas } = options;
+      const jobs = yield* keepOpening("jobs", createJobBucket(replicas));
+      const configurations = yield* keepOpening("configurations", createConfigStream({ ...limits, replicas }));
+      return yield* serveJobs(options, {
+        bucket: yield* bindJobBucket(jobs.opened),
+        store: yield* bindConfigStore,
+        lastKnownGood: lastKnownGoodIn(join(options.dataDirectory, "configuration")),
+        openings: [jobs, configurations],
+      });
     }),
   );
 
@@ -86,18 +98,18 @@ export interface ServedFrom {
   readonly bucket: JobBucket;
   readonly store: ConfigStore;
   readonly lastKnownGood: LastKnownGood;
+  readonly openings: ReadonlyArray<StoreOpening>;
 }
 
-/** What `layerServedJobs` provides, from stores that are open already, for as long as the scope lives. */
+/** What `layerServedJobs` provides, for as long as the scope lives. What is on this node's disk comes first. */
 export const serveJobs = Effect.fn("node.serveJobs")(function* (
   options: Pick<ServedJobsOptions, "limits" | "nodeName" | "partitions">,
-  { bucket, lastKnownGood, store }: ServedFrom,
+  { bucket, lastKnownGood, openings, store }: ServedFrom,
 ) {
   const { limits, partitions } = options;
   const drill = yield* DrillFaults;
-  const described = yield* Effect.result(bucket.describe);
   // Undefined: not yet heard of it.
-  let cell = Result.isSuccess(described) ? described.success.created : undefined;
+  let cell: string | undefined;
   const table = new JobTable(partitions);
   const stored = new StoredJobs(table, partitions);
   const adopted = adoptInto(table, stored, {
@@ -113,8 +125,8 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     adopt: adopted.adopt,
   });
   const known = serving.current()?.manifest;
-  // What is on this node's disk is served, whoever is away. Without that there is nothing to begin with.
-  if (Result.isFailure(described) && known === undefined) return yield* described.failure;
+  const millisMax = known === undefined ? openMillisMax.nothingServed : openMillisMax.served;
+  yield* Effect.forEach(openings, ({ awaitOpen }) => awaitOpen(millisMax), { concurrency: "unbounded", discard: true });
   const cellNow = () => cell ?? known?.cell ?? "";
   let notify = nothing;
   const onNews = (call: () => void) => {
@@ -122,23 +134,18 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
   };
   const feed = yield* makeJobFeed(bucket, {
     entries: stored,
-    // Of another store than the one that it was made from, nothing is known.
-    from: known !== undefined && known.cell === cellNow() ? known.position : 0,
-    known: Result.isFailure(described) ? known?.cell : undefined,
+    from: known?.position ?? 0,
+    known: known?.cell,
     jobsMax: limits.jobsMax,
-    onReplaced: (created) => {
+    onFound: (created, isReplaced) => {
       cell = created;
-      stored.setOtherStore(true);
+      if (isReplaced) stored.setOtherStore(true);
     },
     onSlice: () => {
       settleKnownRemovals(stored, serving.current());
       notify();
     },
-  }).pipe(
-    Effect.catchTag("DirectGetFailed", ({ detail }) =>
-      Effect.fail(new JobStoreError({ reason: "unavailable", message: `Push jobs cannot be read: ${detail}.` })),
-    ),
-  );
+  });
   adopted.onRewound(feed.rewind);
   const follower = yield* followConfig(store, serving, {
     ...options,
@@ -159,7 +166,9 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
   const isServed = (revision: number) =>
     jobServing.servedPosition() >= revision || (stored.pending === 0 && feed.position() >= revision && isInForce());
   const view = makeJobView({ entries: stored, position: feed.position, nudge: feed.nudge });
-  return Context.make(JobStore, makeJobStore({ bucket, view, jobsMax: limits.jobsMax }, isServed)).pipe(
+  const readOnce = Effect.suspend(() => (feed.isKnown() ? Effect.void : Effect.fail(notRead(openings))));
+  const jobStore = makeJobStore({ bucket, view, jobsMax: limits.jobsMax }, { isServed, readOnce });
+  return Context.make(JobStore, jobStore).pipe(
     Context.add(Jobs, makeJobs({ bucket, stored, serving: jobServing })),
     Context.add(
       NodeConfiguration,
@@ -170,6 +179,7 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
         feed,
         serving,
         follower,
+        openings,
         cell: cellNow,
         isInForce,
         isBlank: adopted.isBlank,
@@ -178,3 +188,9 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     ),
   );
 });
+
+/** An empty list would say that there are none. */
+const notRead = (openings: ReadonlyArray<StoreOpening>) => {
+  const detail = openings.find(({ name }) => name === "jobs")?.problem() ?? "they are being read";
+  return new JobStoreError({ reason: "unavailable", message: `Push jobs could not be read yet: ${detail}.` });
+};

@@ -12,6 +12,10 @@ export const configNumber = Metric.gauge("spillway_config_number", {
   description: "Number of the snapshot that this node serves; 0: it never had one.",
 });
 
+export const configUnsaved = Metric.gauge("spillway_config_unsaved", {
+  description: "1 while the snapshot that this node serves cannot be kept on its disk: a restart alone would lose it.",
+});
+
 export const configPending = Metric.gauge("spillway_config_pending_jobs", {
   description: "Push jobs that are stored otherwise than this node serves them.",
 });

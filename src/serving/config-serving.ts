@@ -1,7 +1,8 @@
-import { Clock, Effect, Queue, Result } from "effect";
+import { Clock, Effect, Result } from "effect";
 import type { Manifest } from "../snapshot/manifest.ts";
 import type { SnapshotEntry } from "../snapshot/segment.ts";
 import { entriesOf, type Snapshot } from "../snapshot/snapshot.ts";
+import { keepNewest } from "./keep-newest.ts";
 import type { LastKnownGood } from "./last-known-good.ts";
 import { admit, type Adoption, type ConfigRefused, type ServingFacts, type ServingLimits } from "./serving-gate.ts";
 import { adoptionUngated } from "./ungated.ts";
@@ -53,18 +54,7 @@ export const makeConfigServing = Effect.fnUntraced(function* (
     }
   }
 
-  // Served already: a disk that is slow or full must not keep a good configuration away. Of several only the last.
-  const unsaved = yield* Queue.sliding<{ readonly snapshot: Snapshot; readonly encoded: Uint8Array }>(1);
-  yield* Effect.forkScoped(
-    Effect.forever(
-      Queue.take(unsaved).pipe(
-        Effect.flatMap(({ encoded, snapshot }) => lastKnownGood.save(snapshot, encoded)),
-        Effect.catch(({ message, path }) =>
-          Effect.logError("The configuration is served, but cannot be kept on this node's disk.", { path, message }),
-        ),
-      ),
-    ),
-  );
+  const keep = yield* keepNewest(lastKnownGood);
 
   const offer = Effect.fn("serving.offer")(function* (next: Snapshot, encoded: Uint8Array, isAccepted: boolean) {
     const { cell, isJob, limits } = options;
@@ -74,7 +64,7 @@ export const makeConfigServing = Effect.fnUntraced(function* (
       : yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, nowMillis });
     yield* options.adopt(adoption, next.manifest);
     [current, encodedCurrent] = [next, encoded];
-    Queue.offerUnsafe(unsaved, { snapshot: next, encoded });
+    keep({ snapshot: next, encoded });
   });
   const serving: ConfigServing = { current: () => current, encoded: () => encodedCurrent, offer };
   return serving;

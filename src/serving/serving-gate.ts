@@ -1,7 +1,7 @@
 import { Effect, Result, Schema } from "effect";
 import { segmentOf } from "../domain/segment-of.ts";
 import { datasetsOf, readsAlike } from "../snapshot/catalogue.ts";
-import type { Manifest } from "../snapshot/manifest.ts";
+import { largestOf, type Manifest } from "../snapshot/manifest.ts";
 import { decodeSegment, type SnapshotEntry } from "../snapshot/segment.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
@@ -32,6 +32,8 @@ export interface ServingLimits {
   readonly jobsMax: number;
   /** Of all segments, uncompressed. */
   readonly snapshotBytesMax: number;
+  /** Of one segment, or of the catalogue, uncompressed: so much is inflated in one go. */
+  readonly segmentBytesMax: number;
   /** Of the enabled jobs, the share that one snapshot may stop without somebody having accepted it. */
   readonly servedRemovedPercentMax: number;
   /** Fewer than so many are no share of anything. */
@@ -148,6 +150,13 @@ const checkManifest = Effect.fnUntraced(function* (manifest: Manifest, facts: Se
   const bytes = manifest.segments.reduce((sum, mark) => sum + mark.bytes, 0);
   if (bytes > limits.snapshotBytesMax)
     return yield* refuse("tooLarge", manifest, `${bytes} bytes of jobs, ${limits.snapshotBytesMax} are the limit`);
+  const largest = largestOf(manifest);
+  if (largest > limits.segmentBytesMax)
+    return yield* refuse(
+      "tooLarge",
+      manifest,
+      `a segment of ${largest} bytes, ${limits.segmentBytesMax} are the limit`,
+    );
   if (manifest.totals.jobs > limits.jobsMax)
     return yield* refuse("tooLarge", manifest, `${manifest.totals.jobs} jobs, ${limits.jobsMax} are the limit`);
   const servedNow = current?.manifest.totals.enabled ?? 1;

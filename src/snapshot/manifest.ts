@@ -37,6 +37,10 @@ export const Manifest = Schema.Struct({
 });
 export type Manifest = typeof Manifest.Type;
 
+/** Bytes of its largest segment, or of its catalogue: more than that is never inflated at once. */
+export const largestOf = ({ catalogue, segments }: Pick<Manifest, "catalogue" | "segments">): number =>
+  segments.reduce((most, { bytes }) => Math.max(most, bytes), catalogue.bytes);
+
 /** Bytes that are no manifest, or one that this version cannot read. */
 export class ManifestDamaged extends Schema.TaggedError<ManifestDamaged>()("ManifestDamaged", {
   rule: Schema.Literals(["undecodable", "hashMismatch", "tooLarge"]),

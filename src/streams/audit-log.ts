@@ -5,13 +5,14 @@ import {
   RetentionPolicy,
   StorageType,
 } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { Clock, Effect, Option, Schema, Semaphore } from "effect";
 import { AuditEntry, type AuditNote, type AuditVerdict } from "../domain/audit-entry.ts";
 import { apiCodes, storeAtomically } from "./atomic-batch.ts";
 import { brokenLink, chainStart, sealed } from "./audit-chain.ts";
 import { createStream } from "./create-stream.ts";
 import { directGet } from "./direct-get.ts";
-import { attempt, Nats } from "./nats.ts";
+import { attempt, Nats, type NatsError } from "./nats.ts";
 import { auditStream, auditSubject } from "./subjects.ts";
 
 /** The audit log takes or gives nothing now. `full`: it has no room, and nothing of it may be thrown away. */
@@ -48,14 +49,16 @@ const sliceBytes = 4_194_304;
 /** Another node may append meanwhile: so often is the entry made anew behind theirs. */
 const attemptsMax = 20;
 
+const managerOf = (control: NatsConnection) =>
+  attempt("manage", () => jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }));
+
 /** Creates the stream if it is absent. */
-export const openAuditLog = Effect.fn("AuditLog.open")(function* (options: AuditLogOptions) {
+export const createAuditStream = Effect.fn("AuditLog.create")(function* (
+  options: Pick<AuditLogOptions, "auditBytesMax" | "replicas">,
+) {
   const { control } = yield* Nats;
-  const manager = yield* attempt("manage", () =>
-    jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
-  );
   // Made by another version or with another size: what is there is what counts.
-  yield* createStream(manager, {
+  yield* createStream(yield* managerOf(control), {
     name: auditStream,
     subjects: [auditSubject],
     storage: StorageType.File,
@@ -68,6 +71,22 @@ export const openAuditLog = Effect.fn("AuditLog.open")(function* (options: Audit
     allow_direct: true,
     description: "Who changed what in Spillway, when and why: a chain of hashes.",
   });
+});
+
+export const openAuditLog = (options: AuditLogOptions) =>
+  Effect.andThen(createAuditStream(options), bindAuditLog(options, Effect.void));
+
+/**
+ * The log, without a request: its stream may be created later.
+ *
+ * @param opened fails until it is there: so long nothing is appended
+ */
+export const bindAuditLog = Effect.fnUntraced(function* (
+  options: Pick<AuditLogOptions, "nodeName">,
+  opened: Effect.Effect<void, NatsError>,
+) {
+  const { control } = yield* Nats;
+  const manager = yield* Effect.orDie(managerOf(control));
   const oneAtATime = yield* Semaphore.make(1);
 
   const write = (entry: AuditEntry) =>
@@ -107,13 +126,13 @@ export const openAuditLog = Effect.fn("AuditLog.open")(function* (options: Audit
       messagesMax,
       bytesMax: sliceBytes,
       timeoutMillis: answerMillisMax,
-    }).pipe(Effect.mapError(({ detail }) => new AuditUnavailable({ reason: "unavailable", detail })));
+    }).pipe(Effect.mapError(unavailable));
     return messages.map(({ data, sequence }) => ({ sequence, entry: decodeEntry(data) }));
   });
 
   return {
     // One after the other on this node: only nodes compete.
-    append: (note) => oneAtATime.withPermits(1)(append(note)),
+    append: (note) => Effect.andThen(Effect.mapError(opened, unavailable), oneAtATime.withPermits(1)(append(note))),
     list: Effect.fnUntraced(function* (asked, limit) {
       const after = asked ?? Math.max(0, ((yield* lastOf(manager))?.number ?? 0) - limit);
       const read = yield* slice(after, Math.min(limit, sliceMessages));
@@ -156,9 +175,12 @@ const refused = (description: string) =>
       : new AuditUnavailable({ reason: "unavailable", detail: description }),
   );
 
+const unavailable = ({ detail }: { readonly detail: string }) =>
+  new AuditUnavailable({ reason: "unavailable", detail });
+
 const lastOf = (manager: JetStreamManager) =>
   attempt("read", () => manager.streams.getMessage(auditStream, { last_by_subj: auditSubject })).pipe(
-    Effect.mapError(({ detail }) => new AuditUnavailable({ reason: "unavailable", detail })),
+    Effect.mapError(unavailable),
     Effect.flatMap((message) => {
       if (message === null) return Effect.undefined;
       const entry = decodeEntry(message.data);

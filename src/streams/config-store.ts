@@ -5,6 +5,7 @@ import {
   RetentionPolicy,
   StorageType,
 } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { Effect, Schema } from "effect";
 import { type ConfigPointer, ConfigPointer as PointerSchema } from "../domain/config-pointer.ts";
 import { StreamRefused, StreamSilent, storeAtomically, apiCodes } from "./atomic-batch.ts";
@@ -77,14 +78,14 @@ export interface ConfigStoreOptions {
   readonly configBytesMax: number;
 }
 
+const managerOf = (control: NatsConnection) =>
+  attempt("manage", () => jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }));
+
 /** Creates the stream if it is absent. */
-export const openConfigStore = Effect.fn("ConfigStore.open")(function* (options: ConfigStoreOptions) {
+export const createConfigStream = Effect.fn("ConfigStore.create")(function* (options: ConfigStoreOptions) {
   const { control } = yield* Nats;
-  const manager = yield* attempt("manage", () =>
-    jetstreamManager(control, { checkAPI: false, timeout: answerMillisMax }),
-  );
   // Made by another version or with another size: what is there is what counts.
-  yield* createStream(manager, {
+  yield* createStream(yield* managerOf(control), {
     name: configStream,
     subjects: [configSubjects],
     storage: StorageType.File,
@@ -97,7 +98,12 @@ export const openConfigStore = Effect.fn("ConfigStore.open")(function* (options:
     allow_direct: true,
     description: "Spillway's configuration snapshots.",
   });
-  return makeConfigStore(manager, (subject, data, lastSequence) =>
+});
+
+/** The store, without a request: its stream may be created later. */
+export const bindConfigStore = Effect.gen(function* () {
+  const { control } = yield* Nats;
+  return makeConfigStore(yield* Effect.orDie(managerOf(control)), (subject, data, lastSequence) =>
     storeAtomically(control, [{ subject, data }], {
       batchId: subject,
       timeoutMillis: answerMillisMax,
@@ -105,6 +111,9 @@ export const openConfigStore = Effect.fn("ConfigStore.open")(function* (options:
     }).pipe(Effect.map(({ sequence }) => sequence)),
   );
 });
+
+export const openConfigStore = (options: ConfigStoreOptions) =>
+  Effect.andThen(createConfigStream(options), bindConfigStore);
 
 type Write = (
   subject: string,

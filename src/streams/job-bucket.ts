@@ -14,7 +14,7 @@ import { ChangedBy } from "../actors/ports/changed-by.ts";
 import { accountHeaders, type JobRevision, readRevisions } from "./job-revisions.ts";
 import { despiteOthers } from "./create-stream.ts";
 import { directGet } from "./direct-get.ts";
-import type { StreamRefused, StreamSilent } from "./atomic-batch.ts";
+import { StreamRefused, type StreamSilent } from "./atomic-batch.ts";
 import { decodeStoredJob } from "./job-codec.ts";
 import { type JobsWritten, type JobWrite, transactionHeader, writeJobs } from "./job-batch.ts";
 import { attempt, Nats, NatsError } from "./nats.ts";
@@ -84,9 +84,9 @@ export const jobIdOf = (subject: string): string => subject.slice(subjectPrefix.
 export const jobSubjects = `${subjectPrefix}>`;
 
 /** Creates the bucket if it is absent. One that exists with other settings is an error that names them. */
-export const openJobBucket = Effect.fn("JobBucket.open")(function* (replicas: number) {
+export const createJobBucket = Effect.fn("JobBucket.create")(function* (replicas: number) {
   const { control } = yield* Nats;
-  const kv = yield* attempt("kv", () =>
+  yield* attempt("kv", () =>
     new Kvm(control).create(jobsBucket, {
       history: jobHistory,
       storage: StorageType.File,
@@ -99,8 +99,22 @@ export const openJobBucket = Effect.fn("JobBucket.open")(function* (replicas: nu
   const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
   yield* refuseOtherSettings(manager, replicas);
   yield* allowTransactions(manager);
-  return makeBucket(control, kv, manager);
 });
+
+/**
+ * The bucket, without a request: it may be created later.
+ *
+ * @param opened fails until it is as it should be: so long nothing is written, and nothing is said of its identity
+ */
+export const bindJobBucket = Effect.fnUntraced(function* (opened: Effect.Effect<void, NatsError>) {
+  const { control } = yield* Nats;
+  const kv = yield* attempt("kv", () => new Kvm(control).open(jobsBucket, { allow_direct: true })).pipe(Effect.orDie);
+  const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false })).pipe(Effect.orDie);
+  return makeBucket(control, kv, manager, opened);
+});
+
+export const openJobBucket = (replicas: number) =>
+  Effect.andThen(createJobBucket(replicas), bindJobBucket(Effect.void));
 
 const refuseOtherSettings = (manager: JetStreamManager, replicas: number) =>
   attempt("manage", () => manager.streams.info(jobsStream)).pipe(
@@ -142,7 +156,12 @@ const differences = (config: StreamConfig, replicas: number): ReadonlyArray<stri
     .map(([name, found, needed]) => `${name} is ${String(found)}, wanted ${String(needed)}`);
 };
 
-const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManager): JobBucket => {
+const makeBucket = (
+  connection: NatsConnection,
+  kv: KV,
+  manager: JetStreamManager,
+  opened: Effect.Effect<void, NatsError>,
+): JobBucket => {
   const client = jetstream(connection, { timeout: answerMillisMax });
   const publish = Effect.fnUntraced(function* (
     id: string,
@@ -150,6 +169,7 @@ const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManage
     lastRevision: number,
     { operation, restoreOf }: { readonly operation?: string; readonly restoreOf?: number | undefined } = {},
   ) {
+    yield* opened;
     const head = headers();
     if (operation !== undefined) head.set("KV-Operation", operation);
     for (const [name, value] of Object.entries(accountHeaders(yield* ChangedBy, restoreOf))) head.set(name, value);
@@ -173,6 +193,7 @@ const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManage
     connection,
     write: (id, data, lastRevision, restoreOf) => publish(id, data, lastRevision, { restoreOf }),
     writeAll: Effect.fnUntraced(function* (writes, transaction) {
+      yield* Effect.mapError(opened, ({ detail }) => new StreamRefused({ code: 0, description: detail }));
       const account = accountHeaders(yield* ChangedBy);
       const accounted = writes.map((write) => ({ ...write, headers: { ...account, ...write.headers } }));
       return yield* writeJobs(connection, accounted, transaction);
@@ -199,7 +220,8 @@ const makeBucket = (connection: NatsConnection, kv: KV, manager: JetStreamManage
         Effect.map((entry) => (entry === null ? undefined : storedJob(id, revision, entry.value))),
       ),
     lastGoodBefore: (id, revision) => lastGoodBefore(connection, id, revision, isRemoval),
-    describe: attempt("manage", () => manager.streams.info(jobsStream)).pipe(
+    describe: opened.pipe(
+      Effect.andThen(attempt("manage", () => manager.streams.info(jobsStream))),
       Effect.map(({ created, state }) => ({ created, lastSequence: state.last_seq })),
     ),
   };

@@ -27,6 +27,8 @@ export interface JobFeed {
   readonly position: () => number;
   /** There is something new: look at once. Cheap, never waits. */
   readonly nudge: () => void;
+  /** Whether `entries` say anything: the bucket was read to its end once, or they are of a snapshot. */
+  readonly isKnown: () => boolean;
   /** Everything after this sequence is to be read again: what is served went back. */
   readonly rewind: (position: number) => void;
 }
@@ -35,14 +37,11 @@ export interface JobFeedOptions {
   readonly entries: StoredJobs;
   /** Everything up to this sequence is in `entries` already. */
   readonly from: number;
-  /**
-   * The bucket that `entries` are of, when they are served already: then nothing waits for an answer of it. Undefined:
-   * without its answer there is nothing to begin with.
-   */
+  /** The bucket that `entries` are of, when they are served already. Undefined: there is nothing to begin with. */
   readonly known?: string | undefined;
   readonly jobsMax: number;
-  /** Told when the bucket is another one than it was, with the time at which it was made. */
-  readonly onReplaced: (created: string) => void;
+  /** Told at the first answer, and when the bucket is another one than it was, with the time at which it was made. */
+  readonly onFound: (created: string, isReplaced: boolean) => void;
   /** Told after each slice. */
   readonly onSlice?: () => void;
 }
@@ -53,8 +52,10 @@ interface State {
   readonly entries: StoredJobs;
   readonly hints: Queue.Queue<void>;
   position: number;
-  described: BucketState;
+  /** Undefined: there was no answer yet. */
+  described: BucketState | undefined;
   describedMillis: number;
+  isKnown: boolean;
   waitMillis: number;
   failing: boolean;
   /** When the end of a transaction was missed first. */
@@ -66,7 +67,7 @@ interface State {
  *
  * Following is asking, every half second and after each hint (a plain subscription to the bucket's subjects): there is
  * no consumer that a server restart could take away and no message that could be missed. Without an answer the
- * entries stay as they are.
+ * entries stay as they are; without any so far, it goes on asking.
  */
 export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, options: JobFeedOptions) {
   const hints = yield* Queue.sliding<void>(1);
@@ -76,8 +77,9 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     entries: options.entries,
     hints,
     position: options.from,
-    described: yield* describedBy(bucket, options),
+    described: undefined,
     describedMillis: yield* steadyMillis,
+    isKnown: options.known !== undefined,
     waitMillis: waitMillisMax,
     failing: false,
     openSinceMillis: undefined,
@@ -93,26 +95,29 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
   const readAll = Effect.gen(function* () {
     yield* beginAgainIfReplaced(state);
     while ((yield* readSlice(state)) > 0);
+    state.isKnown = true;
     state.entries.trim();
   });
-  yield* options.known === undefined ? readAll : readAll.pipe(Effect.catch(({ detail }) => endure(state, detail)));
+  yield* readAll.pipe(Effect.catch(({ detail }) => endure(state, detail)));
   yield* Effect.forkScoped(Effect.forever(follow(state)));
   const rewind = (position: number) => {
     state.position = Math.min(state.position, position);
     nudge();
   };
-  const feed: JobFeed = { entries: state.entries, position: () => state.position, nudge, rewind };
+  const feed: JobFeed = {
+    entries: state.entries,
+    position: () => state.position,
+    nudge,
+    isKnown: () => state.isKnown,
+    rewind,
+  };
   return feed;
 });
 
-/** Without an answer it is what it was, as far as anybody knows. */
-const describedBy = ({ describe }: JobBucket, { from, known }: JobFeedOptions) =>
-  known === undefined
-    ? describe
-    : Effect.orElseSucceed(describe, (): BucketState => ({ created: known, lastSequence: from }));
-
 const follow = (state: State) =>
-  readSlice(state).pipe(
+  // Of which bucket it is comes first: what another one holds behind a position says nothing.
+  (state.described === undefined ? beginAgainIfReplaced(state) : Effect.void).pipe(
+    Effect.andThen(readSlice(state)),
     Effect.tap(() => {
       if (!state.failing) return Effect.void;
       state.failing = false;
@@ -134,6 +139,7 @@ const endure = Effect.fnUntraced(function* (state: State, detail: string) {
 });
 
 const beIdle = Effect.fnUntraced(function* (state: State) {
+  state.isKnown = true;
   const nowMillis = yield* steadyMillis;
   if (nowMillis - state.describedMillis >= describeMillis) {
     state.describedMillis = nowMillis;
@@ -146,14 +152,16 @@ const beIdle = Effect.fnUntraced(function* (state: State) {
 /** A bucket made anew, or one that lost its end, is read from its beginning. What it lacks is not thereby removed. */
 const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State) {
   const now = yield* state.bucket.describe;
-  if (now.created === state.described.created && now.lastSequence >= state.position) return;
+  const before = state.described?.created ?? state.options.known ?? now.created;
+  const isReplaced = now.created !== before || now.lastSequence < state.position;
+  if (isReplaced || state.described === undefined) state.options.onFound(now.created, isReplaced);
+  state.described = now;
+  if (!isReplaced) return;
   yield* Effect.logError("The stored push jobs were replaced: read from their beginning, nothing is removed.", {
     stream: jobsStream,
     position: state.position,
     lastSequence: now.lastSequence,
   });
-  state.described = now;
-  state.options.onReplaced(now.created);
   state.position = 0;
   state.waitMillis = waitMillisMin;
 });

@@ -52,7 +52,7 @@ export class JobStore extends Context.Service<
     readonly check: (
       edits: ReadonlyArray<JobEdit>,
       options?: Pick<TransactionOptions, "complete">,
-    ) => Effect.Effect<ReadonlyArray<EditedJob>, TransactionRefused>;
+    ) => Effect.Effect<ReadonlyArray<EditedJob>, JobStoreError | TransactionRefused>;
     /** Completes when this node serves (owners and forwarder) at least this revision; fails after 2 s. */
     readonly awaitServed: (revision: number) => Effect.Effect<void, JobStoreError>;
   }
@@ -94,8 +94,14 @@ const absenceOf = (bucket: JobBucket, id: string): Effect.Effect<JobAbsence> =>
     ),
   );
 
-/** @param isServed whether this node serves (owners and forwarder) at least this revision */
-export const makeJobStore = (writer: JobWriter, isServed: (revision: number) => boolean): JobStore["Service"] => {
+export interface JobStoreState {
+  /** Whether this node serves (owners and forwarder) at least this revision. */
+  readonly isServed: (revision: number) => boolean;
+  /** Fails until there was something to answer from: without it nothing is listed, and nothing is changed. */
+  readonly readOnce: Effect.Effect<void, JobStoreError>;
+}
+
+export const makeJobStore = (writer: JobWriter, { isServed, readOnce }: JobStoreState): JobStore["Service"] => {
   const awaitServed = Effect.fn("JobStore.awaitServed")(function* (revision: number) {
     yield* Effect.sync(() => isServed(revision)).pipe(
       Effect.tap((isSo) => (isSo ? Effect.void : Effect.sleep(servedPollMillis))),
@@ -113,22 +119,24 @@ export const makeJobStore = (writer: JobWriter, isServed: (revision: number) => 
     );
   });
   return {
-    page: (after, limit) => Effect.sync(() => writer.view.page(after, limit)),
-    get: (id) => Effect.sync(() => writer.view.get(id)),
-    count: Effect.sync(() => writer.view.count()),
-    put: (job, expectedRevision, restoreOf) => putJob(writer, job, expectedRevision, restoreOf),
+    page: (after, limit) => Effect.map(readOnce, () => writer.view.page(after, limit)),
+    get: (id) => Effect.map(readOnce, () => writer.view.get(id)),
+    count: Effect.map(readOnce, () => writer.view.count()),
+    put: (job, expectedRevision, restoreOf) =>
+      Effect.andThen(readOnce, putJob(writer, job, expectedRevision, restoreOf)),
     history: (id) =>
       writer.bucket
         .history(id)
         .pipe(Effect.mapError(({ detail }) => new JobStoreError({ reason: "unavailable", message: detail }))),
     remove: Effect.fnUntraced(function* (id, expectedRevision) {
+      yield* readOnce;
       const revision = yield* removeJob(writer, id, expectedRevision);
       if (revision === undefined) return false;
       yield* Effect.ignore(awaitServed(revision));
       return true;
     }),
-    check: (edits, options) => checkJobs(writer, edits, options),
-    change: (edits, options) => changeJobs(writer, edits, options),
+    check: (edits, options) => Effect.andThen(readOnce, checkJobs(writer, edits, options)),
+    change: (edits, options) => Effect.andThen(readOnce, changeJobs(writer, edits, options)),
     awaitServed,
   };
 };

@@ -24,6 +24,11 @@ export interface TopologyOptions {
   readonly logBytesMax: number;
   readonly logMaxAgeSeconds: number;
   readonly messageBytesMax: number;
+}
+
+export interface DeadLetterStreamOptions {
+  readonly replicas: number;
+  readonly messageBytesMax: number;
   readonly deadLetterBytesMax: number;
   readonly deadLetterAgeSecondsMax: number;
 }
@@ -51,29 +56,27 @@ export const fileStoreBytes = (options: {
       (1 - reservedShare),
   );
 
-/** The streams as data: two per partition, and one for the dead letters of all. */
-export const topology = (
-  options: TopologyOptions,
-): ReadonlyArray<Partial<StreamConfig> & { readonly name: string }> => [
-  ...partitionStreams(options),
-  {
-    name: deadStream,
-    subjects: [deadSubjects],
-    storage: StorageType.File,
-    retention: RetentionPolicy.Limits,
-    // First write wins, and a full stream refuses: a letter is never lost to make room for another.
-    discard: DiscardPolicy.New,
-    discard_new_per_subject: true,
-    max_msgs_per_subject: 1,
-    max_age: nanos(options.deadLetterAgeSecondsMax * 1_000),
-    max_bytes: options.deadLetterBytesMax,
-    max_msg_size: options.messageBytesMax,
-    num_replicas: options.replicas,
-    allow_direct: true,
-  },
-];
+type Wanted = Partial<StreamConfig> & { readonly name: string };
 
-const partitionStreams = (options: TopologyOptions): ReadonlyArray<Partial<StreamConfig> & { readonly name: string }> =>
+/** One stream for the dead letters of all partitions. */
+const deadLetters = (options: DeadLetterStreamOptions): Wanted => ({
+  name: deadStream,
+  subjects: [deadSubjects],
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  // First write wins, and a full stream refuses: a letter is never lost to make room for another.
+  discard: DiscardPolicy.New,
+  discard_new_per_subject: true,
+  max_msgs_per_subject: 1,
+  max_age: nanos(options.deadLetterAgeSecondsMax * 1_000),
+  max_bytes: options.deadLetterBytesMax,
+  max_msg_size: options.messageBytesMax,
+  num_replicas: options.replicas,
+  allow_direct: true,
+});
+
+/** The streams as data: two per partition. */
+const partitionStreams = (options: TopologyOptions): ReadonlyArray<Wanted> =>
   Array.from({ length: options.partitions }, (_, partition) => [
     {
       name: logStream(partition),
@@ -106,16 +109,36 @@ const partitionStreams = (options: TopologyOptions): ReadonlyArray<Partial<Strea
     },
   ]).flat();
 
-/** Creates what is missing and checks what exists. A difference is an error that names it, never a silent change. */
+/**
+ * Creates what is missing of logs and checkpoints, and checks what exists. A difference is an error that names it,
+ * never a silent change. Asks nothing but these streams: a node starts when they answer, whoever else does not.
+ */
 export const reconcileTopology = Effect.fn("streams.reconcileTopology")(function* (options: TopologyOptions) {
   const { control } = yield* Nats;
   yield* checkPayload(control.info?.max_payload ?? 0, options.messageBytesMax);
-  const manager = yield* attempt("manage", () => jetstreamManager(control));
+  const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
   // Everything is checked before anything is created: a node with other settings must not leave a stream behind.
-  const missing = (yield* Effect.forEach(topology(options), (config) => check(manager, config), {
-    concurrency: 8,
-  })).flat();
+  const missing = yield* missingOf(manager, partitionStreams(options));
   yield* refuseOtherPartitions(manager, options.partitions);
+  yield* createAll(manager, missing);
+});
+
+/** The same for the stream of dead letters. */
+export const reconcileDeadLetters = Effect.fn("streams.reconcileDeadLetters")(function* (
+  options: DeadLetterStreamOptions,
+) {
+  const { control } = yield* Nats;
+  const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
+  yield* createAll(manager, yield* missingOf(manager, [deadLetters(options)]));
+});
+
+const missingOf = (manager: JetStreamManager, wanted: ReadonlyArray<Wanted>) =>
+  Effect.map(
+    Effect.forEach(wanted, (config) => check(manager, config), { concurrency: 8 }),
+    (found) => found.flat(),
+  );
+
+const createAll = Effect.fnUntraced(function* (manager: JetStreamManager, missing: ReadonlyArray<Wanted>) {
   const outcomes = yield* Effect.forEach(missing, (config) => createStream(manager, config), { concurrency: 8 });
   // Another node was first: its settings may be others.
   const others = missing.filter((_, i) => outcomes[i] === "found");
@@ -135,8 +158,8 @@ const checkPayload = (serverMax: number, messageBytesMax: number) =>
 /** The stream, if it is yet to be created. */
 const check = Effect.fnUntraced(function* (
   manager: JetStreamManager,
-  wanted: Partial<StreamConfig> & { readonly name: string },
-): Effect.fn.Return<ReadonlyArray<typeof wanted>, NatsError | TopologyMismatch> {
+  wanted: Wanted,
+): Effect.fn.Return<ReadonlyArray<Wanted>, NatsError | TopologyMismatch> {
   const found = yield* attempt("manage", () => manager.streams.info(wanted.name)).pipe(
     Effect.map(({ config }) => config as Partial<StreamConfig>),
     Effect.catchIf(

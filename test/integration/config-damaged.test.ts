@@ -3,7 +3,7 @@ import { Context, Effect, Layer } from "effect";
 import { Jobs } from "../../src/actors/ports/jobs.ts";
 import { NodeConfiguration } from "../../src/node/served-jobs.ts";
 import { encodeManifest, type Manifest, manifestHash } from "../../src/snapshot/manifest.ts";
-import { encodeSegment } from "../../src/snapshot/segment.ts";
+import { encodeBlob, encodeSegment } from "../../src/snapshot/segment.ts";
 import { encodeJob } from "../../src/streams/job-codec.ts";
 import { configNode, foreignPut, job, server, until } from "../support/job-nodes.ts";
 
@@ -31,12 +31,29 @@ const damages: Readonly<Record<string, Damage>> = {
     rule: "fromTheFuture",
     manifest: (manifest) => ({ ...manifest, createdMillis: manifest.createdMillis + 86_400_000 }),
   },
+  // By the limits as they are shipped: one segment would be inflated in one go.
   "of 100 MB": {
     rule: "tooLarge",
     manifest: (manifest) => ({
       ...manifest,
       segments: manifest.segments.map((mark, i) =>
         i === 0 ? { ...mark, hash: "c".repeat(64), bytes: 104_857_600 } : mark,
+      ),
+    }),
+  },
+  "of a segment that is larger than it says": {
+    rule: "damaged",
+    manifest: (manifest) => ({
+      ...manifest,
+      segments: manifest.segments.map((mark, i) => (i === 0 ? { ...mark, hash: bomb.hash, bytes: 65_536 } : mark)),
+    }),
+  },
+  "of 3 GB in small pieces": {
+    rule: "tooLarge",
+    manifest: (manifest) => ({
+      ...manifest,
+      segments: manifest.segments.map((mark, i) =>
+        i < 60 ? { ...mark, hash: i.toString(16).padStart(64, "b"), bytes: 50_000_000 } : mark,
       ),
     }),
   },
@@ -66,6 +83,8 @@ const damages: Readonly<Record<string, Damage>> = {
 };
 
 const emptySegment = encodeSegment([]);
+/** A few kilobytes that inflate to a hundred million zeros. */
+const bomb = encodeBlob(Buffer.alloc(100_000_000));
 const emptySegments = Array.from({ length: 1_024 }, () => ({
   hash: emptySegment.hash,
   bytes: emptySegment.bytes,
@@ -94,15 +113,14 @@ it.live(
           return yield* Context.get(leader, NodeConfiguration).store.pointer;
         }),
       );
-      const context = yield* Layer.build(
-        configNode(url, { name: "one", controls: false, limits: { snapshotBytesMax: 50_000_000 } }),
-      );
+      const context = yield* Layer.build(configNode(url, { name: "one", controls: false }));
       const { follower, serving, store } = Context.get(context, NodeConfiguration);
       const jobs = Context.get(context, Jobs);
       yield* until(() => serving.current()?.hash === first?.value.hash && jobs.served().byId.size === 20, 5_000);
       const { manifest } = serving.current()!;
       const before = jobs.served();
       yield* store.putBlob(emptySegment.hash, emptySegment.stored);
+      yield* store.putBlob(bomb.hash, bomb.stored);
       let number = manifest.number;
       let revision = first!.revision;
       for (const [what, damage] of Object.entries(damages)) {

@@ -19,7 +19,7 @@ const feedOf = Effect.fnUntraced(function* () {
   const bucket = yield* openJobBucket(1);
   const entries = new StoredJobs(new JobTable(8), 8);
   const sizes: Array<number> = [];
-  const options = { entries, from: 0, jobsMax: 20_000, onReplaced: () => {} };
+  const options = { entries, from: 0, jobsMax: 20_000, onFound: () => {} };
   const feed = yield* makeJobFeed(bucket, { ...options, onSlice: () => void sizes.push(entries.size) });
   const view = makeJobView({ entries, position: feed.position, nudge: feed.nudge });
   return { entries, feed, sizes, writer: { bucket, view, jobsMax: 20_000 } };

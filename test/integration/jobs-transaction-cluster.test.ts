@@ -16,7 +16,7 @@ const writerOf = Effect.fnUntraced(function* () {
   // A cluster that has just started has no leader to create a stream with yet.
   const bucket = yield* openJobBucket(3).pipe(Effect.retry({ times: 40, schedule: Schedule.spaced(250) }));
   const entries = new StoredJobs(new JobTable(8), 8);
-  const feed = yield* makeJobFeed(bucket, { entries, from: 0, jobsMax: 20_000, onReplaced: () => {} });
+  const feed = yield* makeJobFeed(bucket, { entries, from: 0, jobsMax: 20_000, onFound: () => {} });
   const view = makeJobView({ entries, position: feed.position, nudge: feed.nudge });
   return { entries, writer: { bucket, view, jobsMax: 20_000 } };
 });

@@ -6,7 +6,7 @@ import { isId } from "../../src/domain/ids.ts";
 import { partitionOf } from "../../src/domain/partition.ts";
 import { directGet } from "../../src/streams/direct-get.ts";
 import { Nats } from "../../src/streams/nats.ts";
-import { reconcileTopology, type TopologyOptions } from "../../src/streams/topology.ts";
+import { reconcileDeadLetters, reconcileTopology, type TopologyOptions } from "../../src/streams/topology.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import { layerNats, topologyOf } from "../support/world.ts";
 
@@ -37,6 +37,7 @@ describeNats("topology", (startNats) => {
       const { url } = yield* startNats();
       yield* Effect.gen(function* () {
         yield* reconcileTopology(topologyOf(3));
+        yield* reconcileDeadLetters(topologyOf(3));
         const created = yield* allStreams;
         const names = created.map(({ config }) => config.name);
         assert.deepStrictEqual(names, ["CTL_000", "CTL_001", "CTL_002", "DEAD", "LOG_000", "LOG_001", "LOG_002"]);
@@ -44,6 +45,7 @@ describeNats("topology", (startNats) => {
         assert.deepInclude(log, { allow_direct: true, allow_atomic: true, deny_delete: true, discard: "old" });
         assert.strictEqual(created[0]!.config.max_msgs_per_subject, 1);
         yield* reconcileTopology(topologyOf(3));
+        yield* reconcileDeadLetters(topologyOf(3));
         assert.deepStrictEqual(yield* allStreams, created);
       }).pipe(Effect.provide(layerNats(url)));
     }),

@@ -5,6 +5,7 @@ import { admit, type ServingFacts } from "../../src/serving/serving-gate.ts";
 import { Dataset } from "../../src/domain/dataset.ts";
 import { encodeCatalogue } from "../../src/snapshot/catalogue.ts";
 import { encodeSegment, type SnapshotEntry } from "../../src/snapshot/segment.ts";
+import { largestOf } from "../../src/snapshot/manifest.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { entry, Snapshots } from "../snapshot/snapshot-fixture.ts";
 
@@ -12,6 +13,7 @@ const facts: ServingFacts = {
   limits: {
     jobsMax: 1_000_000,
     snapshotBytesMax: 100_000_000,
+    segmentBytesMax: 67_108_864,
     servedRemovedPercentMax: 10,
     smallChangeJobsMax: 5,
     clockSkewMillisMax: 60_000,
@@ -91,6 +93,7 @@ describe("the serving gate", () => {
         ["backInTime", withManifest(good, { number: 1 })],
         ["fromTheFuture", withManifest(good, { createdMillis: 2_000_000 })],
         ["tooLarge", good, { limits: { ...facts.limits, snapshotBytesMax: bytes } }],
+        ["tooLarge", good, { limits: { ...facts.limits, segmentBytesMax: largestOf(good.manifest) - 1 } }],
         ["tooLarge", good, { limits: { ...facts.limits, jobsMax: 99 } }],
         ["damaged", { ...good, blob: () => undefined }],
         ["damaged", { ...good, blob: (hash) => good.blob(hash)?.subarray(0, 20) }],

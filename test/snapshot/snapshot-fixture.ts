@@ -30,6 +30,7 @@ export const entry = (
 
 export const gateLimits = {
   jobsMax: 1_000_000,
+  segmentBytesMax: 67_108_864,
   smallChangeJobsMax: 5,
   removedPercentMax: 5,
   removedDatasetPercentMax: 20,

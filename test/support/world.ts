@@ -18,7 +18,12 @@ import { layerCheckpoints, seedRegister } from "../../src/streams/checkpoint-sto
 import { layerLog } from "../../src/streams/log.ts";
 import { Nats } from "../../src/streams/nats.ts";
 import { layerOutbox, type OutboxOptions } from "../../src/streams/outbox.ts";
-import { reconcileTopology, type TopologyOptions } from "../../src/streams/topology.ts";
+import {
+  type DeadLetterStreamOptions,
+  reconcileDeadLetters,
+  reconcileTopology,
+  type TopologyOptions,
+} from "../../src/streams/topology.ts";
 import { WriteHints } from "../../src/streams/write-hints.ts";
 
 /** What a node runs with. Tests lower single limits to reach them. */
@@ -26,7 +31,9 @@ export const limits: Limits = (
   JSON.parse(readFileSync(new URL("../../config/default.json", import.meta.url), "utf8")) as { limits: Limits }
 ).limits;
 
-export const topologyOf = (partitions: number, over: Partial<TopologyOptions> = {}): TopologyOptions => ({
+type AllStreams = TopologyOptions & DeadLetterStreamOptions;
+
+export const topologyOf = (partitions: number, over: Partial<AllStreams> = {}): AllStreams => ({
   partitions,
   replicas: 1,
   logBytesMax: 268_435_456,
@@ -52,8 +59,9 @@ export const layerOutboxFor = (set: JobSet, partitions: number, over: Partial<Ou
   layerOutbox({ ...limits, partitions, ...over }).pipe(Layer.provideMerge(layerJobsOf(set)));
 
 /** Streams and first registers, as a node makes them before it serves. */
-export const prepareStreams = Effect.fnUntraced(function* (partitions: number, over: Partial<TopologyOptions> = {}) {
+export const prepareStreams = Effect.fnUntraced(function* (partitions: number, over: Partial<AllStreams> = {}) {
   yield* reconcileTopology(topologyOf(partitions, over));
+  yield* reconcileDeadLetters(topologyOf(partitions, over));
   const log = yield* Log;
   for (let partition = 0; partition < partitions; partition++) {
     yield* seedRegister(partition, yield* log.describe(partition), 2_000);

@@ -1,10 +1,11 @@
 import type { BlastRadius, GateRefusal } from "../../domain/blast-radius.ts";
-import type { Manifest } from "../../snapshot/manifest.ts";
+import { largestOf, type Manifest } from "../../snapshot/manifest.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { RadiusTally } from "./radius.ts";
 
 export interface GateLimits {
   readonly jobsMax: number;
+  readonly segmentBytesMax: number;
   /** Jobs of one customer that may change without a canary; fewer than these never break a threshold. */
   readonly smallChangeJobsMax: number;
   /** Of the enabled jobs, the share that one snapshot may stop. */
@@ -210,6 +211,15 @@ export const thresholdRules = (facts: Thresholds): ReadonlyArray<GateRefusal> =>
         "headroom",
         `It has ${next.totals.jobs} jobs; this cluster is made for ${limits.jobsMax} (limits.jobsMax).`,
         "Raise the limit where there is room for it, or remove jobs.",
+      ),
+    );
+  const largest = largestOf(next);
+  if (largest > limits.segmentBytesMax)
+    refusals.push(
+      never(
+        "headroom",
+        `One of its segments has ${largest} bytes; nodes take ${limits.segmentBytesMax} (limits.segmentBytesMax).`,
+        "Raise the limit on every node, or make the jobs of its customers fewer or smaller.",
       ),
     );
   const inForce = previous?.manifest.totals.enabled ?? 0;

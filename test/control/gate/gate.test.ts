@@ -133,6 +133,8 @@ describe("the gate", () => {
       assert.deepStrictEqual(rulesOf(yield* third.gate(added, { limits: room })), []);
       const tight = { ...gateLimits, jobsMax: 250 };
       assert.include(rulesOf(yield* third.gate(added, { limits: tight, accepted: added.hash })), "headroom");
+      const narrow = { ...gateLimits, addedPercentMax: 100, segmentBytesMax: 300 };
+      assert.deepStrictEqual(rulesOf(yield* third.gate(added, { limits: narrow, accepted: added.hash })), ["headroom"]);
       const dns = new Snapshots();
       const jobs = [
         ...range(200).map((i) => entry(`h-${i}`, "ant")),

@@ -61,6 +61,7 @@ const feedOf = ({ dice, ordered }: ConfigWorld, stored: StoredJobs, from: number
       entries: stored,
       position: () => position,
       nudge: () => undefined,
+      isKnown: () => true,
       rewind: (to: number) => {
         position = Math.min(position, to);
       },
@@ -102,6 +103,7 @@ const build = Effect.fnUntraced(function* (world: ConfigWorld, life: Life) {
     feed,
     serving,
     follower,
+    openings: [],
     cell: () => cell,
     isInForce: () => jobServing.served() === adopted.served().set,
     isBlank: adopted.isBlank,

@@ -82,6 +82,7 @@ export class ClusterNode {
             bucket: jobs.bucketOf(user, nats.control),
             store: snapshots.storeOf(user),
             lastKnownGood: this.disk.lastKnownGoodOf(user),
+            openings: [],
           });
           const configuration = Context.get(served, NodeConfiguration);
           yield* Effect.gen({ self: this }, function* () {
