@@ -110,6 +110,7 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     cell: () => cell,
     isGateOn: () => drill.isGuardOn("servingGate"),
     isJob: isWholeJob,
+    servedPair: stored.servedPair,
     adopt: adopted.adopt,
   });
   const known = serving.current()?.manifest;

@@ -80,6 +80,7 @@ const build = Effect.fnUntraced(function* (world: ConfigWorld, life: Life) {
     cell: () => cell,
     isGateOn: () => drill.isGuardOn("servingGate"),
     isJob: isWholeJob,
+    servedPair: stored.servedPair,
     adopt: adopted.adopt,
   });
   const { feed, pump } = feedOf(world, stored, serving.current()?.manifest.position ?? 0);
