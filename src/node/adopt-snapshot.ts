@@ -4,10 +4,11 @@ import { pairKey } from "../domain/partition.ts";
 import { segmentOf, segmentOfPair } from "../domain/segment-of.ts";
 import { steadyMillis } from "../domain/steady-clock.ts";
 import type { Adoption, RemovedEntry } from "../serving/serving-gate.ts";
+import type { Untold } from "../serving/untold-grace.ts";
 import type { Manifest } from "../snapshot/manifest.ts";
 import { decodeRemoval } from "../snapshot/removal.ts";
 import type { SnapshotEntry } from "../snapshot/segment.ts";
-import { decodeStoredJob } from "../streams/job-codec.ts";
+import { decodeStoredJob, encodeJob } from "../streams/job-codec.ts";
 import type { Numbered } from "../streams/job-serving.ts";
 import type { JobTable } from "../streams/job-table.ts";
 import type { StoredJobs } from "../streams/stored-jobs.ts";
@@ -74,9 +75,44 @@ export const adoptInto = (
     onAdopted();
   }).pipe(oneAtATime.withPermits(1));
 
+  /** What no snapshot tells of the graces that go on: for the next start of this node. */
+  const untold = Effect.gen(function* () {
+    const { steadyMillis: nowMillis, wallMillis } = yield* now;
+    const { jobs, pairs } = grace.untold(nowMillis);
+    return [
+      ...jobs.map(({ leftMillis, stored: { job, revision } }): Untold => {
+        return {
+          id: job.id,
+          revision,
+          untilMillis: wallMillis + leftMillis,
+          job: Buffer.from(encodeJob(job)).toString(),
+        };
+      }),
+      ...pairs.map(({ key, leftMillis }): Untold => ({ key, untilMillis: wallMillis + leftMillis })),
+    ];
+  });
+
+  /** Goes on with the graces of this node's life before. */
+  const resume = Effect.fnUntraced(function* (all: ReadonlyArray<Untold>) {
+    const { graceMillis, steadyMillis: nowMillis, wallMillis } = yield* now;
+    for (const each of all) {
+      const leftMillis = Math.min(each.untilMillis - wallMillis, graceMillis);
+      if (leftMillis <= 0) continue;
+      if ("key" in each) grace.keepPair(each.key, nowMillis + leftMillis);
+      else {
+        const job = decodeStoredJob(each.id, Buffer.from(each.job));
+        const isThere = table.has(each.id) || grace.kept(each.id) !== undefined;
+        if (job !== undefined && !isThere) grace.hold({ job, revision: each.revision }, nowMillis + leftMillis, false);
+      }
+    }
+    served = { set: table.set(served.set.number), position: served.position };
+  }, oneAtATime.withPermits(1));
+
   return {
     adopt,
     endGrace,
+    untold,
+    resume,
     inGrace: () => grace.size(),
     served: () => (isBlank ? nothingServed : served),
     isBlank: () => isBlank,
@@ -132,6 +168,8 @@ const remove = (table: JobTable, entry: RemovedEntry, grace: RemovalGrace, at: G
   const removal = decodeRemoval(data);
   // Removed by going back to before it was added: nothing but this node tells of its settings.
   const last = live?.job ?? (removal === undefined ? undefined : decodeStoredJob(id, removal.last));
+  // Kept already, and nobody served it since.
+  if (last === undefined && kept !== undefined) return;
   // Served until now, it goes now, whenever another node's clock says that it went. What is found removed already is
   // reckoned by that; a clock that is ahead must not keep it for ever.
   const passedMillis = live !== undefined || removal === undefined ? 0 : Math.max(0, at.wallMillis - removal.millis);

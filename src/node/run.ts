@@ -42,6 +42,7 @@ import { packageVersion } from "../cli/package-version.ts";
 import { startAlerts } from "./start-alerts.ts";
 import { makeBufferCommands } from "./buffer-commands.ts";
 import { makeBuffersView } from "./buffers-view.ts";
+import { completeJob } from "./complete-job.ts";
 import { makeConfigControl } from "./config-control.ts";
 import { makeDeadLettersAdmin } from "./dead-letters-admin.ts";
 import { makeNodeDrill, type NodeDrill } from "./drill-faults.ts";
@@ -216,7 +217,7 @@ const operate = Effect.fnUntraced(function* (
   }
   const configControl = yield* makeConfigControl;
   yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
-  yield* applyJobs(options, settings.nodeName, auditLog);
+  yield* applyJobs(options, settings, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({
     host: settings.listen.host,
@@ -298,11 +299,11 @@ const shutDown = (
     yield* Effect.logInfo("Drained.");
   });
 
-const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions, nodeName: string, auditLog: AuditLog) {
+const applyJobs = Effect.fnUntraced(function* ({ jobsFile }: NodeOptions, settings: Settings, auditLog: AuditLog) {
   if (jobsFile === undefined) return;
   const store = yield* JobStore;
-  const applied = yield* applyJobsFile(jobsFile).pipe(
-    Effect.provideService(ChangedBy, { who: `node ${nodeName}`, why: `jobs file ${jobsFile}` }),
+  const applied = yield* applyJobsFile(jobsFile, completeJob(settings)).pipe(
+    Effect.provideService(ChangedBy, { who: `node ${settings.nodeName}`, why: `jobs file ${jobsFile}` }),
     Effect.mapError(startError),
   );
   // In force, not only stored: else the first records of a customer would find no job.

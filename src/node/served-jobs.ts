@@ -5,6 +5,7 @@ import { Jobs } from "../actors/ports/jobs.ts";
 import type { Limits } from "../domain/limits.ts";
 import { type ConfigServing, makeConfigServing } from "../serving/config-serving.ts";
 import { type LastKnownGood, lastKnownGoodIn } from "../serving/last-known-good.ts";
+import { type Untold, type UntoldGraces, untoldGracesIn } from "../serving/untold-grace.ts";
 import type { SnapshotEntry } from "../snapshot/segment.ts";
 import { type ConfigStore, type ConfigStoreError, openConfigStore } from "../streams/config-store.ts";
 import { type JobBucket, openJobBucket } from "../streams/job-bucket.ts";
@@ -77,7 +78,8 @@ export const layerServedJobs = (
       const bucket = yield* openJobBucket(options.replicas);
       const store = yield* openConfigStore({ ...options.limits, replicas: options.replicas });
       const lastKnownGood = lastKnownGoodIn(join(options.dataDirectory, "configuration"));
-      return yield* serveJobs(options, { bucket, store, lastKnownGood });
+      const untoldGraces = untoldGracesIn(join(options.dataDirectory, "configuration"));
+      return yield* serveJobs(options, { bucket, store, lastKnownGood, untoldGraces });
     }),
   );
 
@@ -86,12 +88,31 @@ export interface ServedFrom {
   readonly bucket: JobBucket;
   readonly store: ConfigStore;
   readonly lastKnownGood: LastKnownGood;
+  readonly untoldGraces?: UntoldGraces;
 }
+
+/**
+ * Graces are on disk before the snapshot that begins them: a node that dies in between finds the job in the one before.
+ */
+const keptWith = (
+  untoldGraces: UntoldGraces,
+  untold: Effect.Effect<ReadonlyArray<Untold>>,
+  lastKnownGood: LastKnownGood,
+): LastKnownGood => ({
+  ...lastKnownGood,
+  save: (snapshot, encoded) =>
+    Effect.flatMap(untold, untoldGraces.save).pipe(
+      Effect.catch(({ message, path }) =>
+        Effect.logError("Removal graces cannot be kept on this node's disk.", { path, message }),
+      ),
+      Effect.andThen(lastKnownGood.save(snapshot, encoded)),
+    ),
+});
 
 /** What `layerServedJobs` provides, from stores that are open already, for as long as the scope lives. */
 export const serveJobs = Effect.fn("node.serveJobs")(function* (
   options: Pick<ServedJobsOptions, "limits" | "nodeName" | "partitions">,
-  { bucket, lastKnownGood, store }: ServedFrom,
+  { bucket, lastKnownGood, store, untoldGraces }: ServedFrom,
 ) {
   const { limits, partitions } = options;
   const drill = yield* DrillFaults;
@@ -105,7 +126,8 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     cell: () => cell,
     isGraceOn: () => drill.isGuardOn("removalGrace"),
   });
-  const serving = yield* makeConfigServing(lastKnownGood, {
+  const kept = untoldGraces === undefined ? lastKnownGood : keptWith(untoldGraces, adopted.untold, lastKnownGood);
+  const serving = yield* makeConfigServing(kept, {
     limits,
     cell: () => cell,
     isGateOn: () => drill.isGuardOn("servingGate"),
@@ -114,6 +136,7 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     adopt: adopted.adopt,
   });
   const known = serving.current()?.manifest;
+  if (known !== undefined && untoldGraces !== undefined) yield* adopted.resume(yield* untoldGraces.load);
   // What is on this node's disk is served, whoever is away. Without that there is nothing to begin with.
   if (Result.isFailure(described) && known === undefined) return yield* described.failure;
   const cellNow = () => cell ?? known?.cell ?? "";

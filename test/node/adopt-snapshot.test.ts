@@ -141,6 +141,78 @@ describe("an id that was given to another customer", () => {
   );
 });
 
+describe("a grace that no snapshot tells of", () => {
+  /** `x` is added to a node and that is rolled back, `y` is disabled: then its process ends. */
+  const story = Effect.gen(function* () {
+    const made = new Snapshots();
+    const node = nodeOf();
+    const first = (yield* made.next([other, entry("y", "beta")])).snapshot;
+    const added = (yield* made.next([entry("x", "acme", { revision: 2 })])).snapshot;
+    const manifest = { ...first.manifest, number: 11, rollbackOf: 1 };
+    const back: Snapshot = { ...first, manifest, hash: "back" };
+    for (const each of [first, added, back]) yield* node.serve(each);
+    const off = yield* made.next([entry("y", "beta", { revision: 3, state: "disabled" })], {
+      previous: back,
+      number: 12,
+    });
+    yield* node.serve(off.snapshot);
+    const next = nodeOf();
+    yield* next.begin(off.snapshot, made.entries(off.snapshot));
+    return { made, next, node };
+  });
+  const pairs = ["acme.http_requests", "beta.http_requests", "someone.http_requests"];
+
+  it.effect("goes on in the next life of the node, and ends when it would have ended", () =>
+    Effect.gen(function* () {
+      const { next, node } = yield* story;
+      assert.deepStrictEqual([node.pairs(), node.jobs()], [pairs, ["acme@2 off", "beta@3 off", someone]]);
+      assert.deepStrictEqual(next.pairs(), ["someone.http_requests"]);
+      yield* TestClock.adjust(300_000);
+      yield* next.adopted.resume(yield* node.adopted.untold);
+      assert.deepStrictEqual([next.pairs(), next.jobs()], [pairs, ["acme@2 off", "beta@3 off", someone]]);
+      yield* TestClock.adjust((graceSeconds - 300) * 1_000 - 1);
+      yield* next.adopted.endGrace;
+      assert.deepStrictEqual(next.pairs(), pairs);
+      yield* TestClock.adjust(1);
+      yield* next.adopted.endGrace;
+      assert.deepStrictEqual(next.pairs(), ["someone.http_requests"]);
+      yield* TestClock.adjust(10_000);
+      yield* next.adopted.endGrace;
+      assert.deepStrictEqual(next.jobs(), ["beta@3 off", someone]);
+    }),
+  );
+
+  it.effect("is over when it was over before that life began", () =>
+    Effect.gen(function* () {
+      const { next, node } = yield* story;
+      const untold = yield* node.adopted.untold;
+      yield* TestClock.adjust(graceSeconds * 1_000);
+      yield* next.adopted.resume(untold);
+      assert.deepStrictEqual([next.pairs(), next.jobs()], [["someone.http_requests"], ["beta@3 off", someone]]);
+    }),
+  );
+
+  it.effect("ends when the job is served again, and is not cut short by an order to remove it", () =>
+    Effect.gen(function* () {
+      const { made, next, node } = yield* story;
+      yield* next.adopted.resume(yield* node.adopted.untold);
+      const bare = {
+        ...entry("x", "acme", { revision: 4, state: "removed" }),
+        data: encodeRemoval({ millis: 0, last: Buffer.alloc(0) }),
+      };
+      yield* next.serve((yield* made.next([bare], { number: 13 })).snapshot);
+      assert.deepStrictEqual([next.pairs(), next.jobs()], [pairs, ["acme@2 off", "beta@3 off", someone]]);
+      yield* next.serve((yield* made.next([entry("x", "acme", { revision: 5 })], { number: 14 })).snapshot);
+      assert.deepStrictEqual(next.jobs(), ["acme@5", "beta@3 off", someone]);
+      const untold = yield* next.adopted.untold;
+      assert.deepStrictEqual(
+        untold.map((each) => ("key" in each ? each.key : each.id)),
+        ["beta.http_requests"],
+      );
+    }),
+  );
+});
+
 describe("the end of a grace", () => {
   const removedOn = Effect.fnUntraced(function* (node: ReturnType<typeof nodeOf>) {
     const made = new Snapshots();
