@@ -3,8 +3,8 @@ import { type EditedJob, transactionChangesMax } from "../domain/job-transaction
 import type { PushJob } from "../domain/push-job.ts";
 import { JobStore } from "../streams/job-store.ts";
 import type { JobStoreError, TransactionRefused } from "../streams/job-store-error.ts";
+import type { CompleteJob } from "../streams/plan-transaction.ts";
 import { type JobsFile, type JobsFileError, readJobsFile } from "./jobs-file.ts";
-import { restoreRedacted } from "./redact-job.ts";
 
 /** What applying a jobs file did. */
 export interface AppliedJobs {
@@ -25,20 +25,20 @@ interface Differing {
   readonly put: PushJob;
 }
 
-const options = { complete: restoreRedacted };
-
 /**
  * Stores the jobs of a file that differ from what is stored. Nothing is written unless all of them can be: a job of
- * another customer or dataset than the stored one of that id, or a "[redacted]" that stands for nothing, is an error.
+ * another customer or dataset than the stored one of that id, or one that `complete` finds fault with, is an error.
  *
  * Up to 1,000 that differ are one transaction. More are several, for a node must be able to begin with a hundred
  * thousand jobs: all are checked before the first is sent, and what a crash leaves out, the next start stores.
  */
 export const applyJobsFile = Effect.fn("control.applyJobsFile")(function* (
   path: string,
+  complete: CompleteJob,
 ): Effect.fn.Return<AppliedJobs, JobsFileError | JobStoreError, JobStore> {
   const store = yield* JobStore;
   const file = yield* readJobsFile(path);
+  const options = { complete };
   // By what this node knows: a file that changes nothing must not cost a request for each of its jobs.
   const foreseen = yield* store
     .check(

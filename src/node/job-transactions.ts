@@ -4,12 +4,10 @@ import { InvalidTransaction, JobTransactions, TransactionConflict } from "../api
 import { ApiUnavailable } from "../api/ports.ts";
 import { decodeTransaction } from "../control/decode-transaction.ts";
 import { type Problem, problemText } from "../control/problem.ts";
-import { restoreRedacted } from "../control/redact-job.ts";
-import { settingsProblems } from "../destinations/registry.ts";
 import { editedId, type EditProblem, type JobEdit } from "../domain/job-transaction.ts";
 import { JobStore } from "../streams/job-store.ts";
 import type { JobStoreError, TransactionRefused } from "../streams/job-store-error.ts";
-import type { CompleteJob } from "../streams/plan-transaction.ts";
+import { completeJob } from "./complete-job.ts";
 
 /** Transactions for the API: checked on the way in, live when the answer comes. Answers show no settings at all. */
 export const makeJobTransactions = Effect.fnUntraced(function* (options: {
@@ -17,15 +15,7 @@ export const makeJobTransactions = Effect.fnUntraced(function* (options: {
 }) {
   const store = yield* JobStore;
 
-  /** Asked against the stored job of that moment: a secret is kept as it is then, not as it was when it was shown. */
-  const complete: CompleteJob = (job, stored) => {
-    const restored = restoreRedacted(job, stored);
-    if (Result.isFailure(restored)) return restored;
-    const problems = settingsProblems(restored.success.destination, options);
-    return problems.length === 0
-      ? restored
-      : Result.fail(problems.map((message) => ({ path: ["destination"], message })));
-  };
+  const complete = completeJob(options);
 
   /** What is wrong with those changes that could be read, beside what could not. */
   const faultsOf = (read: ReadonlyArray<readonly [index: number, edit: JobEdit]>) =>

@@ -1,10 +1,12 @@
 import { Effect, Schedule } from "effect";
 import { ChangedBy } from "../actors/ports/changed-by.ts";
 import { applyJobsFile } from "../control/apply-jobs.ts";
+import type { Settings } from "../control/settings.ts";
 import type { AuditLog } from "../streams/audit-log.ts";
 import { JobStore } from "../streams/job-store.ts";
 import type { JobsFileError } from "../control/jobs-file.ts";
 import type { JobStoreError } from "../streams/job-store-error.ts";
+import { completeJob } from "./complete-job.ts";
 
 /** A node that starts waits so often for its jobs file to be in force, 2 s each. */
 const servedTimesMax = 5;
@@ -18,8 +20,8 @@ const isPassing = (error: JobsFileError | JobStoreError): boolean =>
  * Stores the jobs of a file, and waits until they are in force. Without the store's answer the node starts all the
  * same, with what it served last, and they are stored when it answers.
  */
-export const applyJobsAtStart = Effect.fnUntraced(function* (file: string, nodeName: string, auditLog: AuditLog) {
-  const apply = applyOnce(file, nodeName, auditLog);
+export const applyJobsAtStart = Effect.fnUntraced(function* (file: string, settings: Settings, auditLog: AuditLog) {
+  const apply = applyOnce(file, settings, auditLog);
   yield* apply.pipe(
     Effect.catchIf(isPassing, ({ message }) =>
       Effect.logWarning("The jobs file is applied later: the push jobs do not answer.", { file, message }).pipe(
@@ -38,10 +40,10 @@ const later = <R>(file: string, apply: Effect.Effect<void, JobsFileError | JobSt
     Effect.catchCause((cause) => Effect.logError("Applying the jobs file has failed.", cause)),
   );
 
-const applyOnce = Effect.fnUntraced(function* (file: string, nodeName: string, auditLog: AuditLog) {
+const applyOnce = Effect.fnUntraced(function* (file: string, settings: Settings, auditLog: AuditLog) {
   const store = yield* JobStore;
-  const applied = yield* applyJobsFile(file).pipe(
-    Effect.provideService(ChangedBy, { who: `node ${nodeName}`, why: `jobs file ${file}` }),
+  const applied = yield* applyJobsFile(file, completeJob(settings)).pipe(
+    Effect.provideService(ChangedBy, { who: `node ${settings.nodeName}`, why: `jobs file ${file}` }),
   );
   // In force, not only stored: else the first records of a customer would find no job.
   const served = applied.revision === 0 ? Effect.void : store.awaitServed(applied.revision);

@@ -3,19 +3,40 @@ import type { StoredJob } from "../domain/push-job.ts";
 import type { JobTable } from "../streams/job-table.ts";
 
 /**
+ * Owners keep a removed job so much longer than forwarders let its records in: each node judges the end by a clock of
+ * its own, from when it adopted the removal itself, and looks once a second. What a slower one lets in meanwhile, and
+ * what is on its way to the log, still finds its job.
+ */
+const ownersMillis = 10_000;
+
+/** A removed job that is kept. Times are those of the steady clock: no jump of the other one ends or prolongs it. */
+interface Kept {
+  readonly pairKey: string;
+  /** Of the removal. */
+  readonly revision: number;
+  readonly untilMillis: number;
+  /** An entry of the snapshot tells of it: a node that starts later finds it there. */
+  readonly isOrdered: boolean;
+}
+
+/** What no snapshot tells of a grace, for the next start of this node. */
+export interface UntoldGrace {
+  readonly jobs: ReadonlyArray<{ readonly stored: StoredJob; readonly leftMillis: number }>;
+  readonly pairs: ReadonlyArray<{ readonly key: string; readonly leftMillis: number }>;
+}
+
+/**
  * Absence is never deletion: for some time after a job was removed, forwarders go on storing for its customer and
  * dataset, and its owner keeps its place in the log. Whoever takes the removal back meanwhile has lost nothing.
  */
 export class RemovalGrace {
   private readonly table: JobTable;
-  private readonly graceMillis: () => number;
-  /** Removed jobs, and until when they are kept, epoch millis. */
-  private readonly jobs = new Map<string, number>();
+  private readonly jobs = new Map<string, Kept>();
+  /** Until when forwarders let in records of a pair that has no enabled job. */
   private readonly pairs = new Map<string, number>();
 
-  constructor(table: JobTable, graceMillis: () => number) {
+  constructor(table: JobTable) {
     this.table = table;
-    this.graceMillis = graceMillis;
   }
 
   /** Removed jobs that are kept. */
@@ -23,16 +44,17 @@ export class RemovalGrace {
     return this.jobs.size;
   }
 
-  /** A job was removed at a time. False: that is too long ago. */
-  hold(last: StoredJob, removedMillis: number, nowMillis: number): boolean {
-    // A clock that is ahead must not keep it for ever.
-    const untilMillis = Math.min(removedMillis, nowMillis) + this.graceMillis();
-    if (untilMillis <= nowMillis) return false;
-    const wasEnabled = last.job.enabled;
+  kept(id: string): Pick<Kept, "pairKey" | "revision"> | undefined {
+    return this.jobs.get(id);
+  }
+
+  /** A job was removed, and is kept until a time of the steady clock. */
+  hold(last: StoredJob, untilMillis: number, isOrdered: boolean): void {
+    const { customer, dataset, enabled, id } = last.job;
+    const key = pairKey(customer, dataset);
     this.table.retire(last);
-    this.jobs.set(last.job.id, untilMillis);
-    if (wasEnabled) this.keepPair(pairKey(last.job.customer, last.job.dataset), untilMillis);
-    return true;
+    this.jobs.set(id, { pairKey: key, revision: last.revision, untilMillis, isOrdered });
+    if (enabled) this.keepPair(key, untilMillis);
   }
 
   /** It is in a snapshot again. */
@@ -45,31 +67,33 @@ export class RemovalGrace {
     if (this.pairs.delete(key)) this.table.retain(key, false);
   }
 
-  /** An enabled job of this pair is enabled no more. */
-  unused(key: string, nowMillis: number): void {
-    const graceMillis = this.graceMillis();
-    if (graceMillis > 0) this.keepPair(key, nowMillis + graceMillis);
+  keepPair(key: string, untilMillis: number): void {
+    this.pairs.set(key, Math.max(untilMillis, this.pairs.get(key) ?? 0));
+    this.table.retain(key, true);
   }
 
   /** Lets go of what is over. Answers whether anything was. */
   end(nowMillis: number): boolean {
     let isChanged = false;
-    for (const [id, untilMillis] of this.jobs) {
-      if (untilMillis > nowMillis) continue;
-      this.jobs.delete(id);
-      if (this.table.isRetired(id)) this.table.delete(id);
-      isChanged = true;
-    }
     for (const [key, untilMillis] of this.pairs) {
       if (untilMillis > nowMillis) continue;
       this.used(key);
       isChanged = true;
     }
+    for (const [id, { untilMillis }] of this.jobs) {
+      if (untilMillis + ownersMillis > nowMillis) continue;
+      this.jobs.delete(id);
+      if (this.table.isRetired(id)) this.table.delete(id);
+      isChanged = true;
+    }
     return isChanged;
   }
 
-  private keepPair(key: string, untilMillis: number): void {
-    this.pairs.set(key, Math.max(untilMillis, this.pairs.get(key) ?? 0));
-    this.table.retain(key, true);
+  untold(nowMillis: number): UntoldGrace {
+    const jobs = [...this.jobs].flatMap(([id, { isOrdered, untilMillis }]) => {
+      const stored = isOrdered ? undefined : this.table.retiredOf(id);
+      return stored === undefined ? [] : [{ stored, leftMillis: untilMillis - nowMillis }];
+    });
+    return { jobs, pairs: [...this.pairs].map(([key, until]) => ({ key, leftMillis: until - nowMillis })) };
   }
 }

@@ -219,7 +219,7 @@ const operate = Effect.fnUntraced(function* (
   const configControl = yield* makeConfigControl;
   yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
   if (options.jobsFile !== undefined) {
-    yield* applyJobsAtStart(options.jobsFile, settings.nodeName, auditLog).pipe(Effect.mapError(startError));
+    yield* applyJobsAtStart(options.jobsFile, settings, auditLog).pipe(Effect.mapError(startError));
   }
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({

@@ -5,6 +5,7 @@ import { Jobs } from "../actors/ports/jobs.ts";
 import type { Limits } from "../domain/limits.ts";
 import { type ConfigServing, makeConfigServing } from "../serving/config-serving.ts";
 import { type LastKnownGood, lastKnownGoodIn } from "../serving/last-known-good.ts";
+import { type Untold, type UntoldGraces, untoldGracesIn } from "../serving/untold-grace.ts";
 import type { SnapshotEntry } from "../snapshot/segment.ts";
 import { bindConfigStore, type ConfigStore, createConfigStream } from "../streams/config-store.ts";
 import { bindJobBucket, createJobBucket, type JobBucket } from "../streams/job-bucket.ts";
@@ -88,6 +89,7 @@ export const layerServedJobs = (
         bucket: yield* bindJobBucket(jobs.opened),
         store: yield* bindConfigStore,
         lastKnownGood: lastKnownGoodIn(join(options.dataDirectory, "configuration")),
+        untoldGraces: untoldGracesIn(join(options.dataDirectory, "configuration")),
         openings: [jobs, configurations],
       });
     }),
@@ -98,13 +100,32 @@ export interface ServedFrom {
   readonly bucket: JobBucket;
   readonly store: ConfigStore;
   readonly lastKnownGood: LastKnownGood;
+  readonly untoldGraces?: UntoldGraces;
   readonly openings: ReadonlyArray<StoreOpening>;
 }
+
+/**
+ * Graces are on disk before the snapshot that begins them: a node that dies in between finds the job in the one before.
+ */
+const keptWith = (
+  untoldGraces: UntoldGraces,
+  untold: Effect.Effect<ReadonlyArray<Untold>>,
+  lastKnownGood: LastKnownGood,
+): LastKnownGood => ({
+  ...lastKnownGood,
+  save: (snapshot, encoded) =>
+    Effect.flatMap(untold, untoldGraces.save).pipe(
+      Effect.catch(({ message, path }) =>
+        Effect.logError("Removal graces cannot be kept on this node's disk.", { path, message }),
+      ),
+      Effect.andThen(lastKnownGood.save(snapshot, encoded)),
+    ),
+});
 
 /** What `layerServedJobs` provides, for as long as the scope lives. What is on this node's disk comes first. */
 export const serveJobs = Effect.fn("node.serveJobs")(function* (
   options: Pick<ServedJobsOptions, "limits" | "nodeName" | "partitions">,
-  { bucket, lastKnownGood, openings, store }: ServedFrom,
+  { bucket, lastKnownGood, openings, store, untoldGraces }: ServedFrom,
 ) {
   const { limits, partitions } = options;
   const drill = yield* DrillFaults;
@@ -117,14 +138,17 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
     cell: () => cell,
     isGraceOn: () => drill.isGuardOn("removalGrace"),
   });
-  const serving = yield* makeConfigServing(lastKnownGood, {
+  const kept = untoldGraces === undefined ? lastKnownGood : keptWith(untoldGraces, adopted.untold, lastKnownGood);
+  const serving = yield* makeConfigServing(kept, {
     limits,
     cell: () => cell,
     isGateOn: () => drill.isGuardOn("servingGate"),
     isJob: isWholeJob,
+    servedPair: stored.servedPair,
     adopt: adopted.adopt,
   });
   const known = serving.current()?.manifest;
+  if (known !== undefined && untoldGraces !== undefined) yield* adopted.resume(yield* untoldGraces.load);
   const millisMax = known === undefined ? openMillisMax.nothingServed : openMillisMax.served;
   yield* Effect.forEach(openings, ({ awaitOpen }) => awaitOpen(millisMax), { concurrency: "unbounded", discard: true });
   const cellNow = () => cell ?? known?.cell ?? "";

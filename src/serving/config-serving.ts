@@ -12,6 +12,7 @@ export interface ConfigServingOptions {
   /** Identity of the job store; undefined: this node has never heard of it. */
   readonly cell: () => string | undefined;
   readonly isJob: ServingFacts["isJob"];
+  readonly servedPair?: ServingFacts["servedPair"];
   /** Off only in a drill. */
   readonly isGateOn: () => boolean;
   /** Makes it what this node acts on. Adds up: an adoption is what differs from the one before. */
@@ -57,11 +58,11 @@ export const makeConfigServing = Effect.fnUntraced(function* (
   const keep = yield* keepNewest(lastKnownGood);
 
   const offer = Effect.fn("serving.offer")(function* (next: Snapshot, encoded: Uint8Array, isAccepted: boolean) {
-    const { cell, isJob, limits } = options;
+    const { cell, isJob, limits, servedPair } = options;
     const nowMillis = yield* Clock.currentTimeMillis;
     const adoption = !options.isGateOn()
       ? yield* adoptionUngated(next, current)
-      : yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, nowMillis });
+      : yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, servedPair, nowMillis });
     yield* options.adopt(adoption, next.manifest);
     [current, encodedCurrent] = [next, encoded];
     keep({ snapshot: next, encoded });

@@ -1,5 +1,5 @@
 import { Effect, Result, Schema } from "effect";
-import { segmentOf } from "../domain/segment-of.ts";
+import { segmentOf, segmentOfPair } from "../domain/segment-of.ts";
 import { datasetsOf, readsAlike } from "../snapshot/catalogue.ts";
 import { largestOf, type Manifest } from "../snapshot/manifest.ts";
 import { decodeSegment, type SnapshotEntry } from "../snapshot/segment.ts";
@@ -22,6 +22,7 @@ export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRe
     "empty",
     "absentWithoutOrder",
     "revisionReused",
+    "idTwice",
     "shrunk",
   ]),
   number: Schema.Int,
@@ -52,6 +53,8 @@ export interface ServingFacts {
   readonly isAccepted: boolean;
   /** Whether the bytes are this job: of this id, customer, dataset and state. */
   readonly isJob: (entry: SnapshotEntry) => boolean;
+  /** The pair of the job that this node serves under an id; undefined: none. */
+  readonly servedPair?: ((id: string) => string | undefined) | undefined;
   readonly nowMillis: number;
 }
 
@@ -64,6 +67,7 @@ export interface Adoption {
 /** A job that is served no more. */
 export interface RemovedEntry {
   readonly id: string;
+  readonly customer: string;
   readonly revision: number;
   /** What its last settings were and when it was removed (`removal.ts`); empty where nothing tells. */
   readonly data: Uint8Array;
@@ -104,15 +108,17 @@ export const admit = Effect.fn("serving.admit")(function* (
       // Revisions of two stores cannot be compared.
       if (isSameStore) yield* checkSuccession(was, entry, next.manifest);
       if (was?.state === "enabled" && entry.state !== "enabled") stopped += 1;
+      // What was removed before is removed: it has had its grace.
+      if (was?.revision === entry.revision && was.state === entry.state && isSameStore) continue;
       if (entry.state === "removed") removed.push(entry);
-      else if (was?.revision !== entry.revision || was.state !== entry.state || !isSameStore) put.push(entry);
+      else put.push(entry);
     }
     for (const left of served.values()) {
       if (left.state === "removed") continue;
       if (!isRollback)
         return yield* refuse("absentWithoutOrder", next.manifest, `the job ${left.id} is gone and nothing says why`);
       if (left.state === "enabled") stopped += 1;
-      removed.push({ id: left.id, revision: left.revision, data: noData });
+      removed.push({ id: left.id, customer: left.customer, revision: left.revision, data: noData });
     }
   }
   const { enabled, jobs } = next.manifest.totals;
@@ -123,6 +129,7 @@ export const admit = Effect.fn("serving.admit")(function* (
       `it holds ${counted.jobs} jobs, ${counted.enabled} of them enabled; its manifest says ${jobs} and ${enabled}`,
     );
   yield* checkShrinking(stopped, next.manifest, facts);
+  yield* checkIds({ put, removed }, next.manifest, facts);
   return { put, removed };
 });
 
@@ -216,6 +223,20 @@ const checkSuccession = (before: SnapshotEntry | undefined, entry: SnapshotEntry
   return before.state === entry.state && Buffer.compare(before.data, entry.data) === 0
     ? Effect.void
     : refuse("revisionReused", manifest, `the job ${entry.id} has another content at the same revision`);
+};
+
+/** An id is one job: of two in different segments, the one would be served that was read last. */
+const checkIds = ({ put, removed }: Adoption, manifest: Manifest, { servedPair }: ServingFacts) => {
+  const seen = new Set<string>();
+  const gone = new Set(removed.map(({ customer, id }) => `${segmentOf(customer)} ${id}`));
+  for (const { customer, id } of put) {
+    const pair = servedPair?.(id);
+    const before = pair === undefined ? undefined : segmentOfPair(pair);
+    const isOthers = before !== undefined && before !== segmentOf(customer) && !gone.has(`${before} ${id}`);
+    if (isOthers || seen.has(id)) return refuse("idTwice", manifest, `the id ${id} would be a job of two customers`);
+    seen.add(id);
+  }
+  return Effect.void;
 };
 
 const checkShrinking = (stopped: number, manifest: Manifest, { current, isAccepted, limits }: ServingFacts) => {

@@ -24,8 +24,8 @@ export const adoptionUngated = Effect.fn("serving.adoptionUngated")(function* (
       if (entry.state === "removed") removed.push(entry);
       else put.push(entry);
     }
-    for (const { id, revision, state } of left.values()) {
-      if (state !== "removed") removed.push({ id, revision, data: new Uint8Array() });
+    for (const { customer, id, revision, state } of left.values()) {
+      if (state !== "removed") removed.push({ id, customer, revision, data: new Uint8Array() });
     }
   }
   return { put, removed } satisfies Adoption;

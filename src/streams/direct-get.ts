@@ -26,6 +26,8 @@ export interface StoredMessage {
   readonly data: Uint8Array;
   /** Of an atomic batch that goes on behind this message: how many of its messages end with this one; else 0. */
   readonly openBatch?: number;
+  /** In a KV bucket, that the key is no more. */
+  readonly isRemoval?: boolean;
 }
 
 /**
@@ -79,17 +81,20 @@ const take = (message: Msg, messages: Array<StoredMessage>): true | string | und
     millis: Date.parse(headers.get("Nats-Time-Stamp")),
     data: message.data,
     openBatch: headers.has(commitHeader) ? 0 : Number(headers.get(batchHeader)),
+    isRemoval: message.data.length === 0 && isRemoval(headers.get(operationHeader)),
   });
   return undefined;
 };
 
 const batchHeader = "Nats-Batch-Sequence";
 const commitHeader = "Nats-Batch-Commit";
+const operationHeader = "KV-Operation";
 const noStatus = "NATS/1.0\r\n";
 const sequenceName = "\r\nNats-Sequence: ";
 const subjectName = "\r\nNats-Subject: ";
 const timeName = "\r\nNats-Time-Stamp: ";
 const batchName = `\r\n${batchHeader}: `;
+const operationName = `\r\n${operationHeader}: `;
 const commitName = `\r\n${commitHeader}: `;
 
 /**
@@ -111,9 +116,14 @@ const takeQuickly = (message: Msg, messages: Array<StoredMessage>): boolean => {
   if (!(sequence > 0) || subject === "" || Number.isNaN(millis)) return false;
   // Without the header `valueOf` is empty, and that is 0.
   const openBatch = text.includes(commitName) ? 0 : Number(valueOf(text, batchName));
-  messages.push({ sequence, subject, millis, data, openBatch });
+  // The marker of a removal has no data: a million jobs are not looked at for it.
+  const isRemoved = data.length === 0 && isRemoval(valueOf(text, operationName));
+  messages.push({ sequence, subject, millis, data, openBatch, isRemoval: isRemoved });
   return true;
 };
+
+/** An empty value that somebody stored is a value that does not decode. It removes nothing. */
+const isRemoval = (operation: string): boolean => operation !== "" && operation !== "PUT";
 
 /** The last one of the name, as the server's own come after those that were stored. */
 const valueOf = (text: string, name: string): string => {

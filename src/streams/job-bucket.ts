@@ -69,8 +69,6 @@ export interface JobBucket {
   ) => Effect.Effect<JobsWritten, StreamRefused | StreamSilent>;
   /** Stores a marker that the job is no more; compare-and-set. */
   readonly mark: (id: string, lastRevision: number) => Effect.Effect<number | undefined, NatsError>;
-  /** Whether the message at `revision` of the key says that the job was removed; any replica may answer. */
-  readonly isRemoval: (id: string, revision: number) => Effect.Effect<boolean, NatsError>;
   /** Every revision that the store remembers, oldest first. */
   readonly history: (id: string) => Effect.Effect<ReadonlyArray<JobRevision>, NatsError>;
   readonly atRevision: (id: string, revision: number) => Effect.Effect<StoredJob | undefined, NatsError>;
@@ -184,11 +182,6 @@ const makeBucket = (
       Effect.catchIf(isWrongSequence, () => Effect.undefined),
     );
   });
-  const isRemoval = (id: string, revision: number) =>
-    attempt("kv", () => kv.get(id, { revision })).pipe(
-      // An empty value that somebody stored is a value that does not decode. It removes nothing.
-      Effect.map((entry) => entry !== null && entry.operation !== "PUT"),
-    );
   return {
     connection,
     write: (id, data, lastRevision, restoreOf) => publish(id, data, lastRevision, { restoreOf }),
@@ -214,12 +207,11 @@ const makeBucket = (
               },
         ),
       ),
-    isRemoval,
     atRevision: (id, revision) =>
       attempt("kv", () => kv.get(id, { revision })).pipe(
         Effect.map((entry) => (entry === null ? undefined : storedJob(id, revision, entry.value))),
       ),
-    lastGoodBefore: (id, revision) => lastGoodBefore(connection, id, revision, isRemoval),
+    lastGoodBefore: (id, revision) => lastGoodBefore(connection, id, revision),
     describe: opened.pipe(
       Effect.andThen(attempt("manage", () => manager.streams.info(jobsStream))),
       Effect.map(({ created, state }) => ({ created, lastSequence: state.last_seq })),
@@ -232,12 +224,7 @@ const storedJob = (id: string, revision: number, data: Uint8Array): StoredJob | 
   return job === undefined ? undefined : { job, revision };
 };
 
-const lastGoodBefore = Effect.fnUntraced(function* (
-  connection: NatsConnection,
-  id: string,
-  revision: number,
-  isRemoval: JobBucket["isRemoval"],
-) {
+const lastGoodBefore = Effect.fnUntraced(function* (connection: NatsConnection, id: string, revision: number) {
   const messages = yield* directGet(connection, {
     stream: jobsStream,
     sequence: 1,
@@ -246,11 +233,11 @@ const lastGoodBefore = Effect.fnUntraced(function* (
     bytesMax: jobHistory * 2 * jobBytesMax,
     timeoutMillis: answerMillisMax,
   }).pipe(Effect.mapError((cause) => new NatsError({ operation: "kv", detail: cause.detail, cause })));
-  for (const { data, sequence } of messages.toReversed()) {
+  for (const { data, isRemoval, sequence } of messages.toReversed()) {
     if (sequence >= revision) continue;
     const good = storedJob(id, sequence, data);
     if (good !== undefined) return good;
-    if (data.length === 0 && (yield* isRemoval(id, sequence))) return undefined;
+    if (isRemoval === true) return undefined;
   }
   return undefined;
 });

@@ -4,7 +4,6 @@ import { steadyMillis } from "../domain/steady-clock.ts";
 import { directGet, type StoredMessage } from "./direct-get.ts";
 import { type BucketState, type JobBucket, jobIdOf, jobsStream, jobSubjects } from "./job-bucket.ts";
 import { decodeStoredJob, encodeJob } from "./job-codec.ts";
-import type { NatsError } from "./nats.ts";
 import type { StoredJobs } from "./stored-jobs.ts";
 
 const sliceMessagesMax = 4_000;
@@ -15,7 +14,6 @@ const waitMillisMin = 5;
 const waitMillisMax = 500;
 const failureMillis = 250;
 const describeMillis = 5_000;
-const removalsInFlightMax = 16;
 /** A transaction whose end does not come within this time has none. */
 const openMillisMax = 1_000;
 
@@ -172,12 +170,9 @@ const readSlice = Effect.fnUntraced(function* (state: State) {
   const messages = yield* wholeTransactions(state, yield* readAfter(state, begun));
   const last = messages.at(-1);
   if (last === undefined) return 0;
-  // Only the newest revision counts: each is decoded once, and a job that was changed often costs no more.
-  const newest = new Map(messages.map((message) => [jobIdOf(message.subject), message]));
-  const removed = yield* removalsAmong(state, newest);
-  for (const [id, message] of newest) {
+  for (const [id, message] of newestOf(state, messages)) {
     // Not asked of an effect for each: there may be a million to read before the node can start.
-    if (removed.has(id)) state.entries.delete(id, message.sequence);
+    if (message.isRemoval === true) state.entries.delete(id, message.sequence);
     else if (!applyPlain(state, id, message)) yield* apply(state, id, message);
   }
   // Unless it was to go back meanwhile.
@@ -234,19 +229,19 @@ const withoutOpenEnd = (messages: ReadonlyArray<StoredMessage>): ReadonlyArray<S
   return open === 0 ? messages : messages.filter(({ sequence }) => sequence <= end - open);
 };
 
-/** Found out before anything is taken in: what follows must happen in one step. */
-const removalsAmong = Effect.fnUntraced(function* (
-  { bucket }: State,
-  newest: ReadonlyMap<string, StoredMessage>,
-): Effect.fn.Return<ReadonlySet<string>, NatsError> {
-  const empty = [...newest].filter(([, { data }]) => data.length === 0);
-  const answers = yield* Effect.forEach(
-    empty,
-    ([id, { sequence }]) => Effect.map(bucket.isRemoval(id, sequence), (isRemoval) => (isRemoval ? [id] : [])),
-    { concurrency: removalsInFlightMax },
-  );
-  return new Set(answers.flat());
-});
+/**
+ * Only the newest revision counts: each is decoded once, and a job that was changed often costs no more. Of one that
+ * was removed meanwhile the removal counts as well: its id may be another customer's since.
+ */
+const newestOf = ({ entries }: State, messages: ReadonlyArray<StoredMessage>): ReadonlyMap<string, StoredMessage> => {
+  const newest = new Map<string, StoredMessage>();
+  for (const message of messages) {
+    const id = jobIdOf(message.subject);
+    if (newest.get(id)?.isRemoval === true) entries.delete(id, newest.get(id)!.sequence);
+    newest.set(id, message);
+  }
+  return newest;
+};
 
 /** The common case: a job that decodes and has its place. */
 const applyPlain = ({ entries, options }: State, id: string, { data, sequence }: StoredMessage): boolean => {

@@ -102,6 +102,11 @@ export class JobTable {
     return this.retired.has(id);
   }
 
+  /** As its sets have it: disabled. */
+  retiredOf(id: string): StoredJob | undefined {
+    return this.retired.has(id) ? storedIn(this.jobs, id) : undefined;
+  }
+
   /** Forwarders go on to let records of this pair in, or, when `isRetained` is false, only while a job is enabled. */
   retain(key: string, isRetained: boolean): void {
     if (this.retained.has(key) === isRetained) return;

@@ -1,4 +1,5 @@
 import { mergedIds } from "../domain/merged-ids.ts";
+import { pairKey } from "../domain/partition.ts";
 import type { StoredJob } from "../domain/push-job.ts";
 import { JobTable, type PackedJob } from "./job-table.ts";
 
@@ -19,6 +20,10 @@ export interface PendingRemoval {
 export class StoredJobs {
   private readonly served: JobTable;
   private readonly waiting: JobTable;
+  /**
+   * One that waits as well is another job by now: it was removed, and its id was given to another customer or dataset.
+   * A snapshot has the two in different segments, so the removal has to be in force before the other one may be.
+   */
   private readonly removed = new Map<string, Omit<PendingRemoval, "id" | "last">>();
   /** What is served was made from another store: equal revisions say nothing. */
   private isOtherStore = false;
@@ -48,6 +53,9 @@ export class StoredJobs {
     return this.waiting.get(id) ?? (this.removed.has(id) ? undefined : this.served.get(id));
   }
 
+  /** Of the job that is served under an id; undefined: none is. */
+  readonly servedPair = (id: string): string | undefined => this.served.brief(id)?.pairKey;
+
   /** In order. Nothing must change meanwhile. */
   *idsAfter(after: string | undefined): Generator<string> {
     for (const [id] of mergedIds([this.served.idsAfter(after), this.waiting.idsAfter(after)]))
@@ -58,16 +66,26 @@ export class StoredJobs {
   put(stored: StoredJob, data: Uint8Array): void {
     const { id } = stored.job;
     if (!this.has(id)) this.count += 1;
-    this.removed.delete(id);
     const served = this.served.packedOf(id);
+    this.noteRemovalBefore(stored, served);
     const isServed = served?.revision === stored.revision && (!this.isOtherStore || isSame(served.data, data));
     if (isServed) this.waiting.delete(id);
     else this.waiting.put(stored, data);
   }
 
+  /**
+   * The removal may not have been heard of by itself: of a job that was changed several times only the newest is read.
+   * Then it was ordered before this revision, and after the one that is served.
+   */
+  private noteRemovalBefore({ job, revision }: StoredJob, served: PackedJob | undefined): void {
+    const { customer, dataset, id } = job;
+    if (served === undefined || served.pairKey === pairKey(customer, dataset)) this.removed.delete(id);
+    else if (!this.removed.has(id)) this.removed.set(id, { revision: revision - 1, pairKey: served.pairKey });
+  }
+
   /** The store has the removal of this job. Served or not yet: a snapshot that has it may be on its way. */
   delete(id: string, revision: number): void {
-    const brief = this.waiting.brief(id) ?? this.served.brief(id);
+    const brief = this.served.brief(id) ?? this.waiting.brief(id);
     if (this.has(id)) this.count -= 1;
     this.waiting.delete(id);
     if (brief !== undefined) this.removed.set(id, { revision, pairKey: brief.pairKey });
@@ -83,15 +101,22 @@ export class StoredJobs {
     let isEmpty = true;
     for (const id of ids) {
       isEmpty = false;
-      const revision = this.served.brief(id)?.revision;
-      if (revision === undefined) this.removed.delete(id);
-      else if (this.waiting.brief(id)?.revision === revision) this.waiting.delete(id);
+      this.settleOne(id);
     }
     if (isEmpty) return;
     let count = this.served.size;
     for (const id of this.removed.keys()) if (this.served.has(id)) count -= 1;
-    for (const { id } of this.waiting.packed()) if (!this.served.has(id)) count += 1;
+    for (const { id } of this.waiting.packed()) if (!this.served.has(id) || this.removed.has(id)) count += 1;
     this.count = count;
+  }
+
+  private settleOne(id: string): void {
+    const served = this.served.brief(id);
+    const removed = this.removed.get(id);
+    // Served at a later revision: that is the job that has the id since.
+    const isPast = removed !== undefined && served !== undefined && removed.revision < served.revision;
+    if (served === undefined || (isPast && !this.isOtherStore)) this.removed.delete(id);
+    if (served !== undefined && this.waiting.brief(id)?.revision === served.revision) this.waiting.delete(id);
   }
 
   /**
@@ -113,8 +138,19 @@ export class StoredJobs {
     return count;
   }
 
-  pendingPuts(): Iterable<PackedJob> {
-    return this.waiting.packed();
+  /** Without those whose id is still served as another job. */
+  *pendingPuts(): Generator<PackedJob> {
+    for (const each of this.waiting.packed()) if (!this.removed.has(each.id)) yield each;
+  }
+
+  /** The lowest revision of those that `pendingPuts` leaves out; undefined: it leaves none out. */
+  heldBackFrom(): number | undefined {
+    let lowest: number | undefined;
+    for (const id of this.removed.keys()) {
+      const revision = this.waiting.brief(id)?.revision;
+      if (revision !== undefined) lowest = Math.min(revision, lowest ?? revision);
+    }
+    return lowest;
   }
 
   *pendingRemovals(): Generator<PendingRemoval> {

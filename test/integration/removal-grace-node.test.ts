@@ -96,4 +96,35 @@ describe("a job that was removed", () => {
       await spillway.exited;
     }
   }, 60_000);
+
+  it("has it too when its addition is rolled back, restarts included", async () => {
+    await using each = await world();
+    let spillway = await each.start();
+    try {
+      const { url } = spillway;
+      await put(spillway, jobOf("a", each.data));
+      assert.deepInclude(await send(spillway, 0, 10), { accepted: 10, unconfigured: 0 });
+      const answer = await fetch(`${url}/v1/config/rollback`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: json({}),
+      });
+      assert.isTrue(answer.ok, await answer.text());
+      await until("it is rolled back", async () => {
+        const status = (await (await fetch(`${url}/v1/config/status`)).json()) as { readonly last: object | null };
+        return status.last !== null && "rollbackOf" in status.last && status.last.rollbackOf !== null;
+      });
+      assert.deepInclude(await send(spillway, 10, 5), { accepted: 5, unconfigured: 0 });
+      spillway.child.kill("SIGKILL");
+      await spillway.exited;
+      spillway = await each.start();
+      assert.deepInclude(await send(spillway, 15, 7), { accepted: 7, unconfigured: 0 });
+      await fetch(`${spillway.url}/v1/config/unfreeze`, { method: "POST" });
+      await until("everything is delivered", async () => (await booksOf(spillway, "a"))?.delivered.records === 22);
+      assert.strictEqual((await booksOf(spillway, "a"))?.shed.records, 0);
+    } finally {
+      spillway.child.kill("SIGKILL");
+      await spillway.exited;
+    }
+  }, 60_000);
 });

@@ -114,6 +114,24 @@ describe("the serving gate", () => {
     }),
   );
 
+  it.effect("refuses an id that would be jobs of two customers, and lets one past that was given away", () =>
+    Effect.gen(function* () {
+      const { current, next, ruleOf } = yield* served;
+      const servedPair = (id: string) => `customer-${id.slice("job-".length)}.http_requests`;
+      const others = entry("job-1", "newcomer", { revision: 9 });
+      assert.strictEqual(yield* ruleOf(yield* next([others]), { servedPair }), "idTwice");
+      assert.strictEqual(
+        yield* ruleOf(yield* next([others, at(1, { revision: 8, state: "removed" })]), { servedPair }),
+        "admitted",
+      );
+      const both = [entry("new", "newcomer"), entry("new", "stranger")];
+      assert.strictEqual(yield* ruleOf(yield* next(both)), "idTwice");
+      const { snapshot: first } = yield* new Snapshots().next(both);
+      assert.strictEqual(yield* ruleOf(first, { current: undefined }), "idTwice", "nor as the first one");
+      assert.strictEqual(current.manifest.number, 1);
+    }),
+  );
+
   it.effect("refuses to lose much at once, though every removal is ordered, until that is accepted", () =>
     Effect.gen(function* () {
       const { next, ruleOf } = yield* served;

@@ -4,6 +4,7 @@ import { changedSegments, entriesOf, type Snapshot } from "../../snapshot/snapsh
 import type { SnapshotEntry } from "../../snapshot/segment.ts";
 import { catalogueChanges, catalogueRules, type Catalogues, cataloguesOf } from "./catalogue-rules.ts";
 import { type Change, changesBetween } from "./changes.ts";
+import { Ids, type ServedPair } from "./ids.ts";
 import { RadiusTally, type TrafficOf } from "./radius.ts";
 import { contentRules, type GateLimits, thresholdRules } from "./rules.ts";
 
@@ -27,6 +28,8 @@ export interface GateFacts {
   readonly inStore: (id: string) => Effect.Effect<StoreAnswer | undefined, StoreSilent>;
   /** What is stored and not in force. May become less at any time. */
   readonly pending: PendingChanges;
+  /** What is in force of an id, whichever segment has it. */
+  readonly servedPair?: ServedPair;
   readonly trafficOf: TrafficOf;
   /** What is wrong with a job that would be served: a field, a destination that may not be reached. */
   readonly problemOf: (entry: SnapshotEntry) => string | undefined;
@@ -52,6 +55,7 @@ const examplesMax = 10;
 /** What was found in the content, segment after segment. */
 interface Found {
   readonly tally: RadiusTally;
+  readonly ids: Ids;
   readonly damaged: Array<string>;
   readonly unexplained: Array<string>;
   readonly unordered: Array<string>;
@@ -73,6 +77,7 @@ export const judge = Effect.fn("control.gate.judge")(function* (next: Snapshot, 
   const facts = next.manifest.rollbackOf === undefined ? { ...given, rollbackOf: undefined } : given;
   const found: Found = {
     tally: new RadiusTally(facts.trafficOf),
+    ids: new Ids(),
     damaged: [],
     unexplained: [],
     unordered: [],
@@ -106,6 +111,7 @@ const judgeSegment = Effect.fnUntraced(function* (
   for (const change of changesBetween(before, after)) {
     if (++found.entries % sliceSize === 0) yield* Effect.yieldNow;
     found.tally.add(change);
+    found.ids.add(change);
     const { after: now, id, kind } = change;
     if (now !== undefined && now.state === "enabled") noteProblem(now, found, facts);
     if (facts.rollbackOf !== undefined) continue;
@@ -151,7 +157,14 @@ const verdictOf = (
   catalogues: Catalogues,
 ): GateVerdict => {
   const all: ReadonlyArray<GateRefusal> = [
-    ...contentRules({ next: next.manifest, ...facts, radius, ...found, missing: missingIn(next, facts, found) }),
+    ...contentRules({
+      next: next.manifest,
+      ...facts,
+      radius,
+      ...found,
+      missing: missingIn(next, facts, found),
+      twice: found.ids.servedTwice(facts.servedPair ?? (() => undefined)),
+    }),
     ...catalogueRules(catalogues, next.manifest),
     ...thresholdRules({ next: next.manifest, ...facts, radius, tally: found.tally }),
   ];

@@ -33,6 +33,8 @@ interface Content {
   readonly problemCount: number;
   /** Changes of the store that it claims to have and has not. */
   readonly missing: number;
+  /** Ids that would be jobs of two customers. */
+  readonly twice: ReadonlyArray<string>;
 }
 
 const nothingIsLost = "What is in force stays in force.";
@@ -57,6 +59,7 @@ export const contentRules = (content: Content): ReadonlyArray<GateRefusal> =>
     isOrdered,
     isComplete,
     isServable,
+    isUnambiguous,
     isNotEmpty,
   ].flatMap((rule) => rule(content) ?? []);
 
@@ -176,6 +179,16 @@ const isServable = ({ problemCount, problems }: Content): GateRefusal | undefine
           .join("; ")}.`,
         "Correct or disable these jobs.",
         problems.map(({ id }) => id),
+      );
+
+const isUnambiguous = ({ twice }: Content): GateRefusal | undefined =>
+  twice.length === 0
+    ? undefined
+    : never(
+        "idTwice",
+        `${twice.length} ids would be jobs of two customers at once.`,
+        "This is a fault of what generates the configuration: find it before anything else is changed.",
+        twice,
       );
 
 const isNotEmpty = ({ next, previous }: Content): GateRefusal | undefined => {

@@ -55,6 +55,7 @@ export const verdictOn = Effect.fnUntraced(function* (desk: Desk, proposal: Prop
     rollbackOf: proposal.rollbackOf,
     inStore: options.inStore,
     pending: options.stored,
+    servedPair: options.stored.servedPair,
     trafficOf: estimateOf(traffic, previous),
     problemOf: options.problemOf,
     accepted: accepted ?? undefined,

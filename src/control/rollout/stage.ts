@@ -1,8 +1,9 @@
 import { Effect, Result } from "effect";
 import { segmentCount } from "../../domain/segment-of.ts";
 import { encodeManifest, type Manifest, manifestHash } from "../../snapshot/manifest.ts";
-import { entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
+import { changedSegments, entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
 import { Totals } from "../generate/totals.ts";
+import { idMoves } from "./id-moves.ts";
 
 /** A snapshot made of others' segments: nothing of it is stored but its manifest. */
 export interface Staged {
@@ -27,14 +28,11 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
   const upTo = segmentsOf(percent);
   const isAll = upTo >= segmentCount;
   const totals = new Totals(base.manifest);
-  for (let segment = 0; segment < upTo; segment++) {
-    if (base.manifest.segments[segment]!.hash === target.manifest.segments[segment]!.hash) continue;
-    yield* Effect.yieldNow;
-    const before = entriesOf(base, segment);
-    const after = entriesOf(target, segment);
-    if (Result.isFailure(before)) return yield* Effect.fail(`segment ${segment}: ${before.failure.message}`);
-    if (Result.isFailure(after)) return yield* Effect.fail(`segment ${segment}: ${after.failure.message}`);
-    totals.replace(before.success, after.success);
+  const taken = yield* takenFor(base, target, upTo);
+  for (const segment of changedSegments(base.manifest, target.manifest)) {
+    if (!taken.has(segment)) continue;
+    const { after, before } = yield* bothOf(base, target, segment);
+    totals.replace(before, after);
   }
   const manifest: Manifest = {
     ...target.manifest,
@@ -43,13 +41,36 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
     // Only when all of it is in force.
     position: isAll ? target.manifest.position : Math.min(base.manifest.position, target.manifest.position),
     segments: target.manifest.segments.map((mark, segment) =>
-      segment < upTo ? mark : base.manifest.segments[segment]!,
+      taken.has(segment) ? mark : base.manifest.segments[segment]!,
     ),
     // Not anybody's share: it says how to find out whose a record is. Who serves some of the target reads as before.
     catalogue: isAll ? target.manifest.catalogue : base.manifest.catalogue,
     ...totals.get(),
   };
   return stagedOf(manifest, (hash) => target.blob(hash) ?? base.blob(hash));
+});
+
+/** The share, and what has to go with it: in a rollback an id may go back to another customer, of another segment. */
+const takenFor = Effect.fnUntraced(function* (base: Snapshot, target: Snapshot, upTo: number) {
+  const taken = new Set(Array.from({ length: upTo }, (_, segment) => segment));
+  // Going forth, a removal is in force before its id is given away: nothing has to be looked for.
+  if (target.manifest.rollbackOf === undefined || upTo >= segmentCount) return taken;
+  const moves = idMoves();
+  for (const segment of changedSegments(base.manifest, target.manifest)) {
+    const { after, before } = yield* bothOf(base, target, segment);
+    moves.add(segment, before, after);
+  }
+  moves.complete(taken);
+  return taken;
+});
+
+const bothOf = Effect.fnUntraced(function* (base: Snapshot, target: Snapshot, segment: number) {
+  yield* Effect.yieldNow;
+  const before = entriesOf(base, segment);
+  const after = entriesOf(target, segment);
+  if (Result.isFailure(before)) return yield* Effect.fail(`segment ${segment}: ${before.failure.message}`);
+  if (Result.isFailure(after)) return yield* Effect.fail(`segment ${segment}: ${after.failure.message}`);
+  return { before: before.success, after: after.success };
 });
 
 /** The content of an earlier snapshot as a new one. */

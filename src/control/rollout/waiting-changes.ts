@@ -18,13 +18,15 @@ const customersMax = 8;
  */
 export const waitingChanges = (
   stored: StoredJobs,
-  position: number,
+  storedPosition: number,
   {
     isFirst,
     nowMillis,
     smallChangeJobsMax,
   }: { readonly isFirst: boolean; readonly nowMillis: number; readonly smallChangeJobsMax: number },
 ): WaitingChanges => {
+  // What is held back comes with a snapshot of its own: this one does not claim to have it.
+  const position = Math.min(storedPosition, (stored.heldBackFrom() ?? Infinity) - 1);
   const all = { [Symbol.iterator]: () => entriesIn(stored, nowMillis) };
   if (isFirst || stored.pending > customersMax * smallChangeJobsMax) return { entries: all, position };
   const byCustomer = new Map<string, Array<SnapshotEntry>>();
@@ -36,7 +38,7 @@ export const waitingChanges = (
   }
   const [first, ...others] = [...byCustomer.values()].toSorted((a, b) => oldest(a) - oldest(b));
   if (first === undefined || others.length === 0) return { entries: all, position };
-  return { entries: first, position: Math.min(...others.map(oldest)) - 1 };
+  return { entries: first, position: Math.min(position, Math.min(...others.map(oldest)) - 1) };
 };
 
 const oldest = (entries: ReadonlyArray<SnapshotEntry>): number => Math.min(...entries.map(({ revision }) => revision));

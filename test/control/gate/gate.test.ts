@@ -169,6 +169,22 @@ describe("the gate", () => {
     }),
   );
 
+  it.effect("refuses an id that would be jobs of two customers, and lets one past that was given away", () =>
+    Effect.gen(function* () {
+      const { gate, ordered } = yield* inForce(20);
+      const servedPair = (id: string) => (id === "job-1" ? "customer-1.http_requests" : undefined);
+      const others = entry("job-1", "newcomer", { revision: 9 });
+      const verdict = yield* gate(yield* ordered([others]), { servedPair });
+      assert.deepStrictEqual([rulesOf(verdict), verdict.refusals[0]!.jobs], [["idTwice"], ["job-1"]]);
+      const { ordered: orderedToo } = yield* inForce(20);
+      const both = yield* orderedToo([entry("new", "newcomer"), entry("new", "stranger")]);
+      assert.include(rulesOf(yield* gate(both, { servedPair })), "idTwice");
+      const { gate: other, ordered: orderedThere } = yield* inForce(20);
+      const given = yield* orderedThere([at(1, { revision: 8, state: "removed" }), others]);
+      assert.notInclude(rulesOf(yield* other(given, { servedPair })), "idTwice");
+    }),
+  );
+
   it.effect("lets a rollback past that is exactly an earlier content, and no other", () =>
     Effect.gen(function* () {
       const { gate, ordered, previous } = yield* inForce(200);

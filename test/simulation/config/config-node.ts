@@ -46,9 +46,10 @@ const natsOf = ({ bus }: ConfigWorld, life: Life) => {
 /** Stored jobs as a node follows them: late, and again from an earlier place when it is told so. */
 const feedOf = ({ dice, ordered }: ConfigWorld, stored: StoredJobs, from: number) => {
   let position = from;
-  /** A slice of the store: of each job in it only what is newest. */
+  /** A slice of the store: of each job in it what is newest, and its removal before that. */
   const pump = () => {
     const slice = ordered.orders.slice(position, position + dice.int(1, 200));
+    for (const { id, job, revision } of slice) if (job === undefined) stored.delete(id, revision);
     for (const { data, id, job, revision } of new Map(slice.map((each) => [each.id, each])).values()) {
       if (job === undefined) stored.delete(id, revision);
       else stored.put({ job, revision }, data);
@@ -81,6 +82,7 @@ const build = Effect.fnUntraced(function* (world: ConfigWorld, life: Life) {
     cell: () => cell,
     isGateOn: () => drill.isGuardOn("servingGate"),
     isJob: isWholeJob,
+    servedPair: stored.servedPair,
     adopt: adopted.adopt,
   });
   const { feed, pump } = feedOf(world, stored, serving.current()?.manifest.position ?? 0);

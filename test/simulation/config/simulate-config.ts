@@ -37,10 +37,13 @@ const order = ({ dice, ordered }: ConfigWorld): void => {
   const what = dice.next();
   if (there.length < 5 || what < 0.3) {
     const customer = dice.int(0, firstCustomers * 2);
-    ordered.order(
-      jobOf(customer).id,
-      jobOf(customer, { destination: { kind: "file", path: `/out-${dice.int(1, 3)}` } }),
-    );
+    // Now and then under the id of another customer's job.
+    const { id } = dice.chance(0.3) && there.length > 0 ? dice.pick(there) : jobOf(customer);
+    const job = jobOf(customer, { id, destination: { kind: "file", path: `/out-${dice.int(1, 3)}` } });
+    const before = ordered.newestOf(id)?.job;
+    // The store lets nobody have it before that job is removed.
+    if (before !== undefined && before.customer !== job.customer) ordered.order(id, undefined);
+    ordered.order(id, job);
   } else if (what < 0.55) {
     for (const { id, job } of some(10))
       ordered.order(id, { ...job, destination: { kind: "file", path: "/b" } } as never);

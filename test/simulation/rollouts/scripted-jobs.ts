@@ -56,8 +56,6 @@ export class ScriptedJobs {
           if (order === undefined) return undefined;
           return { revision: order.revision, removed: order.job === undefined, job: order.job };
         }),
-      isRemoval: (id: string, revision: number) =>
-        asked(() => this.orders.some((each) => each.id === id && each.revision === revision && each.job === undefined)),
       describe: asked(() => ({ created: this.created, lastSequence: this.orders.length })),
     } as unknown as JobBucket;
   }
@@ -82,6 +80,7 @@ export class ScriptedJobs {
       head.set("Nats-Sequence", String(order.revision));
       head.set("Nats-Subject", jobSubject(order.id));
       head.set("Nats-Time-Stamp", "2026-11-14T00:00:00Z");
+      if (order.job === undefined) head.set("KV-Operation", "DEL");
       reply({ headers: head, data: order.data, subject: "" });
     }
     reply({ headers: headers(204, "EOB"), data: new Uint8Array(), subject: "" });
