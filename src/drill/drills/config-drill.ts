@@ -93,7 +93,7 @@ export const goBack = ({ customers, world }: Stage) =>
     const { client } = world.nodes[0]!;
     const status = (yield* client.ask({ method: "GET", path: "/v1/config/status" })).json as ConfigStatus;
     if (status.frozen !== null) yield* client.ask({ method: "POST", path: "/v1/config/unfreeze", json: {} });
-    if (status.inForce === null || status.inForce.jobs <= customers.length) return;
+    if (status.inForce === null || (status.inForce.jobs ?? 0) <= customers.length) return;
     // The first configuration of this world had the drill's customers in it and nobody else.
     yield* client.ask({ method: "POST", path: "/v1/config/rollback", json: { to: 1 } });
   }).pipe(Effect.ignore);
