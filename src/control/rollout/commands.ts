@@ -81,7 +81,7 @@ export const answerCommand = Effect.fn("control.answerCommand")(function* (
 
 /** Changes nothing: that it fails is nobody else's business. */
 const looking = (answer: Effect.Effect<ControlAnswer, DeskFailure>): Effect.Effect<ControlAnswer> =>
-  Effect.catch(answer, (failure) => Effect.succeed({ unavailable: textOf(failure) }));
+  answer.pipe(Effect.catch((failure) => Effect.succeed({ unavailable: textOf(failure) })));
 
 /** Also if nothing comes of what is at the gate. */
 const freeze = (desk: Desk, frozen: Freeze | null): void => {
