@@ -5,7 +5,7 @@ import { Schema } from "effect";
  *
  * `request.asked` comes before the change and `request.answered` after it: without an answer nobody knows whether it
  * was done, and the one before says what to look for. `config.…` is what the control process decided by itself: which
- * snapshot its gate refused, and how each rollout ended.
+ * snapshot its gate refused, how each rollout ended, and what it told nodes once more.
  */
 export const AuditKind = Schema.Literals([
   "request.asked",
@@ -14,6 +14,7 @@ export const AuditKind = Schema.Literals([
   "config.refused",
   "config.ended",
   "config.halted",
+  "config.retold",
 ]);
 export type AuditKind = typeof AuditKind.Type;
 

@@ -21,7 +21,7 @@ export type NodeConfig = typeof NodeConfig.Type;
 
 /** Where a rollout is, or how the last one ended. */
 export const RolloutReport = Schema.Struct({
-  /** `idle`, `gating`, `promoting`, `watching`, `halted` or `rollingBack`. */
+  /** `idle`, `gating`, `promoting`, `watching`, `halted`, `rollingBack` or `returning`. */
   state: Schema.String,
   target: Schema.NullOr(SnapshotName),
   base: Schema.NullOr(SnapshotName),
@@ -66,8 +66,15 @@ export type Freeze = typeof Freeze.Type;
 export const ConfigStatus = Schema.Struct({
   /** The node whose control process leads. */
   leader: Schema.String,
-  /** What all nodes were told to serve; null: nothing yet. */
-  inForce: Schema.NullOr(Schema.Struct({ ...SnapshotName.fields, jobs: Count, enabled: Count, createdMillis: Count })),
+  /** What all nodes were told to serve; null: nothing yet. Without the rest where its content cannot be read. */
+  inForce: Schema.NullOr(
+    Schema.Struct({
+      ...SnapshotName.fields,
+      jobs: Schema.optionalKey(Count),
+      enabled: Schema.optionalKey(Count),
+      createdMillis: Schema.optionalKey(Count),
+    }),
+  ),
   /** Jobs that are stored otherwise than they are in force. */
   pending: Count,
   /** Nothing is rolled out while it is set. */
@@ -77,6 +84,8 @@ export const ConfigStatus = Schema.Struct({
   refusal: Schema.NullOr(GateVerdict),
   last: Schema.NullOr(RolloutRecord),
   nodes: Schema.Array(NodeConfig),
+  /** Why the control process does not get on, and for how long; absent while it does. */
+  trouble: Schema.optionalKey(Schema.Struct({ why: Schema.String, millis: Count })),
   /** Only in the answer to `apply` and `rollback`: what they have put on its way; null: nothing is to be changed. */
   begun: Schema.optionalKey(Schema.NullOr(SnapshotName)),
 });

@@ -4,7 +4,7 @@ import { assign, setup } from "xstate";
  * A configuration's way into service, pure: who serves which snapshot next, and when everybody goes back.
  *
  *     idle → gating → canary ⇄ watching → promoting ⇄ watching → idle (complete)
- *                  ↘ refused              any of them → rollingBack → idle (rolledBack); ⇄ halted
+ *                  ↘ refused              any of them → rollingBack → returning → idle (rolledBack); ⇄ halted
  *
  * Time comes with the events. What is stored of it is its state and context: a control process that dies is followed
  * by one that goes on from there, and each thing that it has done already may be done again.
@@ -81,12 +81,14 @@ export type RolloutEvent =
   | ({ readonly type: "signals.read"; readonly breached: string | null } & At)
   /** It is so late. Comes at least every second. */
   | ({ readonly type: "time.passed" } & At)
-  /** A person says: stop here, go on, go back. */
+  /** A person says: stop here, go on, go back; and to what, where what it came from cannot be had. */
   | ({ readonly type: "rollout.halt"; readonly reason: string } & At)
   | ({ readonly type: "rollout.resume" } & At)
-  | ({ readonly type: "rollout.rollBack"; readonly reason: string } & At)
-  /** The content of the base is in force everywhere again, under the number that it got for that. */
+  | ({ readonly type: "rollout.rollBack"; readonly reason: string; readonly base?: SnapshotRef } & At)
+  /** Nobody was told anything else than the base. */
   | ({ readonly type: "base.restored"; readonly base: SnapshotRef } & At)
+  /** All nodes are told to serve the content of the base again, under the number that it got for that. */
+  | ({ readonly type: "base.told"; readonly base: SnapshotRef } & At)
   /** The control process was started again, in whatever state it was. */
   | ({ readonly type: "control.resumed" } & At);
 
@@ -127,6 +129,7 @@ export const rolloutMachine = setup({
     isSilent: ({ context }, at: At) => context.silentMillis + passed(context, at) >= context.silenceMillisMax,
     isBreached: ({ context }, { breached }: { readonly breached: string | null }) =>
       breached !== null && context.breaches + 1 >= context.breachesMax,
+    isElsewhere: (_, { base }: { readonly base?: SnapshotRef }) => base !== undefined,
     /** Not by the clock alone: the last reading says that all is well. */
     isWatched: ({ context }, at: At & { readonly breached: string | null }) =>
       at.breached === null && elapsed(context, at) >= context.watchMillis,
@@ -173,6 +176,8 @@ export const rolloutMachine = setup({
       breaches: at.breached === null ? 0 : context.breaches + 1,
     })),
     noteReason: assign((_, { reason }: { readonly reason: string }) => ({ reason })),
+    noteBase: assign((_, { base }: { readonly base?: SnapshotRef }) => (base === undefined ? {} : { base })),
+    noteUnreturned: assign(({ context }) => ({ reason: `${context.reason}; not every node has gone back in time` })),
     complete: assign(({ context }, { nowMillis }: At) => ({
       ...ended(context, "complete", nowMillis),
       ...over(context),
@@ -182,10 +187,9 @@ export const rolloutMachine = setup({
       ...ended(context, "refused", nowMillis, reason),
       ...over(context),
     })),
-    rolledBack: assign(({ context }, { base, nowMillis }: At & { readonly base: SnapshotRef }) => ({
+    rolledBack: assign(({ context }, { nowMillis }: At) => ({
       ...ended(context, "rolledBack", nowMillis),
       ...over(context),
-      base,
     })),
     abandon: assign(({ context }, { nowMillis, reason }: At & { readonly reason: string }) => ({
       ...ended(context, "abandoned", nowMillis, reason),
@@ -324,11 +328,53 @@ export const rolloutMachine = setup({
         "base.restored": {
           target: "idle",
           actions: [
+            { type: "noteBase", params: ({ event }) => event },
             { type: "rolledBack", params: ({ event }) => event },
             { type: "reportEnd", params: ({ context }) => context.last! },
           ],
         },
+        "base.told": {
+          target: "returning",
+          actions: [
+            { type: "noteBase", params: ({ event }) => event },
+            { type: "enter", params: ({ event }) => event },
+          ],
+        },
+        "rollout.rollBack": {
+          guard: { type: "isElsewhere", params: ({ event }) => event },
+          target: "rollingBack",
+          reenter: true,
+          actions: [
+            { type: "noteReason", params: ({ event }) => event },
+            { type: "noteBase", params: ({ event }) => event },
+          ],
+        },
         "control.resumed": { target: "rollingBack", reenter: true },
+      },
+    },
+    /** All are told to go back, and have so long to do it; what does not is told again once nothing is under way. */
+    returning: {
+      on: {
+        "nodes.adopted": {
+          target: "idle",
+          actions: [
+            { type: "rolledBack", params: ({ event }) => event },
+            { type: "reportEnd", params: ({ context }) => context.last! },
+          ],
+        },
+        "time.passed": [
+          {
+            guard: { type: "isUnadopted", params: ({ event }) => event },
+            target: "idle",
+            actions: [
+              "noteUnreturned",
+              { type: "rolledBack", params: ({ event }) => event },
+              { type: "reportEnd", params: ({ context }) => context.last! },
+            ],
+          },
+          { actions: { type: "pass", params: ({ event }) => event } },
+        ],
+        "control.resumed": { actions: { type: "enter", params: ({ event }) => event } },
       },
     },
   },

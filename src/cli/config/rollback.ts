@@ -70,7 +70,8 @@ const describeWayBack = Effect.fnUntraced(function* (
   if (rollout.state !== "idle")
     return `This takes back what is on its way, from every node.\n  ${rolloutLine(rollout)}`;
   if (inForce === null) return "No configuration is in force.";
-  const from = `snapshot ${inForce.number} is in force, with ${grouped(inForce.jobs)} jobs`;
+  const jobs = inForce.jobs === undefined ? "whose content cannot be read" : `with ${grouped(inForce.jobs)} jobs`;
+  const from = `snapshot ${inForce.number} is in force, ${jobs}`;
   if (Option.isNone(number)) return `This brings the snapshot before back, on every node: ${from}.`;
   const found = (yield* client.ask({
     method: "GET",

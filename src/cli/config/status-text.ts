@@ -5,6 +5,9 @@ import { formatTable, grouped, shortDuration } from "../table.ts";
 
 const timeOf = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis));
 
+/** Nodes may not serve yet what they are told to. */
+const stillMoving: ReadonlySet<string> = new Set(["promoting", "rollingBack", "returning"]);
+
 /** One line: where a rollout is. */
 export const rolloutLine = (rollout: RolloutReport): string => {
   const { adopted, canary, elapsedMillis, percent, reason, state, target, watchMillis } = rollout;
@@ -12,7 +15,8 @@ export const rolloutLine = (rollout: RolloutReport): string => {
   const parts = [`snapshot ${target.number}: ${state}`];
   if (canary !== undefined) parts.push(`on ${canary.nodes.join(", ")}`);
   if (percent > 0) parts.push(`${percent} % of the customers`);
-  if (adopted !== undefined) parts.push(`adopted by ${adopted.nodes} of ${adopted.of} nodes`);
+  const what = state === "returning" ? "taken back by" : "adopted by";
+  if (adopted !== undefined) parts.push(`${what} ${adopted.nodes} of ${adopted.of} nodes`);
   if (state === "watching") parts.push(`${shortDuration(elapsedMillis)} of ${shortDuration(watchMillis)}`);
   return `${parts.join(", ")}${reason === "" ? "" : ` (${reason})`}`;
 };
@@ -23,15 +27,13 @@ export const recordLine = ({ number, reason, result, rollbackOf }: RolloutRecord
   (reason === "" ? "" : `: ${reason}`);
 
 export const statusText = (status: ConfigStatus): string => {
-  const { frozen, inForce, last, leader, nodes, pending, refusal, rollout } = status;
+  const { frozen, inForce, last, leader, nodes, pending, refusal, rollout, trouble } = status;
   const lines = [
-    inForce === null
-      ? "in force   nothing yet: nodes answer 503"
-      : `in force   snapshot ${inForce.number}, ${grouped(inForce.jobs)} jobs, ${grouped(inForce.enabled)} enabled, ` +
-        `made ${timeOf(inForce.createdMillis)}`,
+    inForce === null ? "in force   nothing yet: nodes answer 503" : `in force   ${inForceText(inForce)}`,
     `pending    ${pending === 0 ? "nothing" : `${grouped(pending)} jobs are stored otherwise: spillway config plan`}`,
     `rollout    ${rolloutLine(rollout)}`,
   ];
+  if (trouble !== undefined) lines.push(`STUCK      for ${shortDuration(trouble.millis)}: ${trouble.why}`);
   if (frozen !== null)
     lines.push(`FROZEN     by ${frozen.who} at ${timeOf(frozen.atMillis)}: ${frozen.why || "no reason given"}`);
   if (refusal !== null)
@@ -48,6 +50,11 @@ export const statusText = (status: ConfigStatus): string => {
   return [...lines, formatTable(titles, rows)].join("\n");
 };
 
+const inForceText = ({ createdMillis, enabled, jobs, number }: NonNullable<ConfigStatus["inForce"]>): string =>
+  jobs === undefined || enabled === undefined || createdMillis === undefined
+    ? `snapshot ${number}, whose content cannot be read`
+    : `snapshot ${number}, ${grouped(jobs)} jobs, ${grouped(enabled)} enabled, made ${timeOf(createdMillis)}`;
+
 /** What is to be known of a node; nothing when it serves what all do. */
 const nodeWord = ({ node, refused, serves }: NodeConfig, status: ConfigStatus): string => {
   const { inForce, rollout } = status;
@@ -58,7 +65,7 @@ const nodeWord = ({ node, refused, serves }: NodeConfig, status: ConfigStatus): 
   if (isAsTold && canary?.nodes.includes(node) === true) return "canary";
   // A step is a snapshot of its own: whoever serves it has the new one for a share of the customers.
   if (isAsTold) return percent > 0 && percent < 100 ? `canary, ${percent} % of the customers` : "";
-  return state === "promoting" || state === "rollingBack" ? "not yet" : "another one";
+  return stillMoving.has(state) ? "not yet" : "another one";
 };
 
 export const historyText = (records: ReadonlyArray<RolloutRecord>): string =>

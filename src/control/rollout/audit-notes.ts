@@ -6,6 +6,13 @@ const textMax = 1_000;
 /** Notes that wait while the audit log cannot be written; with so many, nothing new is begun. */
 export const unauditedMax = 100;
 
+/** What cannot be noted is not begun. */
+export const mayNote = ({ state: { unaudited = [] } }: Noted): boolean => unaudited.length < unauditedMax;
+
+interface Noted {
+  readonly state: { readonly unaudited?: ReadonlyArray<AuditNote> };
+}
+
 /** Who decides when nobody is asked: the control process of that node. */
 const whoOf = (node: string): string => `control:${node}`;
 
@@ -34,6 +41,20 @@ export const noteOfEnd = (node: string, record: RolloutRecord): AuditNote => {
       .slice(0, textMax),
   };
 };
+
+/** Nodes were told once more what is in force, and to take it however much it takes away. */
+export const noteOfRetelling = (
+  node: string,
+  { hash, number }: { readonly number: number; readonly hash: string },
+  why: string,
+): AuditNote => ({
+  kind: "config.retold",
+  who: whoOf(node),
+  from: "",
+  what: `configuration ${number}: told again, as accepted`,
+  why: why.slice(0, textMax),
+  detail: `hash ${hash}`,
+});
 
 /** A person has stopped a rollout: their request is noted by whoever took it, this is what came of it. */
 export const noteOfHalt = (

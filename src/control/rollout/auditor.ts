@@ -1,5 +1,7 @@
-import { Effect, type Semaphore } from "effect";
-import { type Desk, type DeskFailure, saveDesk } from "./desk.ts";
+import { Effect } from "effect";
+import { type DeskFailure, saveDesk } from "./desk.ts";
+import type { ControlOptions } from "./control-options.ts";
+import type { SharedDesk } from "./shared-desk.ts";
 
 const pollMillis = 100;
 const againMillis = 2_000;
@@ -9,20 +11,20 @@ const againMillis = 2_000;
  * stored with what it tells of and is forgotten only when it is in the log: a crash in between notes it twice. While
  * the log cannot be written nothing waits for it but what is new.
  *
- * @returns when the desk cannot be stored
+ * @returns when this process had better not lead any more
  */
 export const keepAudited = Effect.fnUntraced(function* (
-  desk: Desk,
-  oneAtATime: Semaphore.Semaphore,
+  shared: SharedDesk,
+  audit: ControlOptions["audit"],
 ): Effect.fn.Return<never, DeskFailure> {
   let isSilent = false;
   for (;;) {
-    const note = desk.state.unaudited?.[0];
+    const note = shared.now().state.unaudited?.[0];
     if (note === undefined) {
       yield* Effect.sleep(pollMillis);
       continue;
     }
-    const noted = yield* Effect.result(desk.options.audit(note));
+    const noted = yield* Effect.result(audit(note));
     if (noted._tag === "Failure") {
       if (!isSilent)
         yield* Effect.logError("The audit log does not take what the control process decides; it is tried again.", {
@@ -34,11 +36,13 @@ export const keepAudited = Effect.fnUntraced(function* (
       continue;
     }
     isSilent = false;
-    yield* oneAtATime.withPermits(1)(
-      Effect.suspend(() => {
-        desk.state = { ...desk.state, unaudited: (desk.state.unaudited ?? []).slice(1) };
-        return saveDesk(desk);
-      }),
-    );
+    const removed = yield* shared.use((desk) => {
+      const { unaudited = [] } = desk.state;
+      // Opened anew meanwhile, it has the same notes; an answer that was lost may have taken it out already.
+      if (unaudited[0]?.what !== note.what || unaudited[0].detail !== note.detail) return Effect.void;
+      desk.state = { ...desk.state, unaudited: unaudited.slice(1) };
+      return saveDesk(desk);
+    });
+    if (removed._tag === "Failure") yield* Effect.sleep(againMillis);
   }
 });

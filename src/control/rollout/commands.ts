@@ -1,23 +1,33 @@
-import { Effect, Schema } from "effect";
+import { Effect, Result, Schema } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import {
   ConfigCommand,
   type ConfigDiff,
   type ConfigPlan,
   type ConfigStatus,
-  type RolloutReport,
+  type Freeze,
   type SnapshotName,
 } from "../../domain/config-report.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
-import { adoptionOf } from "./adoption.ts";
-import { canaryOf } from "./canary.ts";
 import { canaryProblem } from "./canary-problem.ts";
 import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
 import { nextProposal, rollOut } from "./next-rollout.ts";
 import { tell, verdictOn } from "./deeds.ts";
-import { contentOf, type Desk, type DeskFailure, nowAt, publishedContent, saveDesk } from "./desk.ts";
-import { type Proposal, proposeRollback } from "./proposal.ts";
+import {
+  contentOf,
+  type Desk,
+  type DeskFailure,
+  nowAt,
+  publishedContent,
+  readContent,
+  saveDesk,
+  textOf,
+} from "./desk.ts";
+import { nameOf } from "./point.ts";
+import { proposeRollback } from "./proposal.ts";
+import { resume } from "./resume.ts";
+import { rolloutOf, statusOf } from "./status.ts";
 
 /** An answer as it is sent: exactly one of these. */
 export type ControlAnswer =
@@ -41,25 +51,25 @@ export const answerCommand = Effect.fn("control.answerCommand")(function* (
     case "status":
       return { done: yield* statusOf(desk) };
     case "plan":
-      return { done: yield* planOf(desk) };
+      return yield* looking(Effect.map(planOf(desk), (done) => ({ done })));
     case "history": {
       const { limits, store } = desk.options;
       const bounds = { limit: command.limit, recordsMax: limits.rolloutHistoryMax };
-      return { done: yield* loadHistory(store, desk.state.records, bounds) };
+      return yield* looking(Effect.map(loadHistory(store, desk.state.records, bounds), (done) => ({ done })));
     }
     case "diff":
-      return yield* diffBetween(desk, command.from, command.to);
+      return yield* looking(diffBetween(desk, command.from, command.to));
     case "apply":
       return yield* apply(desk, command);
     case "rollback":
       return yield* rollBack(desk, command);
     case "freeze": {
       const { nowMillis } = yield* nowAt;
-      desk.state = { ...desk.state, frozen: { who: command.who, why: command.why, atMillis: nowMillis } };
+      freeze(desk, { who: command.who, why: command.why, atMillis: nowMillis });
       return yield* saved(desk);
     }
     case "unfreeze":
-      desk.state = { ...desk.state, frozen: null };
+      freeze(desk, null);
       // Whatever was refused is looked at anew.
       desk.refused = undefined;
       return yield* saved(desk);
@@ -68,6 +78,16 @@ export const answerCommand = Effect.fn("control.answerCommand")(function* (
       return yield* haltOrResume(desk, command.op, command.why);
   }
 });
+
+/** Changes nothing: that it fails is nobody else's business. */
+const looking = (answer: Effect.Effect<ControlAnswer, DeskFailure>): Effect.Effect<ControlAnswer> =>
+  answer.pipe(Effect.catch((failure) => Effect.succeed({ unavailable: textOf(failure) })));
+
+/** Also if nothing comes of what is at the gate. */
+const freeze = (desk: Desk, frozen: Freeze | null): void => {
+  const { intent } = desk.state;
+  desk.state = { ...desk.state, frozen, ...(intent == null ? {} : { intent: { ...intent, frozenBefore: frozen } }) };
+};
 
 const saved = Effect.fnUntraced(function* (desk: Desk) {
   yield* saveDesk(desk);
@@ -93,6 +113,7 @@ const apply = Effect.fnUntraced(function* (
         "or with it: --unfreeze).",
     };
   if (!isIdle(desk)) return underWay(desk);
+  if (!desk.isResumed) yield* resume(desk);
   const proposal = yield* nextProposal(desk);
   if (accept !== null && proposal?.snapshot.hash !== accept) {
     const now =
@@ -106,23 +127,15 @@ const apply = Effect.fnUntraced(function* (
     const problem = canaryProblem(desk, named, yield* steadyMillis);
     if (problem !== undefined) return { invalid: problem };
   }
-  desk.accept = accept;
   desk.refused = undefined;
-  if (frozen !== null) {
-    desk.state = { ...desk.state, frozen: null };
-    yield* saveDesk(desk);
+  if (proposal === undefined) {
+    if (frozen !== null) freeze(desk, null);
+    if (frozen !== null) yield* saveDesk(desk);
+    return yield* begunWith(desk, null);
   }
-  if (proposal === undefined) return { done: { ...(yield* statusOf(desk)), begun: null } };
-  yield* rollOut(desk, { ...proposal, author: who, why }, named);
-  if (frozen !== null && isRefused(desk, proposal)) {
-    desk.state = { ...desk.state, frozen };
-    yield* saveDesk(desk);
-  }
+  yield* rollOut(desk, { ...proposal, author: who, why }, { accept, canaryNodes: named, frozen: null });
   return yield* begunWith(desk, nameOf(proposal.snapshot));
 });
-
-/** Else what refused it would be gone, and it be on its way as soon as anything changes. */
-const isRefused = ({ refused }: Desk, { snapshot }: Proposal): boolean => refused?.snapshot.hash === snapshot.hash;
 
 const rollBack = Effect.fnUntraced(function* (
   desk: Desk,
@@ -133,38 +146,64 @@ const rollBack = Effect.fnUntraced(function* (
     why,
   }: { readonly accept: string | null; readonly to: number | null; readonly who: string; readonly why: string },
 ) {
-  if (!isIdle(desk)) {
-    // What is on its way goes back to where it came from; another target must wait for that.
-    if (to !== null && to !== desk.machine.context.base?.number) return underWay(desk);
-    const under = desk.machine.context.target;
-    yield* tell(desk, { type: "rollout.rollBack", reason: why || `${who} asked for it`, ...(yield* nowAt) });
-    return yield* begunWith(desk, under);
-  }
-  const inForce = yield* publishedContent(desk);
-  if (inForce === undefined) return { conflict: "No configuration is in force: there is nothing to go back from." };
-  const number = to ?? inForce.manifest.previous;
-  const content = yield* storedContent(desk, number);
-  if (content === undefined) return { notFound: number };
-  const before = desk.state.frozen;
-  // Else what the store has would be rolled out again at once.
-  const frozen = { who, why: why || `after the rollback to ${number}`, atMillis: (yield* nowAt).nowMillis };
-  desk.state = { ...desk.state, frozen };
+  const { nowMillis } = yield* nowAt;
+  if (!isIdle(desk)) return yield* takeBack(desk, { to, why: why || `${who} asked for it`, who, nowMillis });
+  if (!desk.isResumed) yield* resume(desk);
+  const found = yield* Effect.result(rollbackTo(desk, to));
+  if (Result.isFailure(found)) return { unavailable: textOf(found.failure) };
+  if (!("content" in found.success)) return found.success;
+  const { content, inForce } = found.success;
   // Refused before, it is the same one again: only so can it be accepted by its hash.
   const again = desk.refused?.rollbackOf?.hash === content.hash ? desk.refused : undefined;
   const proposal =
     again?.snapshot.manifest.previous === inForce.manifest.number
       ? again
       : yield* proposeRollback(content, inForce, desk.state.highest + 1, { who, why }, undefined);
-  desk.accept = accept;
-  yield* rollOut(desk, proposal);
-  if (desk.refused === proposal) {
-    desk.state = { ...desk.state, frozen: before };
-    yield* saveDesk(desk);
-  }
+  // Else what the store has would be rolled out again at once.
+  const frozen = { who, why: why || `after the rollback to ${content.manifest.number}`, atMillis: nowMillis };
+  yield* rollOut(desk, { ...proposal, author: who, why }, { accept, frozen });
   return yield* begunWith(desk, nameOf(proposal.snapshot));
 });
 
-const nameOf = ({ hash, manifest }: Snapshot): SnapshotName => ({ number: manifest.number, hash });
+interface RollbackContents {
+  readonly content: Snapshot;
+  readonly inForce: Snapshot;
+}
+
+const rollbackTo = Effect.fnUntraced(function* (
+  desk: Desk,
+  to: number | null,
+): Effect.fn.Return<ControlAnswer | RollbackContents, DeskFailure> {
+  const inForce = yield* publishedContent(desk);
+  if (inForce === undefined) return { conflict: "No configuration is in force: there is nothing to go back from." };
+  const number = to ?? inForce.manifest.previous;
+  const content = yield* storedContent(desk, number);
+  return content === undefined ? { notFound: number } : { content, inForce };
+});
+
+/** What is on its way goes back to where it came from; another target must wait for that. */
+const takeBack = Effect.fnUntraced(function* (
+  desk: Desk,
+  { nowMillis, to, who, why }: { readonly nowMillis: number; readonly to: number | null } & Omit<Freeze, "atMillis">,
+) {
+  const { base, target } = desk.machine.context;
+  const event = { type: "rollout.rollBack", reason: why, nowMillis } as const;
+  if (to === null || to === base?.number) {
+    // Nothing has left the gate; without this it would be there again at once.
+    if (desk.machine.value === "gating") freeze(desk, { who, why, atMillis: nowMillis });
+    yield* tell(desk, event);
+    return yield* begunWith(desk, target);
+  }
+  // Unless there is no way back to that.
+  if (desk.machine.value !== "rollingBack" || desk.trouble === undefined) return underWay(desk);
+  const found = yield* Effect.result(storedContent(desk, to));
+  if (Result.isFailure(found)) return { unavailable: textOf(found.failure) };
+  if (found.success === undefined) return { notFound: to };
+  const wayBack = desk.state.highest + 1;
+  desk.state = { ...desk.state, highest: wayBack, wayBack };
+  yield* tell(desk, { ...event, base: nameOf(found.success) });
+  return yield* begunWith(desk, target);
+});
 
 /** It may have ended already: refused, or brought back. */
 const begunWith = Effect.fnUntraced(function* (desk: Desk, begun: SnapshotName | null) {
@@ -182,7 +221,7 @@ const haltOrResume = Effect.fnUntraced(function* (desk: Desk, op: "halt" | "resu
 
 const storedContent = Effect.fnUntraced(function* (desk: Desk, number: number) {
   const hash = yield* desk.options.hashOf(number);
-  return hash === undefined ? undefined : yield* contentOf(desk, { number, hash });
+  return hash === undefined ? undefined : yield* readContent(desk, { number, hash });
 });
 
 const diffBetween = Effect.fnUntraced(function* (desk: Desk, from: number, to: number) {
@@ -208,48 +247,4 @@ const planOf = Effect.fnUntraced(function* (desk: Desk) {
   }
   const verdict = yield* verdictOn(desk, proposal, null);
   return { verdict, diff: yield* diffOf(base, proposal.snapshot), frozen, rollout } satisfies ConfigPlan;
-});
-
-const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
-  const { base, elapsedMillis, reason, step, steps, target, watchMillis, small } = desk.machine.context;
-  const canary = canaryOf(desk);
-  const isOn = !isIdle(desk) && desk.machine.value !== "gating";
-  return {
-    state: desk.machine.value,
-    target,
-    base,
-    percent: isOn ? (small || base === null ? 100 : (steps[step] ?? 100)) : 0,
-    steps,
-    elapsedMillis,
-    watchMillis,
-    reason,
-    ...(isOn ? { adopted: adoptionOf(desk, steady) } : {}),
-    ...(canary === undefined ? {} : { canary }),
-  };
-};
-
-const statusOf = Effect.fnUntraced(function* (desk: Desk) {
-  const inForce = yield* publishedContent(desk);
-  const { frozen, last } = desk.state;
-  const steady = yield* steadyMillis;
-  const status: ConfigStatus = {
-    leader: desk.options.node,
-    inForce:
-      inForce === undefined
-        ? null
-        : {
-            number: inForce.manifest.number,
-            hash: inForce.hash,
-            jobs: inForce.manifest.totals.jobs,
-            enabled: inForce.manifest.totals.enabled,
-            createdMillis: inForce.manifest.createdMillis,
-          },
-    pending: desk.options.stored.pending,
-    frozen,
-    rollout: rolloutOf(desk, steady),
-    refusal: desk.refused?.verdict ?? null,
-    last,
-    nodes: [...desk.reports.list(steady)],
-  };
-  return status;
 });

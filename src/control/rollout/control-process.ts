@@ -1,21 +1,22 @@
-import { Effect, Queue, Semaphore } from "effect";
+import { Deferred, Effect, Queue, Result } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import { randomBytes } from "node:crypto";
 import { answerControl, receiveNodeReports } from "../../streams/config-messages.ts";
 import { adoptionOf } from "./adoption.ts";
 import { keepAudited } from "./auditor.ts";
-import { answerCommand } from "./commands.ts";
+import { answerCommand, type ControlAnswer } from "./commands.ts";
 import { toldTo } from "./canary.ts";
 import type { ControlOptions } from "./control-options.ts";
-import { reportLostEnd, tell } from "./deeds.ts";
-import { type Desk, type DeskFailure, nowAt, openDesk } from "./desk.ts";
+import { tell } from "./deeds.ts";
+import { type Desk, type DeskFailure, nowAt, textOf } from "./desk.ts";
 import { lead } from "./leadership.ts";
 import { proposeIfDue } from "./next-rollout.ts";
 import { NodeReports } from "./node-reports.ts";
 import { pruneIfDue } from "./prune.ts";
 import { retellIfDue } from "./retell.ts";
+import { resume } from "./resume.ts";
+import { type SharedDesk, shareDesk } from "./shared-desk.ts";
 import { stepReading } from "./step-reading.ts";
-import { tellOfWhatIsServed } from "./tell-served.ts";
 
 /** Without anything new it is looked so often. */
 const pollMillis = 100;
@@ -30,7 +31,7 @@ export interface ControlProcess {
 
 /**
  * Brings what the job store has into force, as long as this node leads: one rollout after the other, each of them
- * through the gate. Dies and begins anew whenever anything fails: all that it must know is stored.
+ * through the gate. Begins anew whenever anything fails: all that it must know is stored.
  */
 export const runControlProcess = Effect.fnUntraced(function* (options: ControlOptions) {
   const nudges = yield* Queue.sliding<void>(1);
@@ -46,40 +47,8 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
       // Not acquired, for it may take for ever: a node that ends must not wait until it leads.
       const leadership = yield* lead(options.store, options.node, process);
       yield* Effect.addFinalizer(() => leadership.release);
-      const desk = yield* openDesk(options, reports);
-      yield* resume(desk);
-      yield* Effect.logInfo("This node leads the configuration.", { rollout: desk.machine.value });
-      const oneAtATime = yield* Semaphore.make(1);
-      // A failure of an answer is a failure of the desk: both work with the same state.
-      const failures = yield* Queue.sliding<DeskFailure>(1);
-      yield* answerControl((command) =>
-        oneAtATime
-          .withPermits(1)(answerCommand(desk, command))
-          .pipe(
-            Effect.catch((failure) => {
-              Queue.offerUnsafe(failures, failure);
-              return Effect.succeed({ unavailable: textOf(failure) });
-            }),
-            Effect.tap(() => Effect.sync(nudge)),
-          ),
-      );
-      yield* Effect.forkScoped(
-        keepAudited(desk, oneAtATime).pipe(
-          Effect.catch((failure) => Effect.sync(() => void Queue.offerUnsafe(failures, failure))),
-          // A connection that was closed for good throws: with the next desk it is tried again.
-          Effect.catchDefect((defect) =>
-            Effect.sync(() => void Queue.offerUnsafe(failures, `the audit log: ${String(defect)}`)),
-          ),
-        ),
-      );
-      let toldMillis = 0;
-      for (;;) {
-        yield* leadership.renew;
-        toldMillis = yield* oneAtATime.withPermits(1)(step(desk, toldMillis));
-        const failed = yield* Queue.size(failures);
-        if (failed > 0) return yield* Effect.fail(yield* Queue.take(failures));
-        yield* Queue.take(nudges).pipe(Effect.timeoutOption(pollMillis));
-      }
+      // Beside the work: a configuration of a million jobs is generated, judged and stored in many seconds.
+      return yield* Effect.raceFirst(leadership.keep, work(options, { reports, nudges, nudge }));
     }),
   );
   let told = "";
@@ -101,20 +70,56 @@ export const runControlProcess = Effect.fnUntraced(function* (options: ControlOp
   return control;
 });
 
-const textOf = (failure: unknown): string =>
-  typeof failure === "string" ? failure : ((failure as { readonly message?: string }).message ?? String(failure));
+interface Surroundings {
+  readonly reports: NodeReports;
+  readonly nudges: Queue.Queue<void>;
+  readonly nudge: () => void;
+}
 
-/** Whatever was under way when the control process ended goes on. */
-const resume = Effect.fnUntraced(function* (desk: Desk) {
-  if (desk.state.published === null) yield* tellOfWhatIsServed(desk, 0);
-  yield* reportLostEnd(desk);
-  if (desk.machine.value !== "idle") yield* tell(desk, { type: "control.resumed", ...(yield* nowAt) });
+/** For as long as this node leads. Commands are answered whatever becomes of what is under way. */
+const work = Effect.fnUntraced(function* (options: ControlOptions, { nudge, nudges, reports }: Surroundings) {
+  const shared = yield* shareDesk(options, reports);
+  const failed = yield* Deferred.make<never, DeskFailure>();
+  yield* answerControl((command) =>
+    shared
+      .use((desk) => answerCommand(desk, command))
+      .pipe(
+        Effect.map(Result.getOrElse((unavailable) => ({ unavailable }))),
+        Effect.catch((failure) =>
+          Effect.as(Deferred.fail(failed, failure), { unavailable: textOf(failure) } satisfies ControlAnswer),
+        ),
+        Effect.tap(() => Effect.sync(nudge)),
+      ),
+  );
+  const audited = keepAudited(shared, options.audit).pipe(
+    // A connection that was closed for good throws: with the next desk it is tried again.
+    Effect.catchDefect((defect) => Effect.fail(`the audit log: ${String(defect)}`)),
+  );
+  return yield* Effect.raceAllFirst([goOn(shared, nudges), audited, Deferred.await(failed)]);
+});
+
+const goOn = Effect.fnUntraced(function* (
+  shared: SharedDesk,
+  nudges: Queue.Queue<void>,
+): Effect.fn.Return<never, DeskFailure> {
+  let toldMillis = 0;
+  for (;;) {
+    const stepped = yield* shared.use((desk) => step(desk, toldMillis));
+    if (Result.isFailure(stepped)) {
+      yield* Effect.sleep(failureMillis);
+      continue;
+    }
+    toldMillis = stepped.success;
+    yield* Queue.take(nudges).pipe(Effect.timeoutOption(pollMillis));
+  }
 });
 
 /** @returns when the machine was last told how late it is */
 const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
   const steady = yield* steadyMillis;
   const isDue = steady - toldMillis >= tickMillis;
+  if (!desk.isResumed && !(yield* resume(desk))) return toldMillis;
+  desk.trouble = undefined;
   switch (desk.machine.value) {
     case "idle":
       yield* retellIfDue(desk, steady);
@@ -126,6 +131,9 @@ const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
       break;
     case "watching":
       yield* watchSignals(desk, steady, isDue);
+      break;
+    case "returning":
+      yield* watchReturn(desk, steady, isDue);
       break;
     default:
       yield* refusedBy(desk, steady);
@@ -145,6 +153,13 @@ const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
 
 const watchAdoption = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
   if (yield* refusedBy(desk, steady)) return;
+  const { nodes, of } = adoptionOf(desk, steady);
+  if (of > 0 && nodes === of) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
+  else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
+});
+
+/** One that refuses to go back is waited for as well: there is nothing else to be done with it. */
+const watchReturn = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
   const { nodes, of } = adoptionOf(desk, steady);
   if (of > 0 && nodes === of) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
   else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });

@@ -2,9 +2,18 @@ import { Effect, Schema } from "effect";
 import { AuditNote } from "../../domain/audit-entry.ts";
 import { Freeze, RolloutRecord, SnapshotName } from "../../domain/config-report.ts";
 import type { RolloutContext } from "../../actors/rollout/machine.ts";
+import { Intent } from "./intent.ts";
 import type { ConfigStore, ConfigStoreError } from "../../streams/config-store.ts";
 
-const RolloutStateName = Schema.Literals(["idle", "gating", "promoting", "watching", "halted", "rollingBack"]);
+const RolloutStateName = Schema.Literals([
+  "idle",
+  "gating",
+  "promoting",
+  "watching",
+  "halted",
+  "rollingBack",
+  "returning",
+]);
 type RolloutStateName = typeof RolloutStateName.Type;
 
 /** What the control process must not forget: stored before each thing that it does, by compare-and-set. */
@@ -18,6 +27,10 @@ export const ControlState = Schema.Struct({
   /** The highest number that a snapshot may have got so far. */
   highest: Schema.Int,
   frozen: Schema.NullOr(Freeze),
+  /** Who wants the rollout under way, and how it is made again; null: none is. */
+  intent: Schema.optionalKey(Schema.NullOr(Intent)),
+  /** Number of its way back, where it is not the one that was kept free for it. */
+  wayBack: Schema.optionalKey(Schema.NullOr(Schema.Int)),
   /** Of the rollout under way: a person accepted exactly its target. */
   accepted: Schema.Boolean,
   last: Schema.NullOr(RolloutRecord),

@@ -1,4 +1,4 @@
-import { Effect } from "effect";
+import { Effect, Result } from "effect";
 import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout/machine.ts";
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
@@ -18,9 +18,11 @@ import {
   publishedContent,
   saveDesk,
 } from "./desk.ts";
-import { type Proposal, proposeRollback } from "./proposal.ts";
+import { point } from "./point.ts";
+import type { Proposal } from "./proposal.ts";
 import { segmentsOf, stageOf } from "./stage.ts";
 import { stepNumbers } from "./step-numbers.ts";
+import { restoreBase } from "./way-back.ts";
 
 const writesMax = 64;
 
@@ -37,7 +39,7 @@ const perform = (desk: Desk, { params, type }: Deed): Effect.Effect<void, DeskFa
     case "publish":
       return publish(desk, params as { readonly target: SnapshotRef; readonly percent: number });
     case "restoreBase":
-      return restoreBase(desk, params as SnapshotRef | null);
+      return Effect.flatMap(restoreBase(desk, params as SnapshotRef | null), (event) => tell(desk, event));
     default:
       return reportEnd(desk, params as RolloutEnd);
   }
@@ -73,16 +75,13 @@ const estimateOf =
 
 const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef) {
   const { proposal } = desk;
-  if (proposal === undefined || proposal.snapshot.hash !== target.hash) {
-    const reason = "the control process was started anew: it is generated again";
-    return yield* tell(desk, { type: "gate.refused", reason, ...(yield* nowAt) });
-  }
-  const verdict = yield* verdictOn(desk, proposal, desk.accept);
+  if (proposal === undefined || proposal.snapshot.hash !== target.hash)
+    return yield* giveUp(desk, "the control process was started anew");
+  const verdict = yield* verdictOn(desk, proposal, desk.state.intent?.accept ?? null);
   proposal.verdict = verdict;
   if (!verdict.passed && desk.options.faults.isGateOn()) {
     desk.refused = proposal;
-    const reason = verdict.refusals.map(({ message }) => message).join(" ");
-    return yield* tell(desk, { type: "gate.refused", reason, ...(yield* nowAt) });
+    return yield* refuse(desk, verdict.refusals.map(({ message }) => message).join(" "));
   }
   desk.refused = undefined;
   desk.state = { ...desk.state, accepted: verdict.accepted.length > 0 || !verdict.passed };
@@ -91,13 +90,45 @@ const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef
     concurrency: writesMax,
     discard: true,
   });
-  yield* store.putManifest(target.number, proposal.encoded);
+  const stored = yield* Effect.result(store.putManifest(target.number, proposal.encoded));
+  if (Result.isFailure(stored)) {
+    // Never again will it be free.
+    if (stored.failure.reason === "conflict") return yield* giveUp(desk, stored.failure.message);
+    return yield* stored.failure;
+  }
   yield* tell(desk, {
     type: "gate.passed",
     // Whoever names nodes wants them to go first, however small it is.
     small: (verdict.small && desk.machine.context.canaryNodes.length === 0) || !desk.options.faults.isStaged(),
     ...(yield* nowAt),
   });
+});
+
+/**
+ * Nothing comes of what is at the gate. What was frozen before is so again, in the same write: else it would be on its
+ * way once more as soon as anything changes.
+ */
+const refuse = Effect.fnUntraced(function* (desk: Desk, reason: string) {
+  const { intent } = desk.state;
+  if (intent != null) desk.state = { ...desk.state, frozen: intent.frozenBefore };
+  yield* tell(desk, { type: "gate.refused", reason, ...(yield* nowAt) });
+});
+
+/**
+ * What is at the gate cannot be made again. What the store has may be proposed anew by itself; a way back or nodes that
+ * go first are a person's wish, without which nothing must go out: they have to say it again.
+ */
+export const giveUp = Effect.fnUntraced(function* (desk: Desk, why: string) {
+  const { intent } = desk.state;
+  const isWished = intent != null && (intent.rollbackOf !== null || desk.machine.context.canaryNodes.length > 0);
+  const isFrozen = isWished || intent?.frozenBefore != null;
+  const next = isFrozen ? "it has to be asked for once more, and the configuration is frozen" : "it is generated again";
+  const reason = `${why}: ${next}`;
+  if (isWished && intent.frozenBefore === null) {
+    const frozenBefore = { who: "spillway", why: reason, atMillis: (yield* nowAt).nowMillis };
+    desk.state = { ...desk.state, intent: { ...intent, frozenBefore } };
+  }
+  yield* refuse(desk, reason);
 });
 
 const publish = Effect.fnUntraced(function* (
@@ -130,71 +161,6 @@ const staged = Effect.fnUntraced(function* (
   return snapshot;
 });
 
-/** Tells all nodes. */
-const point = Effect.fnUntraced(function* (
-  desk: Desk,
-  snapshot: Snapshot,
-  {
-    accepted = desk.state.accepted,
-    canary,
-    segments,
-  }: {
-    readonly accepted?: boolean;
-    /** For the nodes that were named. */
-    readonly canary?: Snapshot | undefined;
-    readonly segments?: number | undefined;
-  } = {},
-) {
-  const { store } = desk.options;
-  const ref = nameOf(snapshot);
-  const pointer = yield* store.pointer;
-  const isTold = pointer?.value.hash === ref.hash && pointer.value.canary?.hash === canary?.hash;
-  if (!isTold)
-    yield* store.point(
-      {
-        ...ref,
-        accepted,
-        ...(segments === undefined ? {} : { watch: { segments } }),
-        ...(canary === undefined ? {} : { canary: { ...nameOf(canary), nodes: desk.machine.context.canaryNodes } }),
-      },
-      pointer?.revision ?? 0,
-    );
-  desk.at.set(ref.hash, snapshot);
-  if (canary !== undefined) desk.at.set(canary.hash, canary);
-  desk.state = { ...desk.state, published: ref, canary: canary === undefined ? null : nameOf(canary) };
-  yield* saveDesk(desk);
-});
-
-const nameOf = ({ hash, manifest }: Snapshot): SnapshotRef => ({ number: manifest.number, hash });
-
-/** The content that was in force, as a new snapshot: it was judged once, and is judged again. */
-const restoreBase = Effect.fnUntraced(function* (desk: Desk, base: SnapshotRef | null) {
-  const { published } = desk.state;
-  const { canaryNodes, reason } = desk.machine.context;
-  // Named nodes may have it, though what all were told is what they had.
-  const isAhead = canaryNodes.length > 0;
-  if (base === null || published === null || (published.hash === base.hash && !isAhead)) {
-    const to = base ?? published ?? desk.machine.context.target!;
-    return yield* tell(desk, { type: "base.restored", base: to, ...(yield* nowAt) });
-  }
-  const [content, inForce] = [yield* contentOf(desk, base), yield* contentOf(desk, published)];
-  const number = stepNumbers(desk.machine.context).wayBack;
-  const isBack = inForce.manifest.rollbackOf === base.number && inForce.manifest.number === number;
-  if (!isBack) {
-    const asked = { who: "spillway", why: reason };
-    const proposal = yield* proposeRollback(content, inForce, number, asked, content.manifest.createdMillis);
-    const verdict = yield* verdictOn(desk, proposal, proposal.snapshot.hash);
-    if (!verdict.passed && desk.options.faults.isGateOn())
-      return yield* Effect.fail(`the way back is refused: ${verdict.refusals.map(({ message }) => message).join(" ")}`);
-    yield* desk.options.store.putManifest(number, proposal.encoded);
-    yield* point(desk, proposal.snapshot, { accepted: true });
-  }
-  const { nowMillis } = yield* nowAt;
-  // Stored together with the end of the rollout: else the same changes would be on their way again at once.
-  desk.state = { ...desk.state, frozen: { who: "spillway", why: reason, atMillis: nowMillis } };
-  yield* tell(desk, { type: "base.restored", base: desk.state.published!, nowMillis });
-});
-
 /** A control process that ended between the end of a rollout and its record has left the latter to the next one. */
 export const reportLostEnd = Effect.fnUntraced(function* (desk: Desk) {
   const { last: end } = desk.machine.context;
@@ -208,6 +174,7 @@ export const reportLostEnd = Effect.fnUntraced(function* (desk: Desk) {
 
 const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
   const { limits, store } = desk.options;
+  const { intent } = desk.state;
   const proposal = desk.proposal?.snapshot.hash === end.target.hash ? desk.proposal : undefined;
   const record: RolloutRecord = {
     result: end.result,
@@ -216,9 +183,9 @@ const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
     inForce: desk.state.published?.number ?? 0,
     atMillis: end.atMillis,
     reason: end.result === "complete" ? "" : end.reason,
-    author: proposal?.author ?? "",
-    why: proposal?.why ?? "",
-    rollbackOf: proposal?.snapshot.manifest.rollbackOf ?? null,
+    author: intent?.author ?? "",
+    why: intent?.why ?? "",
+    rollbackOf: intent?.rollbackOf?.number ?? null,
     verdict: proposal?.verdict === undefined ? null : proposal.verdict,
   };
   yield* noteInHistory(store, record, desk.state.records, limits.rolloutHistoryMax);
@@ -230,11 +197,12 @@ const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
     ...desk.state,
     last: record,
     records: desk.state.records + 1,
+    intent: null,
+    wayBack: null,
     accepted: false,
     unaudited: isTold ? unaudited : [...unaudited, noteOfEnd(desk.options.node, record)],
     refusedKey: refusedNow,
   };
-  desk.accept = null;
   desk.at.clear();
   if (end.result !== "refused") desk.proposal = undefined;
   yield* saveDesk(desk);

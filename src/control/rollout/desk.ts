@@ -6,8 +6,10 @@ import {
   rolloutMachine,
   type SnapshotRef,
 } from "../../actors/rollout/machine.ts";
+import type { AuditNote } from "../../domain/audit-entry.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
-import type { ConfigStoreError } from "../../streams/config-store.ts";
+import type { ConfigPointer } from "../../domain/config-pointer.ts";
+import type { ConfigStoreError, Versioned } from "../../streams/config-store.ts";
 import { noteOfHalt } from "./audit-notes.ts";
 import { type ControlOptions, stepsFrom } from "./control-options.ts";
 import { type ControlState, loadControlState, saveControlState } from "./control-state.ts";
@@ -17,6 +19,11 @@ import type { Proposal } from "./proposal.ts";
 type Machine = SnapshotFrom<typeof rolloutMachine>;
 /** Why a control process does not go on: it is begun anew, from what is stored. */
 export type DeskFailure = ConfigStoreError | string;
+
+export interface Trouble {
+  readonly why: string;
+  readonly sinceMillis: number;
+}
 
 /** What lies before a control process that leads. */
 export interface Desk {
@@ -29,8 +36,12 @@ export interface Desk {
   proposal: Proposal | undefined;
   /** The gate refused it, and nothing has changed since. */
   refused: Proposal | undefined;
-  /** The hash whose blast radius a person has accepted. */
-  accept: string | null;
+  /** What all nodes are told, as far as this process knows: nobody else tells them anything while it leads. */
+  told: Versioned<ConfigPointer> | undefined;
+  /** What was under way when this process began goes on. */
+  isResumed: boolean;
+  /** Nothing goes on, since when and why; steady clock. */
+  trouble: Trouble | undefined;
   /** Rollouts that had ended when the store was cleared up last. */
   prunedAt: number | undefined;
   /** When it was looked at last what nodes are told; steady clock. */
@@ -71,7 +82,9 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     revision,
     proposal: undefined,
     refused: undefined,
-    accept: null,
+    told: pointer,
+    isResumed: false,
+    trouble: undefined,
     prunedAt: undefined,
     toldLookedMillis: undefined,
     wave: undefined,
@@ -101,35 +114,47 @@ export const advance = Effect.fnUntraced(function* (desk: Desk, event: RolloutEv
   return deeds;
 });
 
-/** Stored with the state that it tells of. */
 const noteHalt = (desk: Desk): void => {
   const { reason, step, steps, target } = desk.machine.context;
-  if (target === null) return;
-  const note = noteOfHalt(desk.options.node, { target, reason, percent: steps[step] ?? 100 });
-  desk.state = { ...desk.state, unaudited: [...(desk.state.unaudited ?? []), note] };
+  if (target !== null) note(desk, noteOfHalt(desk.options.node, { target, reason, percent: steps[step] ?? 100 }));
+};
+
+/** For the audit log: to be stored with the state that it tells of. The same that still waits is not told twice. */
+export const note = (desk: Desk, about: AuditNote): void => {
+  const { unaudited = [] } = desk.state;
+  const last = unaudited.at(-1);
+  if (last?.what === about.what && last.why === about.why && last.detail === about.detail) return;
+  desk.state = { ...desk.state, unaudited: [...unaudited, about] };
 };
 
 const deedTypes: ReadonlySet<string> = new Set(["judge", "publish", "restoreBase", "reportEnd"]);
 
-/** The content of a snapshot: at hand, served by this node, or stored. */
+/** The content of a snapshot of the rollout under way, or in force: kept until that ends. */
 export const contentOf = Effect.fnUntraced(function* (
   desk: Desk,
   ref: SnapshotRef,
 ): Effect.fn.Return<Snapshot, string> {
+  const content = yield* readContent(desk, ref);
+  if (content !== desk.options.current()) desk.at.set(ref.hash, content);
+  return content;
+});
+
+/** The content of any snapshot: at hand, served by this node, or stored. */
+export const readContent = (desk: Desk, ref: SnapshotRef): Effect.Effect<Snapshot, string> => {
   const { current, fetch } = desk.options;
   const served = current();
   const known =
     desk.at.get(ref.hash) ??
     (served?.hash === ref.hash ? served : undefined) ??
     (desk.proposal?.snapshot.hash === ref.hash ? desk.proposal.snapshot : undefined);
-  if (known !== undefined) return known;
-  const fetched = yield* fetch(ref);
-  desk.at.set(ref.hash, fetched);
-  return fetched;
-});
+  return known === undefined ? fetch(ref) : Effect.succeed(known);
+};
 
 /** What was told to all nodes last. */
 export const publishedContent = (desk: Desk): Effect.Effect<Snapshot | undefined, string> =>
   desk.state.published === null ? Effect.undefined : contentOf(desk, desk.state.published);
+
+export const textOf = (failure: unknown): string =>
+  typeof failure === "string" ? failure : ((failure as { readonly message?: string }).message ?? String(failure));
 
 export const nowAt = Effect.map(Clock.currentTimeMillis, (nowMillis) => ({ nowMillis }));

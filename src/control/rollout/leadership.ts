@@ -1,6 +1,6 @@
-import { Effect } from "effect";
+import { Effect, Result } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
-import type { ConfigStore } from "../../streams/config-store.ts";
+import type { ConfigStore, ConfigStoreError } from "../../streams/config-store.ts";
 import { writeOnce } from "./control-state.ts";
 
 const stateName = "leader";
@@ -11,8 +11,11 @@ const pollMillis = 250;
 
 /** One control process at a time does the work. Should two believe that they lead, compare-and-set stops the older. */
 export interface Leadership {
-  /** To be called often; writes twice a second. Fails when somebody else leads. */
-  readonly renew: Effect.Effect<void, unknown>;
+  /**
+   * Says so twice a second, for as long as it runs: beside the work, which may take long. Fails when somebody else
+   * leads, or may by now.
+   */
+  readonly keep: Effect.Effect<never, ConfigStoreError>;
   /** Somebody else may lead at once. */
   readonly release: Effect.Effect<void>;
 }
@@ -52,13 +55,20 @@ const heldFrom = (
   fromMillis: number,
 ): Leadership => {
   let revision = first;
-  let renewedMillis = fromMillis;
   return {
-    renew: Effect.gen(function* () {
-      const nowMillis = yield* steadyMillis;
-      if (nowMillis - renewedMillis < renewMillis) return;
-      revision = yield* writeOnce(store, stateName, { ...who, turn: revision }, revision);
-      renewedMillis = nowMillis;
+    keep: Effect.gen(function* () {
+      let renewedMillis = fromMillis;
+      for (;;) {
+        yield* Effect.sleep(renewMillis);
+        const nowMillis = yield* steadyMillis;
+        const renewed = yield* Effect.result(writeOnce(store, stateName, { ...who, turn: revision }, revision));
+        if (Result.isSuccess(renewed)) {
+          revision = renewed.success;
+          renewedMillis = nowMillis;
+        } else if (renewed.failure.reason === "conflict" || (yield* steadyMillis) - renewedMillis >= silentMillisMax) {
+          return yield* renewed.failure;
+        }
+      }
     }),
     release: Effect.suspend(() => Effect.ignore(store.putState(stateName, { node: null, process: null }, revision))),
   };

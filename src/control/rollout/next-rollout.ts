@@ -1,10 +1,12 @@
 import { Clock, Effect, Result } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
-import { unauditedMax } from "./audit-notes.ts";
+import { mayNote } from "./audit-notes.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
+import type { Freeze } from "../../domain/config-report.ts";
 import { changedSegments, type Snapshot } from "../../snapshot/snapshot.ts";
-import { type Proposal, proposeChanges } from "./proposal.ts";
+import { intentOf } from "./intent.ts";
+import { type Proposal, proposeChanges, sourceOf } from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
 
 /** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
@@ -32,12 +34,11 @@ const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
 
 /** Generates what is to be in force next, unless nothing is, or it is what the gate has just refused. */
 export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
-  // What cannot be noted is not begun.
-  if ((desk.state.unaudited?.length ?? 0) >= unauditedMax) return;
+  if (!mayNote(desk)) return;
   if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
   const proposal = yield* nextProposal(desk);
   if (proposal === undefined) return;
-  if (desk.refused?.key === proposal.key && desk.accept !== proposal.snapshot.hash) return;
+  if (desk.refused?.key === proposal.key) return;
   yield* rollOut(desk, proposal);
 });
 
@@ -47,13 +48,12 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
   // What is pending is counted against what this node serves.
   if (options.current()?.hash !== state.published?.hash) return undefined;
   const base = yield* publishedContent(desk);
-  const catalogue = options.catalogue().hash;
-  const isNew = base !== undefined && base.manifest.catalogue.hash !== catalogue;
+  const isNew = base !== undefined && base.manifest.catalogue.hash !== options.catalogue().hash;
   // A cluster that has no job yet needs no configuration either.
   if (base === undefined && options.stored.size === 0) return undefined;
   const isBroken = options.faults.armed() !== "";
   if (options.stored.pending === 0 && !isNew && !isBroken) return undefined;
-  const key = `${options.position()} ${base?.hash ?? ""} ${catalogue} ${options.faults.armed()}`;
+  const key = sourceOf(options, base);
   const proposal = desk.proposal?.key === key ? desk.proposal : yield* propose(desk, base, key);
   // A generator that is broken for a drill makes the same for ever.
   return isBroken && isSame(base, proposal) ? undefined : proposal;
@@ -75,22 +75,28 @@ const isSame = (base: Snapshot | undefined, { snapshot }: Proposal): boolean =>
   base.manifest.catalogue.hash === snapshot.manifest.catalogue.hash &&
   changedSegments(base.manifest, snapshot.manifest).length === 0;
 
-/**
- * One at a time: the machine is idle.
- *
- * @param canaryNodes these serve all of it before anybody else does any of it
- */
+export interface RollOutOptions {
+  /** The hash whose blast radius a person has accepted. */
+  readonly accept?: string | null;
+  /** These serve all of it before anybody else does any of it. */
+  readonly canaryNodes?: ReadonlyArray<string>;
+  /** What is frozen from now on, unless the gate refuses it; by default nothing changes. */
+  readonly frozen?: Freeze | null;
+}
+
+/** One at a time: the machine is idle. What is wanted, and what is frozen with it, is stored in one write. */
 export const rollOut = Effect.fnUntraced(function* (
   desk: Desk,
   proposal: Proposal,
-  canaryNodes: ReadonlyArray<string> = [],
+  { accept = null, canaryNodes = [], frozen = desk.state.frozen }: RollOutOptions = {},
 ) {
   const { context } = desk.machine;
+  const intent = intentOf(desk.options, proposal, { accept, frozenBefore: desk.state.frozen });
   desk.proposal = proposal;
   const { hash, manifest } = proposal.snapshot;
   // They come after its own.
   const highest = Math.max(desk.state.highest, manifest.number + numbersBeside(context));
-  desk.state = { ...desk.state, highest, accepted: false };
+  desk.state = { ...desk.state, highest, accepted: false, frozen, intent, wayBack: null };
   desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
   const nowMillis = yield* Clock.currentTimeMillis;
   const target = { number: manifest.number, hash };

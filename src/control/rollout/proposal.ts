@@ -15,7 +15,7 @@ export interface Proposal {
   readonly rollbackOf: Snapshot | undefined;
   readonly author: string;
   readonly why: string;
-  /** What it was made from: with the same, the same would be made. */
+  /** What it was made from, see `sourceOf`. */
   readonly key: string;
   /** The gate's word, once it was asked. */
   verdict: GateVerdict | undefined;
@@ -24,14 +24,23 @@ export interface Proposal {
 /** A removed job's entry is kept for so many changes of the store: every node has seen it long before. */
 const forgetAfter = 1_000_000;
 
-/** Of what the store has and is not in force. A failure's text is for people. */
+/** What changes that are proposed now are made from: with the same, the same is made. */
+export const sourceOf = (options: ControlOptions, base: Snapshot | undefined): string =>
+  `${options.position()} ${base?.hash ?? ""} ${options.catalogue().hash} ${options.faults.armed()}`;
+
+/**
+ * Of what the store has and is not in force. A failure's text is for people.
+ *
+ * @param made by whom and when it was made, where it is made again
+ */
 export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
   options: ControlOptions,
   base: Snapshot | undefined,
   number: number,
   key: string,
+  made?: { readonly author: string; readonly nowMillis: number },
 ) {
-  const nowMillis = yield* Clock.currentTimeMillis;
+  const { author, nowMillis } = made ?? { author: options.node, nowMillis: yield* Clock.currentTimeMillis };
   const bounds = { ...options.limits, nowMillis, isFirst: base === undefined };
   const { entries, position } = waitingChanges(options.stored, options.position(), bounds);
   const generated = yield* generate({
@@ -42,7 +51,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     changed: options.faults.changed(entries, base),
     mayForget: ({ revision }) => revision < position - forgetAfter,
     catalogue: options.catalogue().content,
-    author: options.node,
+    author,
     reason: "the job store was changed",
     nowMillis,
   });

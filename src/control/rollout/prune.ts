@@ -1,6 +1,6 @@
 import { Clock, Effect, Result } from "effect";
 import { decodeManifest, type Manifest } from "../../snapshot/manifest.ts";
-import type { Desk } from "./desk.ts";
+import { type Desk, saveDesk } from "./desk.ts";
 import { keptSnapshots } from "./kept-snapshots.ts";
 
 /** The store is cleared up after so many rollouts. */
@@ -39,6 +39,8 @@ export const pruneIfDue = Effect.fn("control.pruneIfDue")(function* (desk: Desk)
     if (manifest === undefined) return;
     for (const { hash } of [...manifest.segments, manifest.catalogue]) named.add(hash);
   }
+  // By compare-and-set: whoever leads by now may be storing what is named nowhere yet.
+  yield* saveDesk(desk);
   // Manifests first: one that is there must have all that it names.
   yield* Effect.forEach(left, store.removeManifest, { concurrency: requestsMax, discard: true });
   const unnamed = blobs.filter((hash) => !named.has(hash));

@@ -1,7 +1,9 @@
 import { Effect } from "effect";
 import type { ConfigPointer } from "../../domain/config-pointer.ts";
 import type { SnapshotRef } from "../../actors/rollout/machine.ts";
-import { type Desk, saveDesk } from "./desk.ts";
+import { mayNote, noteOfRetelling } from "./audit-notes.ts";
+import { type Desk, note, saveDesk } from "./desk.ts";
+import { writePointer } from "./point.ts";
 import { tellOfWhatIsServed } from "./tell-served.ts";
 
 /** So often it is looked whether nodes are told what this process told them last. */
@@ -25,19 +27,21 @@ export const retellIfDue = Effect.fn("control.retellIfDue")(function* (desk: Des
   if (desk.machine.value !== "idle" || published === null) return;
   if (desk.toldLookedMillis !== undefined && steady - desk.toldLookedMillis < lookMillis) return;
   desk.toldLookedMillis = steady;
-  const { current, store } = desk.options;
-  const pointer = yield* store.pointer;
+  const { current, node, store } = desk.options;
+  // Not what this process has told them: somebody else may have.
+  const told = yield* store.pointer;
   if ((current()?.manifest.number ?? 0) > published.number) {
-    // As below: only while nobody else leads, who may have told it.
-    yield* saveDesk(desk);
-    return yield* tellOfWhatIsServed(desk, pointer?.revision ?? 0);
+    desk.told = told;
+    return yield* tellOfWhatIsServed(desk);
   }
-  const why = whyAgain(desk, published, pointer?.value, steady);
-  if (why === undefined) return;
+  const why = whyAgain(desk, published, told?.value, steady);
+  if (why === undefined || !mayNote(desk)) return;
+  note(desk, noteOfRetelling(node, published, why));
   // By compare-and-set: fails when somebody else leads by now, who has told them something newer.
   yield* saveDesk(desk);
+  desk.told = told;
   // How much it takes away was judged, and accepted where it had to be, when it was told for the first time.
-  yield* store.point({ ...published, accepted: true }, pointer?.revision ?? 0);
+  yield* writePointer(desk, { ...published, accepted: true });
   yield* Effect.logWarning("Nodes are told again what is in force.", { number: published.number, why });
 });
 

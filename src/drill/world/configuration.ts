@@ -39,8 +39,9 @@ export const bringIntoForce = (client: NodeClient, millisMax: number) =>
     if (frozen !== null) {
       return yield* drillFailure(`the configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}`);
     }
-    if (rollout.state === "idle" && pending === 0 && refusal === null && inForce !== null) {
-      return { number: inForce.number, enabled: inForce.enabled } satisfies InForce;
+    if (rollout.state === "idle" && pending === 0 && refusal === null && inForce?.enabled !== undefined) {
+      const settled: InForce = { number: inForce.number, enabled: inForce.enabled };
+      return settled;
     }
     if (rollout.state === "idle" && refusal !== null) yield* acceptPending(client);
     return yield* drillFailure(

@@ -37,7 +37,9 @@ export const openTargetWorld = Effect.fn("drill.openTargetWorld")(function* (
     );
   }
   const world = { kind: "target", nodes, datasets: undefined, ended: () => [] } as const;
-  yield* Effect.addFinalizer(() => leave({ ...world, before: inForce ?? { number: 0, enabled: 0 } }, jobs));
+  yield* Effect.addFinalizer(() =>
+    leave({ ...world, before: { number: inForce?.number ?? 0, enabled: inForce?.enabled ?? 0 } }, jobs),
+  );
   yield* putJobs(client, jobs);
   yield* say(`${jobs.length} push jobs are stored; waiting until they are in force`);
   const before = yield* bringIntoForce(client, inForceMillisMax).pipe(

@@ -172,6 +172,34 @@ describe("a rollout", () => {
     }
   });
 
+  it("has gone back when every node has, or after the time that they have for it, which it says", () => {
+    const returning = () =>
+      watched().tell({ type: "rollout.rollBack", reason: "no" }).tell({ type: "base.told", base: restored });
+    const back = returning();
+    assert.deepStrictEqual([back.state, back.context.base, back.context.last], ["returning", restored, null]);
+    back.tell({ type: "nodes.adopted" });
+    assert.deepStrictEqual(
+      [back.state, back.context.last?.result, back.context.last?.reason],
+      ["idle", "rolledBack", "no"],
+    );
+    const late = returning().silence(9);
+    assert.strictEqual(late.state, "returning");
+    assert.strictEqual(late.crash().silence(9).state, "returning", "nobody waited while it was away");
+    late.silence(1);
+    assert.deepStrictEqual([late.state, late.context.last?.result], ["idle", "rolledBack"]);
+    assert.strictEqual(late.context.last?.reason, "no; not every node has gone back in time");
+  });
+
+  it("goes back to where a person says when there is no way back to where it came from", () => {
+    const stuck = watched().tell({ type: "rollout.rollBack", reason: "no" });
+    stuck.tell({ type: "rollout.rollBack", reason: "once more" });
+    assert.deepStrictEqual([stuck.context.reason, stuck.told("restoreBase")], ["no", [input.base]]);
+    const other = { number: 5, hash: "five" };
+    stuck.tell({ type: "rollout.rollBack", reason: "to five", base: other });
+    assert.deepStrictEqual([stuck.state, stuck.context.reason], ["rollingBack", "to five"]);
+    assert.deepStrictEqual(stuck.crash().told("restoreBase"), [input.base, other, other]);
+  });
+
   it("is one at a time: whatever is proposed meanwhile changes nothing", () => {
     const another = { type: "snapshot.proposed", target: { number: 99, hash: "x" } } as const;
     for (const run of [proposed(), promoted(), watched(), watched().wait(2, "bad")]) {
@@ -254,6 +282,7 @@ describe("a rollout", () => {
       { type: "rollout.rollBack", reason: "r", nowMillis },
       { type: "base.restored", base: restored, nowMillis },
       { type: "control.resumed", nowMillis },
+      { type: "base.told", base: restored, nowMillis },
     ];
     const paths = getShortestPaths(rolloutMachine, {
       input,
@@ -268,14 +297,15 @@ describe("a rollout", () => {
       "halted",
       "idle",
       "promoting",
+      "returning",
       "rollingBack",
       "watching",
     ]);
     for (const { state } of paths) {
       if (state.value === "idle") continue;
       let run = state as Snapshot;
-      // A person who gives up, and what is in force comes back.
-      for (const event of [events[9]!, events[10]!]) [run] = transition(rolloutMachine, run, event);
+      // A person who gives up, and what is in force comes back, everywhere.
+      for (const event of [events[9]!, events[12]!, events[3]!]) [run] = transition(rolloutMachine, run, event);
       assert.strictEqual(run.value, "idle");
     }
   });

@@ -12,8 +12,11 @@ export interface User extends Link {
   /** Nothing that it writes is stored. */
   isMute: boolean;
   damage: Damage;
-  /** It dies with its n-th write from now, before or after that is stored; undefined: it does not. */
-  dyingAfter: { writes: number; readonly isStored: boolean } | undefined;
+  /**
+   * It dies with its n-th write from now, before or after that is stored; or it lives, and has no answer to that one.
+   * Undefined: neither.
+   */
+  dyingAfter: { writes: number; readonly isStored: boolean; readonly lives?: boolean } | undefined;
 }
 
 /** The store of snapshots in memory, under the real one's rules. What ever was in it is kept, to judge by. */
@@ -24,9 +27,13 @@ export class ScriptedSnapshots {
   private readonly states = new Map<string, Versioned<unknown>>();
   private revision = 0;
   isSilent = false;
+  /** So long does it take to store a blob. */
+  blobMillis = 0;
   /** Every manifest that was ever stored, by its number, and everything that nodes were ever told to serve. */
   readonly everStored = new Map<number, Uint8Array>();
   readonly everTold: Array<ConfigPointer> = [];
+  /** How many of these there were when somebody died writing last. */
+  toldAtDeath = 0;
   readonly everBlobs = new Map<string, Uint8Array>();
 
   constructor(bus: ScriptedBus) {
@@ -47,6 +54,10 @@ export class ScriptedSnapshots {
 
   pointerNow(): ConfigPointer | undefined {
     return this.states.get("pointer")?.value as ConfigPointer | undefined;
+  }
+
+  stateNow(name: string): Readonly<Record<string, unknown>> | undefined {
+    return this.states.get(name)?.value as Readonly<Record<string, unknown>> | undefined;
   }
 
   /** Past the control process, as a person with the wrong tool could. */
@@ -70,26 +81,31 @@ export class ScriptedSnapshots {
       Effect.suspend(() => {
         if (isAway() || user.isMute) return Effect.fail(unavailable);
         if (user.dyingAfter === undefined || --user.dyingAfter.writes > 0) return store();
-        const { isStored } = user.dyingAfter;
+        const { isStored, lives = false } = user.dyingAfter;
         user.dyingAfter = undefined;
-        user.isDead = true;
+        user.isDead = !lives;
+        this.toldAtDeath = this.everTold.length;
         return isStored ? Effect.andThen(store(), Effect.fail(unavailable)) : Effect.fail(unavailable);
       });
-    const writeState = (name: string, value: unknown, revision: number) =>
+    const writeState = (name: string, value: unknown, revision: number, then = () => {}) =>
       write(() => {
         if ((this.states.get(name)?.revision ?? 0) !== revision)
           return Effect.fail(new ConfigStoreError({ reason: "conflict", message: "scripted" }));
         // As it would be read again.
         this.states.set(name, { value: JSON.parse(JSON.stringify(value)), revision: ++this.revision });
+        then();
         return Effect.succeed(this.revision);
       });
     return {
       putBlob: (hash, stored) =>
-        write(() =>
-          Effect.sync(() => {
-            this.blobs.set(hash, stored);
-            if (!this.everBlobs.has(hash)) this.everBlobs.set(hash, stored);
-          }),
+        Effect.andThen(
+          Effect.sleep(this.blobMillis),
+          write(() =>
+            Effect.sync(() => {
+              this.blobs.set(hash, stored);
+              if (!this.everBlobs.has(hash)) this.everBlobs.set(hash, stored);
+            }),
+          ),
         ),
       getBlob: (hash) => read(() => (user.damage === "blobBit" ? flipped(this.blobs.get(hash)) : this.blobs.get(hash))),
       putManifest: (number, encoded) =>
@@ -109,12 +125,10 @@ export class ScriptedSnapshots {
         user.damage === "nothing" ? undefined : (this.states.get("pointer") as Versioned<ConfigPointer> | undefined),
       ),
       point: (pointer, revision) =>
-        Effect.tap(writeState("pointer", pointer, revision), () =>
-          Effect.sync(() => {
-            this.everTold.push(pointer);
-            this.bus.tell(configStateSubject("pointer"));
-          }),
-        ),
+        writeState("pointer", pointer, revision, () => {
+          this.everTold.push(pointer);
+          this.bus.tell(configStateSubject("pointer"));
+        }),
       state: (name) => read(() => this.states.get(name)),
       putState: writeState,
     };

@@ -5,6 +5,7 @@ import { RolloutWorld, type Mutant } from "./rollout-world.ts";
 import { RolloutVerdicts } from "./rollout-verdicts.ts";
 import { generatorFaults } from "./broken-generator.ts";
 import { forgeries, forge } from "./forgeries.ts";
+import { passTime } from "./pass-time.ts";
 import type { Damage } from "./scripted-snapshots.ts";
 
 /** What people and chance do, each with a number that says to whom, or how much. */
@@ -54,16 +55,14 @@ export interface Simulation {
   readonly mutant?: Mutant | undefined;
 }
 
-/** The judge looks so often. */
-const lookMillis = 250;
-const yields = 20;
 /** Once nothing is broken any more everybody serves what the store has within this time. */
 const settleMillisMax = 120_000;
 
 /** A cluster that lives through all this. Dies of the first moment at which a node serves what it must not. */
 export const simulateRollouts = (simulation: Simulation) =>
   Effect.scoped(live(simulation)).pipe(
-    Effect.provide(TestClock.layer()),
+    // However slow this machine is, time stands still for whoever has something to do.
+    Effect.provide(TestClock.layer({ warningDelay: "30 seconds" })),
     Random.withSeed(1),
     Effect.provideService(References.MinimumLogLevel, "None"),
   );
@@ -77,15 +76,7 @@ const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
     scope,
     Effect.forEach(world.nodes, ({ kill }) => kill, { discard: true }),
   );
-  const pass = Effect.fnUntraced(function* (millis: number) {
-    for (let left = millis; left > 0; left -= lookMillis) {
-      yield* TestClock.adjust(Math.min(left, lookMillis));
-      // An answer to a command is worked out by a fiber that the clock does not know, and so does not wait for.
-      for (let i = 0; i < yields; i++) yield* Effect.yieldNow;
-      for (const node of world.nodes) if (node.user.isDead) yield* node.kill;
-      verdicts.look();
-    }
-  });
+  const pass = passTime(world, () => verdicts.look());
   for (const name of ["ant", "bee", "cow"]) yield* Effect.forkIn(world.addNode(name), scope);
   yield* pass(8_000);
   assert.strictEqual(differencesOf(world, verdicts), "", "the first configuration");
