@@ -64,11 +64,14 @@ describe("config/alerts.json", () => {
   );
 });
 
-/** Its path, or why there is none. */
+/** Its path, or why there is none. In CI, or with REQUIRE_ENGINE=1, its absence is a failure, not a skip. */
 const promtool = (() => {
   const found = spawnSync("bash", ["scripts/promtool.sh"], { encoding: "utf8", timeout: 60_000 });
   return found.status === 0 ? { path: found.stdout.trim() } : { reason: found.stderr.trim().split("\n").at(-1) };
 })();
+if (promtool.path === undefined && (process.env["CI"] || process.env["REQUIRE_ENGINE"] === "1")) {
+  throw new Error(`promtool is required here, and there is none: ${promtool.reason}`);
+}
 
 /** Two minutes of well, ten of trouble, well again; a sample every 15 s. */
 const trouble = (well: number, bad: number): string => `${well}x8 ${bad}x40 ${well}x200`;
