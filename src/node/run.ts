@@ -215,7 +215,7 @@ const operate = Effect.fnUntraced(function* (
     yield* runControl({ ...settings, catalogue, audit: auditLog.append });
   }
   const configControl = yield* makeConfigControl;
-  yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
+  yield* tellAlerts(settings.nodeName).pipe(Effect.provideService(ConfigControl, configControl));
   yield* applyJobs(options, settings.nodeName, auditLog);
   yield* awaitOwned(owns ? settings.partitions : 0);
   const api = yield* serveApi({

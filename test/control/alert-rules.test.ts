@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { loadAlertRules } from "../../src/control/alert-rules.ts";
 import { prometheusRules } from "../../src/control/prometheus-rules.ts";
+import { lossReasons } from "../../src/observability/losses.ts";
 
 const inFolder = <A>(run: (folder: string) => A): A => {
   const folder = mkdtempSync(join(tmpdir(), "spillway-alerts-"));
@@ -46,6 +47,15 @@ describe("config/alerts.json", () => {
       assert.match(signal.message, /signal/);
       const absent = yield* Effect.flip(loadAlertRules("/nowhere/alerts.json"));
       assert.match(absent.message, /there is no such file/);
+    }),
+  );
+
+  it.live("asks Prometheus for the same losses as the node counts", () =>
+    Effect.gen(function* () {
+      const { rules } = yield* loadAlertRules();
+      const { metric } = rules.find(({ id }) => id === "recordsLost")!;
+      const [, reasons] = /spillway_records_written_off_total\{reason=~"([^"]+)"\}/.exec(metric!)!;
+      assert.sameMembers(reasons!.split("|"), [...lossReasons]);
     }),
   );
 
