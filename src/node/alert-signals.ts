@@ -8,6 +8,7 @@ import type { Limits } from "../domain/limits.ts";
 import { AlertReadings, isTold } from "../observability/alert-readings.ts";
 import { LossesBefore, lostInAll, unwantedInAll } from "../observability/losses.ts";
 import { absentJobReading } from "./absent-job-reading.ts";
+import type { LimitUses } from "./limit-uses.ts";
 import { factsOfRow, factsOfWaiting, isJobSignal } from "./job-facts.ts";
 import { JobFindings } from "./job-findings.ts";
 
@@ -19,7 +20,7 @@ export interface AlertSignalsOptions {
 }
 
 /** Limits that mean trouble when they are nearly used up. Others are there to be used, as the windows' budget is. */
-const scarce: ReadonlyArray<keyof Limits> = [
+const scarce: ReadonlyArray<keyof Limits & keyof LimitUses> = [
   "outboxBytesMax",
   "requestsInFlightBytesMax",
   "jobsMax",

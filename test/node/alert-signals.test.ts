@@ -71,7 +71,7 @@ const suspendedRow = (id: string, delivery = "suspended"): Row => ({
   } as never),
 });
 
-const limits = { alertsPerRuleMax: 2, backlogAgeSecondsMax: 100, backlogBytesPerCustomerMax: 1_000, jobsMax: 50 };
+const limits = { alertsPerRuleMax: 2, backlogAgeSecondsMax: 100, backlogBytesPerCustomerMax: 1_000, jobsMax: 50, auditBytesMax: 1_000 };
 const rules = [
   aRule(),
   aRule({ id: "lag", signal: "jobLagPercent", comparison: ">=", threshold: 70 }),
@@ -96,7 +96,7 @@ const start = Effect.fnUntraced(function* (fakes: Record<string, Fake>, before?:
   const signals = yield* makeAlertSignals({
     rules,
     limits: limits as unknown as Limits,
-    uses: { jobsMax: () => world.jobs, retryMillisMax: () => 1 },
+    uses: { jobsMax: () => world.jobs, auditBytesMax: () => 950, retryMillisMax: () => 1 },
   }).pipe(
     Effect.provide(
       Layer.mergeAll(
@@ -133,7 +133,7 @@ describe("what a node knows of itself", () => {
       assert.deepStrictEqual(found.of("jobLagPercent"), [["old", 80]]);
       assert.deepStrictEqual(found.of("jobSilentSeconds"), [["old", 10]]);
       assert.deepStrictEqual(found.of("unexplainedRecords"), [[undefined, 0]]);
-      assert.deepStrictEqual(found.of("limitPercent"), [["jobsMax", 20]], "of limits that are measured, the scarce");
+      assert.deepStrictEqual(found.of("limitPercent"), [["jobsMax", 20], ["auditBytesMax", 95]], "of limits that are measured, the scarce");
     }).pipe(Effect.provide(AlertReadings.layer)),
   );
 
