@@ -5,7 +5,7 @@ import { Schema } from "effect";
  *
  * `request.asked` comes before the change and `request.answered` after it: without an answer nobody knows whether it
  * was done, and the one before says what to look for. `config.…` is what the control process decided by itself: which
- * snapshot its gate refused, and how each rollout ended.
+ * snapshot its gate refused, and how each rollout ended. `switch.ended` is a kill switch whose time was over.
  */
 export const AuditKind = Schema.Literals([
   "request.asked",
@@ -14,6 +14,7 @@ export const AuditKind = Schema.Literals([
   "config.refused",
   "config.ended",
   "config.halted",
+  "switch.ended",
 ]);
 export type AuditKind = typeof AuditKind.Type;
 
@@ -36,6 +37,8 @@ export type AuditNote = typeof AuditNote.Type;
 /** A link of the chain. */
 export const AuditEntry = Schema.Struct({
   ...AuditNote.fields,
+  /** A newer node may know kinds that this one does not: nothing of the chain hangs on them. */
+  kind: Schema.String,
   /** From 1 on, without a gap. */
   number: Schema.Int,
   /** Of the node that wrote it, epoch millis. */

@@ -53,6 +53,7 @@ import { layerNode } from "./node-layers.ts";
 import { makeLimitsView } from "./limits-view.ts";
 import { makeNodeView } from "./node-view.ts";
 import { auditTrailOf } from "./audit-trail.ts";
+import { noteEndedSwitches } from "./note-ended-switches.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
 import { watchSwitchCounts } from "./switch-counts-view.ts";
@@ -209,6 +210,7 @@ const operate = Effect.fnUntraced(function* (
     replicas: settings.nats.replicas,
     nodeName: settings.nodeName,
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
+  yield* noteEndedSwitches(auditLog);
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
   if (settings.roles.includes("control")) {
     const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);

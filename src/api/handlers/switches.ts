@@ -42,7 +42,6 @@ export const SwitchesHandlers = HttpApiBuilder.group(
         ),
       removeSwitch: ({ params, request }) =>
         admin.remove(params.id, accountIn(request)).pipe(
-          Effect.map((removed) => ({ switch: removed })),
           Effect.catchTags({ SwitchRefused: notRemoved, ApiUnavailable: unavailable }),
         ),
     });
