@@ -60,5 +60,7 @@ export const AuditVerdict = Schema.Struct({
   problem: Schema.optionalKey(Schema.String),
   /** Hash of the last entry: kept elsewhere, it shows later that nothing before it was changed. */
   head: Schema.String,
+  /** Only when a head was kept elsewhere and asked for: the entry that it is the hash of; null: there is none. */
+  keptAt: Schema.optionalKey(Schema.NullOr(Schema.Int)),
 });
 export type AuditVerdict = typeof AuditVerdict.Type;
