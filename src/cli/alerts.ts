@@ -21,7 +21,9 @@ const rules = Command.make(
     ),
   },
   Effect.fn(function* ({ file, prometheus }) {
-    const loaded = yield* loadAlertRules(Option.getOrUndefined(file)).pipe(Effect.mapError(({ message }) => failed(message)));
+    const loaded = yield* loadAlertRules(Option.getOrUndefined(file)).pipe(
+      Effect.mapError(({ message }) => failed(message)),
+    );
     if (prometheus) return yield* Console.log(prometheusRules(loaded).trimEnd());
     return yield* Console.log(JSON.stringify(loaded, null, 2));
   }),

@@ -6,7 +6,11 @@ import type { AlertSignal } from "../domain/alert-rule.ts";
 import type { Limits } from "../domain/limits.ts";
 
 /** Signals of push jobs, each with its labels. */
-export const jobSignals = ["jobSuspended", "jobLagPercent", "jobSilentSeconds"] as const satisfies ReadonlyArray<AlertSignal>;
+export const jobSignals = [
+  "jobSuspended",
+  "jobLagPercent",
+  "jobSilentSeconds",
+] as const satisfies ReadonlyArray<AlertSignal>;
 export type JobSignal = (typeof jobSignals)[number];
 
 export const isJobSignal = (signal: AlertSignal): signal is JobSignal =>

@@ -38,7 +38,6 @@ export class JobFindings {
     if (buffer.newest.job.enabled) this.judge(factsOfBuffer(buffer));
   }
 
-
   /** Of a job that is to deliver, be its buffer in memory or not. */
   judge(facts: JobFacts): void {
     for (const { few, rules, signal } of this.worst) {
@@ -61,5 +60,4 @@ export class JobFindings {
       unlisted: new Map(this.worst.map(({ few, signal }) => [signal, few.unlisted()] as const)),
     };
   }
-
 }

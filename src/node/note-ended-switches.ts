@@ -17,7 +17,10 @@ export const noteEndedSwitches = Effect.fnUntraced(function* (log: Pick<AuditLog
     log.append(noteOf(each)).pipe(
       Effect.retry(again),
       Effect.catch(({ detail }) =>
-        Effect.logError("That a kill switch has ended is not in the audit log.", { switch: nameOfSwitch(each), detail }),
+        Effect.logError("That a kill switch has ended is not in the audit log.", {
+          switch: nameOfSwitch(each),
+          detail,
+        }),
       ),
     );
   yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(ended), note)));

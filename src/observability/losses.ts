@@ -19,10 +19,9 @@ export const unwantedInAll = Effect.map(Metric.value(notServedTotal), ({ count }
  * What was lost before this node began. Counted before anything of it runs: a partition may find its log gone, or its
  * records expired, long before the first alert is judged.
  */
-export class LossesBefore extends Context.Service<
-  LossesBefore,
-  { readonly lost: number; readonly unwanted: number }
->()("spillway/observability/LossesBefore") {
+export class LossesBefore extends Context.Service<LossesBefore, { readonly lost: number; readonly unwanted: number }>()(
+  "spillway/observability/LossesBefore",
+) {
   static readonly layer = Layer.effect(
     LossesBefore,
     Effect.gen(function* () {

@@ -10,10 +10,9 @@ it.live("spillway audit --verify ends with 3 when the log is not what it was, an
     const verify = (...more: ReadonlyArray<string>) => runSpillway(["audit", "--verify", "--url", url, ...more]);
     const kept = "0".repeat(64);
     const ended = Effect.map(
-      Effect.all(
-        [verify(), verify("--head", kept), verify("--head", "1".repeat(64)), verify("--head", "short")],
-        { concurrency: 2 },
-      ),
+      Effect.all([verify(), verify("--head", kept), verify("--head", "1".repeat(64)), verify("--head", "short")], {
+        concurrency: 2,
+      }),
       (all) => all.map(({ code }) => code),
     );
     assert.deepStrictEqual(yield* ended, [0, 0, 3, 2]);

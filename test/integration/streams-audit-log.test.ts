@@ -89,30 +89,32 @@ describeNats("the audit log", (startNats) => {
     }),
   );
 
-  it.live("does not go on behind an entry that nobody can read, says where the way out is, and shows a log made anew", () =>
-    Effect.gen(function* () {
-      const { url } = yield* startNats();
-      yield* Effect.gen(function* () {
-        const log = yield* openAuditLog(options);
-        for (const what of ["a", "b"]) yield* log.append(note(what));
-        const { head } = yield* log.verify();
-        yield* log.append(note("c"));
-        assert.deepInclude(yield* log.verify(head), { entries: 3, whole: true, keptAt: 2 });
-        const { control } = yield* Nats;
-        yield* Effect.promise(() => control.request("audit.entry", "{", { timeout: 5_000 }));
-        const refused = yield* Effect.flip(log.append(note("d")));
-        assert.match(refused.detail, /last entry \(4\) is damaged.*docs\/OPERATING\.md/);
-        assert.deepInclude(yield* log.verify(head), { whole: false, brokenAt: 4, keptAt: 2 });
-        // The way out: all that is whole can be read and kept; then it is begun anew.
-        assert.lengthOf((yield* log.list(0, 10)).entries, 3);
-        const manager = yield* Effect.promise(() => jetstreamManager(control));
-        yield* Effect.promise(() => manager.streams.delete("AUDIT"));
-        const anew = yield* openAuditLog(options);
-        yield* anew.append(note("d"));
-        assert.strictEqual(yield* log.append(note("e")), 2, "all nodes go on, when one has opened it");
-        assert.deepInclude(yield* anew.verify(head), { entries: 2, whole: true, keptAt: null });
-      }).pipe(Effect.provide(layerNats(url)));
-    }),
+  it.live(
+    "does not go on behind an entry that nobody can read, says where the way out is, and shows a log made anew",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* startNats();
+        yield* Effect.gen(function* () {
+          const log = yield* openAuditLog(options);
+          for (const what of ["a", "b"]) yield* log.append(note(what));
+          const { head } = yield* log.verify();
+          yield* log.append(note("c"));
+          assert.deepInclude(yield* log.verify(head), { entries: 3, whole: true, keptAt: 2 });
+          const { control } = yield* Nats;
+          yield* Effect.promise(() => control.request("audit.entry", "{", { timeout: 5_000 }));
+          const refused = yield* Effect.flip(log.append(note("d")));
+          assert.match(refused.detail, /last entry \(4\) is damaged.*docs\/OPERATING\.md/);
+          assert.deepInclude(yield* log.verify(head), { whole: false, brokenAt: 4, keptAt: 2 });
+          // The way out: all that is whole can be read and kept; then it is begun anew.
+          assert.lengthOf((yield* log.list(0, 10)).entries, 3);
+          const manager = yield* Effect.promise(() => jetstreamManager(control));
+          yield* Effect.promise(() => manager.streams.delete("AUDIT"));
+          const anew = yield* openAuditLog(options);
+          yield* anew.append(note("d"));
+          assert.strictEqual(yield* log.append(note("e")), 2, "all nodes go on, when one has opened it");
+          assert.deepInclude(yield* anew.verify(head), { entries: 2, whole: true, keptAt: null });
+        }).pipe(Effect.provide(layerNats(url)));
+      }),
   );
 
   it.live("takes entries of a kind that only a newer node knows for what they are", () =>

@@ -142,7 +142,10 @@ describeNats("kill switches", (startNats) => {
       }
       yield* until("its time is over", () => one.ids().length + other.ids().length === 0, 5_000);
       const noted = Effect.map(audit.list(0, 10), ({ entries }) => entries.map(({ kind, what }) => `${kind} ${what}`));
-      yield* untilAnswered("it is noted", Effect.map(noted, (all) => all.length > 0));
+      yield* untilAnswered(
+        "it is noted",
+        Effect.map(noted, (all) => all.length > 0),
+      );
       // Both have had their turn at it: the other one's switch is told of only once.
       yield* one.store.put(aSwitch("customer", "globex"), false);
       yield* until("the other goes on", () => other.ids().length === 1, 2_000);

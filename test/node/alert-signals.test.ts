@@ -71,7 +71,13 @@ const suspendedRow = (id: string, delivery = "suspended"): Row => ({
   } as never),
 });
 
-const limits = { alertsPerRuleMax: 2, backlogAgeSecondsMax: 100, backlogBytesPerCustomerMax: 1_000, jobsMax: 50, auditBytesMax: 1_000 };
+const limits = {
+  alertsPerRuleMax: 2,
+  backlogAgeSecondsMax: 100,
+  backlogBytesPerCustomerMax: 1_000,
+  jobsMax: 50,
+  auditBytesMax: 1_000,
+};
 const rules = [
   aRule(),
   aRule({ id: "lag", signal: "jobLagPercent", comparison: ">=", threshold: 70 }),
@@ -133,7 +139,14 @@ describe("what a node knows of itself", () => {
       assert.deepStrictEqual(found.of("jobLagPercent"), [["old", 80]]);
       assert.deepStrictEqual(found.of("jobSilentSeconds"), [["old", 10]]);
       assert.deepStrictEqual(found.of("unexplainedRecords"), [[undefined, 0]]);
-      assert.deepStrictEqual(found.of("limitPercent"), [["jobsMax", 20], ["auditBytesMax", 95]], "of limits that are measured, the scarce");
+      assert.deepStrictEqual(
+        found.of("limitPercent"),
+        [
+          ["jobsMax", 20],
+          ["auditBytesMax", 95],
+        ],
+        "of limits that are measured, the scarce",
+      );
     }).pipe(Effect.provide(AlertReadings.layer)),
   );
 
@@ -238,7 +251,10 @@ describe("a job that has given its place in memory up", () => {
         [on("jobSuspended", "asleep"), on("jobSuspended", "well"), on("jobSuspended", "off")],
         [1, 0, 0],
       );
-      assert.deepStrictEqual([on("jobLagPercent", "counted"), on("jobSilentSeconds", "asleep")], ["unknown", "unknown"]);
+      assert.deepStrictEqual(
+        [on("jobLagPercent", "counted"), on("jobSilentSeconds", "asleep")],
+        ["unknown", "unknown"],
+      );
     }).pipe(Effect.provide(AlertReadings.layer)),
   );
 

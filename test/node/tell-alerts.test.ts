@@ -97,30 +97,32 @@ describe("the alerts", () => {
     }),
   );
 
-  it.effect("take a question that failed for no answer: what was said last holds for ten minutes, then nobody knows", () =>
-    Effect.gen(function* () {
-      const { isForgotten, told, world } = yield* start();
-      world.say({ ...refusals, rollout: { ...world.good.rollout, state: "halted" } });
-      const said = ["configRefused unexplained 1", "rolloutHalted  1"];
-      assert.deepStrictEqual(yield* told, said);
-      world.config.down = true;
-      yield* TestClock.adjust("9 minutes");
-      assert.includeMembers([...(yield* told)], said);
-      const labels = { rule: "unexplained" };
-      assert.isFalse(isForgotten("configRefused", labels));
-      yield* TestClock.adjust("1 minute");
-      assert.deepStrictEqual(
-        (yield* told).filter((each) => !each.startsWith("snapshotStale")),
-        [],
-      );
-      assert.isTrue(isForgotten("configRefused", labels), "not known to be over");
-      assert.isTrue(isForgotten("rolloutHalted", {}));
-      world.config.down = false;
-      assert.deepStrictEqual(yield* told, said);
-      assert.isFalse(isForgotten("configRefused", labels));
-      world.say({});
-      assert.deepStrictEqual(yield* told, []);
-      assert.isFalse(isForgotten("configRefused", labels), "over");
-    }),
+  it.effect(
+    "take a question that failed for no answer: what was said last holds for ten minutes, then nobody knows",
+    () =>
+      Effect.gen(function* () {
+        const { isForgotten, told, world } = yield* start();
+        world.say({ ...refusals, rollout: { ...world.good.rollout, state: "halted" } });
+        const said = ["configRefused unexplained 1", "rolloutHalted  1"];
+        assert.deepStrictEqual(yield* told, said);
+        world.config.down = true;
+        yield* TestClock.adjust("9 minutes");
+        assert.includeMembers([...(yield* told)], said);
+        const labels = { rule: "unexplained" };
+        assert.isFalse(isForgotten("configRefused", labels));
+        yield* TestClock.adjust("1 minute");
+        assert.deepStrictEqual(
+          (yield* told).filter((each) => !each.startsWith("snapshotStale")),
+          [],
+        );
+        assert.isTrue(isForgotten("configRefused", labels), "not known to be over");
+        assert.isTrue(isForgotten("rolloutHalted", {}));
+        world.config.down = false;
+        assert.deepStrictEqual(yield* told, said);
+        assert.isFalse(isForgotten("configRefused", labels));
+        world.say({});
+        assert.deepStrictEqual(yield* told, []);
+        assert.isFalse(isForgotten("configRefused", labels), "over");
+      }),
   );
 });

@@ -12,9 +12,7 @@ export const remove = Command.make(
     const line = yield* openLine(flags);
     const removed = yield* line.remove(switchIdOf(about));
     yield* Console.log(
-      flags.json
-        ? JSON.stringify(removed)
-        : `${nameOfSwitch(removed.switch)} goes on, on every node within seconds`,
+      flags.json ? JSON.stringify(removed) : `${nameOfSwitch(removed.switch)} goes on, on every node within seconds`,
     );
     if (removed.applied === false) yield* Console.error(`warning: ${notApplied}`);
   }, Effect.scoped),
