@@ -25,7 +25,10 @@ export class SwitchesAdmin extends Context.Service<
   {
     /** Those in force on this node, the oldest first. */
     readonly list: Effect.Effect<ReadonlyArray<KillSwitch>>;
-    /** In force on this node when it completes, unless the answer says no, on all others soon; with `dryRun` nothing changes. */
+    /**
+     * In force on this node when it completes, unless the answer says no, on all others soon; with `dryRun` nothing
+     * changes.
+     */
     readonly add: (
       input: SwitchInput,
       account: SwitchAccount,

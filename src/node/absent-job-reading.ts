@@ -5,8 +5,8 @@ import type { Limits } from "../domain/limits.ts";
 import { factsOfBuffer, factsOfRow, factsOfWaiting, jobReading, type JobSignal } from "./job-facts.ts";
 
 /**
- * A signal's value for a job that was not found on the last walk: it may have given its place in memory up, and then its
- * row says how it is; or another node has its partition now, and then it is not for this one to say.
+ * A signal's value for a job that was not found on the last walk: it may have given its place in memory up, and
+ * then its row says how it is; or another node has its partition now, and then it is not for this one to say.
  */
 export const absentJobReading = (
   states: ReadonlyArray<PartitionState>,

@@ -36,9 +36,9 @@ interface Waiting {
 }
 
 /**
- * Posts alerts as JSON, one after the other, from a queue of its own: a receiver that hangs holds nobody up. What it does
- * not take is told again, ever more rarely, until there is newer word of the same alert. Ends with its scope, and what
- * waits then is not told: it fires again after the start, under the same `dedupKey`.
+ * Posts alerts as JSON, one after the other, from a queue of its own: a receiver that hangs holds nobody up. What
+ * it does not take is told again, ever more rarely, until there is newer word of the same alert. Ends with its
+ * scope, and what waits then is not told: it fires again after the start, under the same `dedupKey`.
  */
 export const makeAlertWebhook = Effect.fnUntraced(function* (
   options: AlertWebhookOptions,

@@ -8,8 +8,8 @@ import { KillSwitchStore } from "../streams/kill-switches.ts";
 const again = { schedule: Schedule.spaced("10 seconds"), times: 360 };
 
 /**
- * Notes that a kill switch has ended by itself, for as long as the scope lives: by the one node that has told the store so.
- * One that dies in between does not: the store still says when and why.
+ * Notes that a kill switch has ended by itself, for as long as the scope lives: by the one node that has told the
+ * store so. One that dies in between does not: the store still says when and why.
  */
 export const noteEndedSwitches = Effect.fnUntraced(function* (log: Pick<AuditLog, "append">) {
   const { ended } = yield* KillSwitchStore;

@@ -7,8 +7,8 @@ const answerMillisMax = 2_000;
 const lookMillis = 30_000;
 
 /**
- * Which share of its own bound each stream uses, from 0 to 1, as it was last heard; 0 before. Its own, for it may have been
- * given more room than the settings know of. Looked at for as long as the scope lives.
+ * Which share of its own bound each stream uses, from 0 to 1, as it was last heard; 0 before. Its own, for it may
+ * have been given more room than the settings know of. Looked at for as long as the scope lives.
  */
 export const watchStreamFill = Effect.fnUntraced(function* (streams: ReadonlyArray<string>) {
   const { control } = yield* Nats;

@@ -9,8 +9,8 @@ export interface Reading {
 }
 
 /**
- * What there is to say of labels that are not in the list: a value; `unknown`, nobody knows it now; `elsewhere`, it is not
- * for this node to say any more, neither that it is well nor that it is not.
+ * What there is to say of labels that are not in the list: a value; `unknown`, nobody knows it now; `elsewhere`, it
+ * is not for this node to say any more, neither that it is well nor that it is not.
  */
 export type Absent = number | "unknown" | "elsewhere";
 
