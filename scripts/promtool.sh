@@ -28,8 +28,17 @@ if command -v flock >/dev/null; then
 fi
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT
 say "fetching the package prometheus of the Debian archive"
-(cd "$T" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=2 download prometheus >"$T/error" 2>&1) ||
-  { say "apt does not fetch prometheus ($(tail -1 "$T/error"))"; exit 1; }
+# Whose lists are empty, as on a fresh machine, reads them into a folder of ours: apt's own are not touched.
+own=(-o "Dir::State::lists=$T/lists" -o "Dir::Cache=$T/cache" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
+  -o APT::Get::List-Cleanup=0 -o Acquire::Languages=none)
+apt() { (cd "$T" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=2 "$@" >"$T/error" 2>&1); }
+fetch() { apt "$@" download prometheus && compgen -G "$T/prometheus_*.deb" >/dev/null; }
+if ! fetch; then
+  say "apt has no prometheus in its lists ($(tail -1 "$T/error")): reading them anew"
+  mkdir -p "$T/lists/partial" "$T/cache/archives/partial"
+  apt "${own[@]}" update || { say "apt does not read its archives ($(tail -1 "$T/error"))"; exit 1; }
+  fetch "${own[@]}" || { say "apt does not fetch prometheus ($(tail -1 "$T/error"))"; exit 1; }
+fi
 dpkg-deb -x "$T"/prometheus_*.deb "$T/x" || { say "the package cannot be unpacked"; exit 1; }
 usable "$T/x/usr/bin/promtool" || { say "the fetched promtool cannot be run here"; exit 1; }
 cp "$T/x/usr/bin/promtool" "$CACHE/.promtool.$$" && mv "$CACHE/.promtool.$$" "$CACHE/promtool"

@@ -21,12 +21,15 @@ export class AuditGroup extends HttpApiGroup.make("audit").add(
     }),
   ),
   HttpApiEndpoint.get("verifyAudit", "/v1/audit/verdict", {
+    query: { head: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))) },
     success: AuditVerdict,
-    error: Unavailable,
+    error: [BadRequest, Unavailable],
   }).annotateMerge(
     OpenApi.annotations({
       summary: "Whether the audit log is whole",
-      description: "Recomputes the chain of hashes, which takes as long as reading all of it does.",
+      description:
+        "Recomputes the chain of hashes, which takes as long as reading all of it does. `head` is one that was kept " +
+        "elsewhere: `keptAt` says which entry has it.",
     }),
   ),
 ) {}

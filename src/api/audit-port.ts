@@ -13,7 +13,7 @@ export class AuditTrail extends Context.Service<
       after: number | undefined,
       limit: number,
     ) => Effect.Effect<{ readonly entries: ReadonlyArray<AuditEntry>; readonly next?: number }, ApiUnavailable>;
-    /** Reads the whole log. */
-    readonly verify: Effect.Effect<AuditVerdict, ApiUnavailable>;
+    /** Reads the whole log; `kept`: a head that somebody has kept elsewhere. */
+    readonly verify: (kept?: string) => Effect.Effect<AuditVerdict, ApiUnavailable>;
   }
 >()("spillway/api/AuditTrail") {}

@@ -21,12 +21,20 @@ export const SwitchInput = Schema.Struct({
 });
 export type SwitchInput = typeof SwitchInput.Type;
 
+/** Only when it is false: it is stored, and the node that was asked has not been able to read it yet. */
+const applied = Schema.optionalKey(Schema.Literal(false));
+
 /** The switch and what it holds; with `dryRun`, nothing was changed. */
-export const SwitchAnswer = Schema.Struct({ dryRun: Schema.Boolean, switch: KillSwitch, effect: SwitchEffect });
+export const SwitchAnswer = Schema.Struct({
+  dryRun: Schema.Boolean,
+  switch: KillSwitch,
+  effect: SwitchEffect,
+  applied,
+});
 export type SwitchAnswer = typeof SwitchAnswer.Type;
 
 export const SwitchList = Schema.Struct({ switches: Schema.Array(KillSwitch) });
 export type SwitchList = typeof SwitchList.Type;
 
-export const RemovedSwitch = Schema.Struct({ switch: KillSwitch });
+export const RemovedSwitch = Schema.Struct({ switch: KillSwitch, applied });
 export type RemovedSwitch = typeof RemovedSwitch.Type;

@@ -1,7 +1,7 @@
 import { Context, type Effect, Schema } from "effect";
 import type { KillSwitch } from "../domain/kill-switch.ts";
 import type { ApiUnavailable } from "./ports.ts";
-import type { SwitchAnswer, SwitchInput } from "./switch-reports.ts";
+import type { RemovedSwitch, SwitchAnswer, SwitchInput } from "./switch-reports.ts";
 
 /** The switch was not turned on, or not taken away; nothing was changed. */
 export class SwitchRefused extends Schema.TaggedError<SwitchRefused>()("SwitchRefused", {
@@ -25,12 +25,18 @@ export class SwitchesAdmin extends Context.Service<
   {
     /** Those in force on this node, the oldest first. */
     readonly list: Effect.Effect<ReadonlyArray<KillSwitch>>;
-    /** In force on this node when it completes, on all others soon; with `dryRun` nothing changes. */
+    /**
+     * In force on this node when it completes, unless the answer says no, on all others soon; with `dryRun` nothing
+     * changes.
+     */
     readonly add: (
       input: SwitchInput,
       account: SwitchAccount,
       dryRun: boolean,
     ) => Effect.Effect<SwitchAnswer, SwitchRefused | ApiUnavailable>;
-    readonly remove: (id: string, account: SwitchAccount) => Effect.Effect<KillSwitch, SwitchRefused | ApiUnavailable>;
+    readonly remove: (
+      id: string,
+      account: SwitchAccount,
+    ) => Effect.Effect<RemovedSwitch, SwitchRefused | ApiUnavailable>;
   }
 >()("spillway/api/SwitchesAdmin") {}

@@ -1,4 +1,4 @@
-import { Console, DateTime, Effect } from "effect";
+import { Console, DateTime, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import type { AlertReport, AlertsReport } from "../api/alert-reports.ts";
 import { loadAlertRules } from "../control/alert-rules.ts";
@@ -11,20 +11,32 @@ import { formatTable, grouped } from "./table.ts";
 const rules = Command.make(
   "rules",
   {
+    file: Flag.String("file").pipe(
+      Flag.withDescription("The rules of this file, as the setting alertRulesFile names it (default: those shipped)"),
+      Flag.optional,
+    ),
     prometheus: Flag.Boolean("prometheus").pipe(
       Flag.withDescription("Print them as a rule file for Prometheus"),
       Flag.withDefault(false),
     ),
   },
-  Effect.fn(function* ({ prometheus }) {
-    const loaded = yield* loadAlertRules().pipe(Effect.mapError(({ message }) => failed(message)));
+  Effect.fn(function* ({ file, prometheus }) {
+    const loaded = yield* loadAlertRules(Option.getOrUndefined(file)).pipe(
+      Effect.mapError(({ message }) => failed(message)),
+    );
     if (prometheus) return yield* Console.log(prometheusRules(loaded).trimEnd());
     return yield* Console.log(JSON.stringify(loaded, null, 2));
   }),
 ).pipe(
-  Command.withDescription("Print the alert rules of this installation: as JSON, or as a rule file for Prometheus."),
+  Command.withDescription(
+    "Print the alert rules, checked: as JSON, or as a rule file for Prometheus. Without --file those that are shipped; a " +
+      "node whose setting alertRulesFile names another file judges by that one.",
+  ),
   Command.withShortDescription("The rules, also for Prometheus"),
-  Command.withExamples([{ command: "spillway alerts rules --prometheus", description: "For Prometheus' rule_files" }]),
+  Command.withExamples([
+    { command: "spillway alerts rules --prometheus", description: "For Prometheus' rule_files" },
+    { command: "spillway alerts rules --file our-alerts.json --prometheus", description: "Of rules of your own" },
+  ]),
 );
 
 export const alerts = Command.make(

@@ -2,7 +2,7 @@ import { Console, DateTime, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import type { AuditEntry, AuditVerdict } from "../domain/audit-entry.ts";
 import { openClient } from "./client.ts";
-import { failed } from "./command-failure.ts";
+import { CommandFailure, failed, misused } from "./command-failure.ts";
 import { connectionTo, jsonFlag, urlFlag } from "./connection.ts";
 import { formatTable, grouped } from "./table.ts";
 
@@ -18,8 +18,12 @@ export const audit = Command.make(
   "audit",
   {
     verify: Flag.Boolean("verify").pipe(
-      Flag.withDescription("Recompute the chain of hashes; exit code 1 when it is broken"),
+      Flag.withDescription("Recompute the chain of hashes; exit code 3 when it is broken, 1 when nobody could look"),
       Flag.withDefault(false),
+    ),
+    head: Flag.String("head").pipe(
+      Flag.withDescription("With --verify: a head that was kept elsewhere; exit code 3 when no entry has it"),
+      Flag.optional,
     ),
     after: Flag.Int("after").pipe(
       Flag.withDescription("Begin after this number (default: the newest entries)"),
@@ -30,12 +34,19 @@ export const audit = Command.make(
     json: jsonFlag,
   },
   Effect.fn(function* (flags) {
+    const kept = Option.getOrUndefined(flags.head);
+    if (kept !== undefined && !flags.verify) return yield* misused("--head goes with --verify");
+    if (kept !== undefined && !/^[0-9a-f]{64}$/.test(kept)) return yield* misused("--head must be 64 digits of hex");
     const client = yield* openClient(yield* connectionTo(flags.url));
     if (flags.verify) {
-      const asked = { method: "GET", path: "/v1/audit/verdict", millisMax: verifyMillisMax } as const;
+      const path = `/v1/audit/verdict${kept === undefined ? "" : `?head=${kept}`}`;
+      const asked = { method: "GET", path, millisMax: verifyMillisMax } as const;
       const verdict = (yield* client.ask(asked)).body as AuditVerdict;
       yield* Console.log(flags.json ? JSON.stringify(verdict) : wordsOf(verdict));
-      return verdict.whole ? undefined : yield* failed("the audit log is broken");
+      if (!verdict.whole) return yield* broken("the audit log is broken");
+      if (kept === undefined || typeof verdict.keptAt === "number") return;
+      if (verdict.keptAt === undefined) return yield* failed("this node is of a version that cannot look for a head");
+      return yield* broken("no entry has the head that was kept: the log was made anew, or its end was cut off");
     }
     const after = Option.match(flags.after, { onNone: () => "", onSome: (number) => `&after=${number}` });
     const page = (yield* client.ask({ method: "GET", path: `/v1/audit?limit=${flags.limit}${after}` }))
@@ -56,12 +67,17 @@ export const audit = Command.make(
   Command.withExamples([
     { command: "spillway audit --limit 10", description: "The ten newest entries" },
     { command: "spillway audit --verify", description: "Whether the log is whole" },
+    { command: "spillway audit --verify --head 5e884898…", description: "And is still the one that it was" },
   ]),
 );
 
-const wordsOf = ({ brokenAt, entries, head, problem, whole }: AuditVerdict): string =>
+/** Somebody has looked, and it is not as it should be. */
+const broken = (message: string) => new CommandFailure({ message, exitCode: 3 });
+
+const wordsOf = ({ brokenAt, entries, head, keptAt, problem, whole }: AuditVerdict): string =>
   whole
-    ? `${grouped(entries)} entries, each following the one before. Head: ${head}`
+    ? `${grouped(entries)} entries, each following the one before. Head: ${head}` +
+      (typeof keptAt === "number" ? `. The one that was kept is entry ${keptAt}'s.` : "")
     : `Broken at entry ${brokenAt}: ${problem}. The ${grouped(entries)} before it are whole.`;
 
 const formatEntries = (entries: ReadonlyArray<AuditEntry>): string =>

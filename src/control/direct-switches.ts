@@ -1,8 +1,8 @@
-import { Effect, Layer, type Redacted, Schema, type Scope } from "effect";
+import { Effect, Fiber, Layer, type Redacted, Schema, type Scope } from "effect";
 import type { AuditNote } from "../domain/audit-entry.ts";
 import type { KillSwitch } from "../domain/kill-switch.ts";
 import { type AuditLog, openAuditLog } from "../streams/audit-log.ts";
-import { Nats } from "../streams/nats.ts";
+import { Nats, type NatsError } from "../streams/nats.ts";
 import { openSwitchBucket, replicasOfCluster } from "../streams/switch-bucket.ts";
 import { putSwitch, readSwitches, removeSwitch, type SwitchAuthor } from "../streams/switch-writes.ts";
 import { limitDefaults } from "./limit-defaults.ts";
@@ -31,6 +31,8 @@ export interface DirectSwitchesOptions {
 /** Where the shipped defaults are gone. */
 const auditBytes = 134_217_728;
 const switchesMax = 100;
+/** What is being stopped is not to go on for longer, for want of a note. */
+const noteMillisMax = 3_000;
 
 const sentence = ({ detail }: { readonly detail: string }) =>
   new DirectSwitchesError({ message: `${detail[0]?.toUpperCase() ?? ""}${detail.slice(1)}` });
@@ -53,14 +55,15 @@ export const openDirectSwitches = Effect.fn("control.openDirectSwitches")(functi
     });
   }
   const bucket = yield* openSwitchBucket(replicas).pipe(Effect.provideContext(nats), Effect.mapError(sentence));
-  const audit = yield* openAuditLog({
-    replicas,
-    nodeName: from,
-    auditBytesMax: limits["auditBytesMax"] ?? auditBytes,
-  }).pipe(Effect.provideContext(nats), Effect.mapError(sentence));
+  // Beside what is to be done: the log may be what is broken.
+  const opening = yield* Effect.forkScoped(
+    openAuditLog({ replicas, nodeName: from, auditBytesMax: limits["auditBytesMax"] ?? auditBytes }).pipe(
+      Effect.provideContext(nats),
+    ),
+  );
 
   const noted = <A, E>(what: string, { who, why }: SwitchAuthor, change: Effect.Effect<A, E>) =>
-    notedIn(audit, { who, from, what, why }, change);
+    notedIn(Fiber.join(opening), { who, from, what, why }, change);
 
   return {
     list: Effect.mapError(readSwitches(bucket), sentence),
@@ -80,16 +83,18 @@ export const openDirectSwitches = Effect.fn("control.openDirectSwitches")(functi
 
 /** In an emergency it is done all the same when it cannot be noted: that is said. */
 const notedIn = Effect.fnUntraced(function* <A, E>(
-  audit: AuditLog,
+  audit: Effect.Effect<AuditLog, NatsError>,
   about: Omit<AuditNote, "kind" | "detail">,
   change: Effect.Effect<A, E>,
 ) {
   const note = (entry: Pick<AuditNote, "kind" | "detail">) =>
-    audit
-      .append({ ...about, ...entry })
-      .pipe(
-        Effect.catch(({ detail }) => Effect.logWarning("This is not in the audit log.", { what: about.what, detail })),
-      );
+    Effect.flatMap(audit, (log) => log.append({ ...about, ...entry })).pipe(
+      Effect.timeoutOrElse({
+        duration: noteMillisMax,
+        orElse: () => Effect.fail({ detail: "it does not answer in time" }),
+      }),
+      Effect.catch(({ detail }) => Effect.logWarning("This is not in the audit log.", { what: about.what, detail })),
+    );
   yield* note({ kind: "request.asked", detail: "" });
   const done = yield* change;
   yield* note({ kind: "request.answered", detail: "done, without a node" });

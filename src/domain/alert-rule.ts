@@ -6,6 +6,8 @@ export const alertSignals = [
   "configRefused",
   /** 1 from a rollout that went back until one that is complete. */
   "rolloutRolledBack",
+  /** 1 while a rollout is halted. */
+  "rolloutHalted",
   /** Nodes that do not serve what they are told to. */
   "nodesDiverge",
   /** Seconds since the control plane was last heard of. */
@@ -59,6 +61,11 @@ export const AlertRule = Schema.Struct({
   forSeconds: seconds,
   /** So long it must be untrue before the alert is resolved: a signal that comes and goes is one alert. */
   keepSeconds: seconds,
+  /**
+   * Alerts of this rule at once, where it is another number than `alertsPerRuleMax`: where each of them must be
+   * seen.
+   */
+  alertsMax: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))),
   /** PromQL for the signal's value, where `/metrics` has it under a name of its own. */
   metric: Schema.optionalKey(text),
 });

@@ -5,7 +5,8 @@ import { Schema } from "effect";
  *
  * `request.asked` comes before the change and `request.answered` after it: without an answer nobody knows whether it
  * was done, and the one before says what to look for. `config.…` is what the control process decided by itself: which
- * snapshot its gate refused, how each rollout ended, and what it told nodes once more.
+ * snapshot its gate refused, how each rollout ended, and what it told nodes once more. `switch.ended` is a kill switch
+ * whose time was over.
  */
 export const AuditKind = Schema.Literals([
   "request.asked",
@@ -15,6 +16,7 @@ export const AuditKind = Schema.Literals([
   "config.ended",
   "config.halted",
   "config.retold",
+  "switch.ended",
 ]);
 export type AuditKind = typeof AuditKind.Type;
 
@@ -37,6 +39,8 @@ export type AuditNote = typeof AuditNote.Type;
 /** A link of the chain. */
 export const AuditEntry = Schema.Struct({
   ...AuditNote.fields,
+  /** A newer node may know kinds that this one does not: nothing of the chain hangs on them. */
+  kind: Schema.String,
   /** From 1 on, without a gap. */
   number: Schema.Int,
   /** Of the node that wrote it, epoch millis. */
@@ -58,5 +62,7 @@ export const AuditVerdict = Schema.Struct({
   problem: Schema.optionalKey(Schema.String),
   /** Hash of the last entry: kept elsewhere, it shows later that nothing before it was changed. */
   head: Schema.String,
+  /** Only when a head was kept elsewhere and asked for: the entry that it is the hash of; null: there is none. */
+  keptAt: Schema.optionalKey(Schema.NullOr(Schema.Int)),
 });
 export type AuditVerdict = typeof AuditVerdict.Type;

@@ -1,18 +1,18 @@
 import { Clock, Effect, Metric } from "effect";
-import type { Buffer } from "../actors/buffer/buffer.ts";
 import { Owner } from "../actors/owner.ts";
-import { AlertSignals, type Reading, type Readings } from "../actors/ports/alert-signals.ts";
+import { AlertSignals, type Reading } from "../actors/ports/alert-signals.ts";
+import { briefOf, Jobs } from "../actors/ports/jobs.ts";
 import { admissionStates, NodeAdmission } from "../actors/ports/node-admission.ts";
-import { type AlertRule, type AlertSignal, isBreached } from "../domain/alert-rule.ts";
-import { unexplained } from "../domain/books.ts";
+import type { AlertRule } from "../domain/alert-rule.ts";
 import type { Limits } from "../domain/limits.ts";
-import { AlertReadings } from "../observability/alert-readings.ts";
+import { AlertReadings, isTold } from "../observability/alert-readings.ts";
 import { configUnsaved } from "../observability/config-metrics.ts";
-import { recordsMissingTotal } from "../observability/delivery-metrics.ts";
-import { notServedTotal } from "../observability/ingest-metrics.ts";
+import { LossesBefore, lostInAll, unwantedInAll } from "../observability/losses.ts";
 import { storeNames, storeNotOpen } from "../observability/store-metrics.ts";
-import { recordsWrittenOff } from "../observability/sweep-metrics.ts";
-import { WorstFew } from "./worst-few.ts";
+import { absentJobReading } from "./absent-job-reading.ts";
+import type { LimitUses } from "./limit-uses.ts";
+import { factsOfRow, factsOfWaiting, isJobSignal } from "./job-facts.ts";
+import { JobFindings } from "./job-findings.ts";
 
 export interface AlertSignalsOptions {
   readonly rules: ReadonlyArray<AlertRule>;
@@ -21,11 +21,8 @@ export interface AlertSignalsOptions {
   readonly uses: Readonly<Record<string, () => number>>;
 }
 
-/** Receipts of records that nobody gave up on purpose. */
-export const lossReasons = ["expired", "shed", "logLost", "unclaimed"] as const;
-
 /** Limits that mean trouble when they are nearly used up. Others are there to be used, as the windows' budget is. */
-const scarce: ReadonlyArray<keyof Limits> = [
+const scarce: ReadonlyArray<keyof Limits & keyof LimitUses> = [
   "outboxBytesMax",
   "requestsInFlightBytesMax",
   "jobsMax",
@@ -35,28 +32,51 @@ const scarce: ReadonlyArray<keyof Limits> = [
   "backlogAgeSecondsMax",
   "logBytesMax",
   "unscannedPercentMax",
+  "auditBytesMax",
+  "configBytesMax",
+  "deadLetterBytesMax",
 ];
 
 /** What is found by looking at every buffer is good for so long. */
 const walkMillis = 4_000;
 /** Buffers between two looks at the event loop. */
 const sliceBuffers = 1_000;
+/** Rows of those that wait for a place, the next first: each is decoded for it. */
+const rowsLookedAt = 2_000;
 
 /** What this node knows, and what it was told. A read costs nothing but for a walk over all buffers now and then. */
 export const makeAlertSignals = Effect.fnUntraced(function* (options: AlertSignalsOptions) {
   const owner = yield* Owner;
+  const jobs = yield* Jobs;
   const admission = yield* NodeAdmission;
   const told = yield* AlertReadings;
-  const lost = yield* sinceLastLook(lostInAll);
-  const unwanted = yield* sinceLastLook(unwantedInAll);
+  const before = yield* LossesBefore;
+  const lost = sinceLastLook(lostInAll, before.lost);
+  const unwanted = sinceLastLook(unwantedInAll, before.unwanted);
+  const states = () => [...owner.owned().values()].map(({ state }) => state);
   const walk = Effect.fnUntraced(function* () {
-    const nowMillis = yield* Clock.currentTimeMillis;
-    const found = makeFound(options, nowMillis);
+    const found = new JobFindings(options, yield* Clock.currentTimeMillis);
+    const set = jobs.served();
+    const isEnabled = (job: string) => briefOf(set, job)?.enabled === true;
     let looked = 0;
-    for (const { state } of owner.owned().values()) {
+    const breathe = Effect.suspend(() => (++looked % sliceBuffers === 0 ? Effect.yieldNow : Effect.void));
+    let rows = rowsLookedAt;
+    for (const state of states()) {
       for (const buffer of state.buffers.values()) {
         found.look(buffer);
-        if (++looked % sliceBuffers === 0) yield* Effect.yieldNow;
+        yield* breathe;
+      }
+      for (const waiting of state.waitingBuffers.values()) {
+        if (isEnabled(waiting.jobId)) found.judge(factsOfWaiting(waiting));
+        yield* breathe;
+      }
+      for (const job of state.waiting.keys()) {
+        if (rows <= 0) break;
+        const row = state.waitingBuffers.has(job) || !isEnabled(job) ? undefined : state.rows.get(job);
+        if (row === undefined) continue;
+        rows -= 1;
+        found.judge(factsOfRow(row));
+        yield* breathe;
       }
     }
     return found.readings();
@@ -72,15 +92,18 @@ export const makeAlertSignals = Effect.fnUntraced(function* (options: AlertSigna
         { signal: "lastKnownGoodUnsaved", labels: {}, value: yield* valueOf(configUnsaved) },
         ...(yield* storesNotOpen),
       ];
-      return { list: [...list, ...now, ...told.list()], unlisted };
+      const nowMillis = yield* Clock.currentTimeMillis;
+      return {
+        list: [...list, ...limitReadings(options), ...now, ...told.list()],
+        unlisted,
+        absent: (signal, labels) => {
+          if (isTold(signal)) return told.isForgotten(signal, labels) ? "unknown" : 0;
+          if (!isJobSignal(signal)) return 0;
+          return absentJobReading(states(), jobs.served(), signal, labels, { ...options, nowMillis });
+        },
+      };
     }),
   });
-});
-
-const lostInAll = Effect.gen(function* () {
-  let records = (yield* Metric.value(recordsMissingTotal)).count;
-  for (const reason of lossReasons) records += (yield* Metric.value(recordsWrittenOff(reason))).count;
-  return records;
 });
 
 const valueOf = (gauge: Metric.Metric<number, Metric.GaugeState<number>>) =>
@@ -90,78 +113,17 @@ const storesNotOpen = Effect.forEach(storeNames, (store) =>
   Effect.map(valueOf(storeNotOpen(store)), (value): Reading => ({ signal: "storeNotOpen", labels: { store }, value })),
 );
 
-const unwantedInAll = Effect.map(Metric.value(notServedTotal), ({ count }) => count);
-
 /** How much of it there is more than when it was asked last. */
-const sinceLastLook = (inAll: Effect.Effect<number>) =>
-  Effect.map(inAll, (atFirst) => {
-    let before = atFirst;
-    return Effect.map(inAll, (now) => {
-      const since = now - before;
-      before = now;
-      return since;
-    });
+const sinceLastLook = (inAll: Effect.Effect<number>, atFirst: number) => {
+  let before = atFirst;
+  return Effect.map(inAll, (now) => {
+    const since = now - before;
+    before = now;
+    return since;
   });
-
-const makeFound = ({ limits, rules, uses }: AlertSignalsOptions, nowMillis: number) => {
-  const most = limits.alertsPerRuleMax * 2;
-  const worst = (signal: AlertSignal) => {
-    const few = new WorstFew<Buffer>(most);
-    const own = rules.filter((rule) => rule.signal === signal);
-    return {
-      signal,
-      few,
-      add: (value: number, buffer: Buffer) =>
-        few.add(
-          value,
-          own.some((rule) => isBreached(rule, value)),
-          buffer,
-        ),
-    };
-  };
-  const suspended = worst("jobSuspended");
-  const lagging = worst("jobLagPercent");
-  const silent = worst("jobSilentSeconds");
-  let unexplainedRecords = 0;
-
-  const look = (buffer: Buffer): void => {
-    // A surplus of one job must not hide what another one lacks.
-    unexplainedRecords += Math.abs(unexplained(buffer.ledger.books()).records);
-    if (!buffer.newest.job.enabled) return;
-    const delivery = buffer.actor?.delivery();
-    suspended.add(delivery === "suspended" || delivery === "quarantined" ? 1 : 0, buffer);
-    const { lastSuccessMillis, ledger, pendingSinceMillis } = buffer;
-    if (pendingSinceMillis === undefined || ledger.pendingRecords === 0) return;
-    const ageSeconds = Math.max(0, nowMillis - pendingSinceMillis) / 1_000;
-    const age = ageSeconds / limits.backlogAgeSecondsMax;
-    const bytes = ledger.pendingBytes / limits.backlogBytesPerCustomerMax;
-    lagging.add(Math.round(Math.max(age, bytes) * 100), buffer);
-    const sinceMillis = Math.max(pendingSinceMillis, lastSuccessMillis ?? 0);
-    silent.add(Math.round(Math.max(0, nowMillis - sinceMillis) / 1_000), buffer);
-  };
-
-  const readings = (): Readings => {
-    const all = [suspended, lagging, silent];
-    const ofJobs = all.flatMap(({ few, signal }) =>
-      few.list().map(({ of: { newest }, value }) => ({
-        signal,
-        labels: { job: newest.job.id, customer: newest.job.customer },
-        value,
-      })),
-    );
-    return {
-      list: [
-        ...ofJobs,
-        ...limitReadings(limits, uses),
-        { signal: "unexplainedRecords", labels: {}, value: unexplainedRecords },
-      ],
-      unlisted: new Map(all.map(({ few, signal }) => [signal, few.unlisted()] as const)),
-    };
-  };
-  return { look, readings };
 };
 
-const limitReadings = (limits: Limits, uses: AlertSignalsOptions["uses"]): ReadonlyArray<Reading> =>
+const limitReadings = ({ limits, uses }: AlertSignalsOptions): ReadonlyArray<Reading> =>
   scarce.flatMap((limit) => {
     const use = uses[limit]?.();
     if (use === undefined || limits[limit] === 0) return [];

@@ -14,5 +14,5 @@ export const auditTrailOf = (log: AuditLog): AuditTrail["Service"] =>
         Effect.map(({ entries, next }) => (next === undefined ? { entries } : { entries, next })),
         Effect.mapError(unavailable),
       ),
-    verify: Effect.mapError(log.verify, unavailable),
+    verify: (kept) => Effect.mapError(log.verify(kept), unavailable),
   });

@@ -6,6 +6,8 @@ import { KillSwitches } from "../actors/ports/kill-switches.ts";
 import { Outbox } from "../actors/ports/outbox.ts";
 import { Replays } from "../actors/replay/replays.ts";
 import type { Limits } from "../domain/limits.ts";
+import { watchStreamFill } from "../streams/stream-fill.ts";
+import { auditStream, configStream, deadStream } from "../streams/subjects.ts";
 
 export interface LimitUsesOptions {
   readonly limits: Limits;
@@ -37,6 +39,7 @@ export const makeLimitUses = Effect.fnUntraced(function* ({ limits, requestBytes
   const backlogs = yield* Backlogs;
   const replays = yield* Replays;
   const switches = yield* KillSwitches;
+  const fillOf = yield* watchStreamFill([auditStream, configStream, deadStream]);
   const clock = yield* Clock.Clock;
   let walked = { atMillis: Number.NEGATIVE_INFINITY, found: walk(owner) };
   const buffers = (): Walked => {
@@ -73,9 +76,16 @@ export const makeLimitUses = Effect.fnUntraced(function* ({ limits, requestBytes
     replaysMax: () => replays.list().filter(({ state }) => state === "running").length,
     logBytesMax: () => highest(({ logBytes }) => logBytes),
     logMaxAgeSeconds: () => highest(({ oldestMillis }) => secondsSince(oldestMillis)),
+    // Those that refuse when they are full. In bytes of the setting, whatever the stream's own bound is by now.
+    auditBytesMax: () => Math.round(fillOf(auditStream) * limits.auditBytesMax),
+    configBytesMax: () => Math.round(fillOf(configStream) * limits.configBytesMax),
+    deadLetterBytesMax: () => Math.round(fillOf(deadStream) * limits.deadLetterBytesMax),
     unscannedPercentMax: () => highest(({ unscannedBytes }) => logPercent(unscannedBytes)),
   } satisfies Record<string, () => number>;
 });
+
+/** Each limit that is measured. */
+export type LimitUses = Effect.Success<ReturnType<typeof makeLimitUses>>;
 
 type Report = NonNullable<ReturnType<Backlogs["Service"]["latest"]>>["report"];
 

@@ -11,6 +11,7 @@ import type { Role } from "../control/settings-schema.ts";
 import { layerDestinations } from "../destinations/registry.ts";
 import type { Limits } from "../domain/limits.ts";
 import { AlertReadings } from "../observability/alert-readings.ts";
+import { LossesBefore } from "../observability/losses.ts";
 import { layerBacklogs } from "../streams/backlog-reports.ts";
 import { layerCheckpoints, seedRegister } from "../streams/checkpoint-store.ts";
 import { layerDeadLetters } from "../streams/dead-letters.ts";
@@ -104,6 +105,7 @@ export const layerNode = (options: NodeLayerOptions) => {
     Layer.provideMerge(admission),
     Layer.provideMerge(backlogs),
     Layer.provideMerge(AlertReadings.layer),
+    Layer.provideMerge(LossesBefore.layer),
     Layer.provideMerge(layerServedJobs(options)),
     Layer.provideMerge(topology),
   );

@@ -52,6 +52,7 @@ import { layerNode } from "./node-layers.ts";
 import { makeLimitsView } from "./limits-view.ts";
 import { makeNodeView } from "./node-view.ts";
 import { auditTrailOf } from "./audit-trail.ts";
+import { noteEndedSwitches } from "./note-ended-switches.ts";
 import { makeReceiptsView } from "./receipts-view.ts";
 import { makeReplaysAdmin } from "./replays-admin.ts";
 import { watchSwitchCounts } from "./switch-counts-view.ts";
@@ -211,13 +212,14 @@ const operate = Effect.fnUntraced(function* (
   const receipts = yield* makeReceiptsView({ ...settings.limits, partitions: settings.partitions });
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
   const auditLog = yield* openAudit(settings);
+  yield* noteEndedSwitches(auditLog);
   yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
   if (settings.roles.includes("control")) {
     const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);
     yield* runControl({ ...settings, catalogue, audit: auditLog.append });
   }
   const configControl = yield* makeConfigControl;
-  yield* tellAlerts.pipe(Effect.provideService(ConfigControl, configControl));
+  yield* tellAlerts(settings.nodeName).pipe(Effect.provideService(ConfigControl, configControl));
   if (options.jobsFile !== undefined) {
     yield* applyJobsAtStart(options.jobsFile, settings, auditLog).pipe(Effect.mapError(startError));
   }

@@ -1,4 +1,4 @@
-import { Effect, Metric, type Redacted } from "effect";
+import { Effect, type Redacted } from "effect";
 import type { Alert, AlertBook } from "../actors/alert/alert-book.ts";
 import { runAlerts } from "../actors/alert/alerts.ts";
 import { AlertSignals } from "../actors/ports/alert-signals.ts";
@@ -6,11 +6,8 @@ import type { AlertReport, AlertsReport } from "../api/alert-reports.ts";
 import { AlertsView } from "../api/alerts-port.ts";
 import { loadAlertRules } from "../control/alert-rules.ts";
 import type { Limits } from "../domain/limits.ts";
-import { recordsWrittenOff } from "../observability/sweep-metrics.ts";
-import { recordsMissingTotal } from "../observability/delivery-metrics.ts";
-import { notServedTotal } from "../observability/ingest-metrics.ts";
 import { alertLog } from "./alert-log.ts";
-import { lossReasons, makeAlertSignals } from "./alert-signals.ts";
+import { makeAlertSignals } from "./alert-signals.ts";
 import { makeAlertWebhook } from "./alert-webhook.ts";
 import { makeLimitUses } from "./limit-uses.ts";
 
@@ -29,10 +26,6 @@ export const startAlerts = Effect.fnUntraced(function* (options: StartAlertsOpti
   const rules = yield* loadAlertRules(alertRulesFile);
   const uses = yield* makeLimitUses(options);
   const signals = yield* makeAlertSignals({ rules: rules.rules, limits, uses });
-  // A counter that begins with its first loss has no increase that Prometheus could see.
-  for (const reason of lossReasons) yield* Metric.update(recordsWrittenOff(reason), 0);
-  yield* Metric.update(recordsMissingTotal, 0);
-  yield* Metric.update(notServedTotal, 0);
   const webhook = alertWebhookUrl === undefined ? [] : [yield* makeAlertWebhook({ ...limits, url: alertWebhookUrl })];
   const book = yield* runAlerts({ ...limits, rules, node: nodeName, notifiers: [alertLog, ...webhook] }).pipe(
     Effect.provideService(AlertSignals, signals),

@@ -46,13 +46,13 @@ export const makeSwitchesAdmin = Effect.fnUntraced(function* (options: { readonl
         });
       }
       // Before anything is counted: with a million jobs that takes seconds.
-      if (!dryRun) yield* store.put(wanted, input.replace === true).pipe(Effect.catch(notWritten));
+      const isApplied = dryRun || (yield* store.put(wanted, input.replace === true).pipe(Effect.catch(notWritten)));
       const effect = { ...(yield* jobsSwitched(jobs.served(), wanted)), ...(yield* backlogOf(wanted)) };
-      return { dryRun, switch: wanted, effect };
+      return { dryRun, switch: wanted, effect, ...appliedWhere(isApplied) };
     }),
     remove: Effect.fnUntraced(function* (id, account) {
       const removed = yield* store.remove(id, account).pipe(Effect.catch(notWritten));
-      if (removed !== undefined) return removed;
+      if (removed !== undefined) return { switch: removed.switch, ...appliedWhere(removed.applied) };
       return yield* new SwitchRefused({
         kind: "notFound",
         code: "not_on",
@@ -61,6 +61,8 @@ export const makeSwitchesAdmin = Effect.fnUntraced(function* (options: { readonl
     }),
   });
 });
+
+const appliedWhere = (isApplied: boolean) => (isApplied ? {} : ({ applied: false } as const));
 
 const switchOf = Effect.fnUntraced(function* (
   { forSeconds, kind, stops = "delivery", target = "" }: SwitchInput,

@@ -10,11 +10,13 @@ import { NodeConfiguration } from "./served-jobs.ts";
 const lookMillis = 1_000;
 /** A control process that is held up lets us wait for an answer: how long nobody was heard of is told meanwhile. */
 const staleMillis = 250;
+/** What the control process said last is taken for true for so long after it has fallen silent. */
+const wordMillisMax = 600_000;
 /** Longer silent, a node is gone rather than of another mind. */
 const silentMillisMax = 5_000;
 
 /** Tells the alerts what only the configuration's path and the kill switches know, for as long as the scope lives. */
-export const tellAlerts = Effect.gen(function* () {
+export const tellAlerts = Effect.fnUntraced(function* (nodeName: string) {
   const readings = yield* AlertReadings;
   const control = yield* ConfigControl;
   const switches = yield* KillSwitches;
@@ -26,14 +28,19 @@ export const tellAlerts = Effect.gen(function* () {
     for (const { id } of switches.current().all) yield* readings.set("killSwitchOn", { name: id }, 1);
   });
 
+  /** Those of the gate, as the control process said last. */
+  let rulesTold: ReadonlyArray<string> = [];
+
   const tellStatus = Effect.fnUntraced(function* (status: ConfigStatus) {
-    const { frozen, inForce, last, nodes, refusal } = status;
+    const { frozen, inForce, last, nodes, refusal, rollout } = status;
     const rules = (refusal?.refusals ?? []).map(({ rule }) => rule);
-    yield* readings.clear("configRefused");
+    for (const rule of rulesTold) if (!rules.includes(rule)) yield* readings.clear("configRefused", { rule });
     for (const rule of rules) yield* readings.set("configRefused", { rule }, 1);
+    rulesTold = rules;
     // Until a person has looked at it: that is what the freeze is for.
     const isBack = last?.result === "rolledBack" || frozen?.who === "spillway";
     yield* isBack ? readings.set("rolloutRolledBack", {}, 1) : readings.clear("rolloutRolledBack");
+    yield* readings.set("rolloutHalted", {}, rollout.state === "halted" ? 1 : 0);
     const others = nodes.filter(
       ({ node, serves, silentMillis }) =>
         silentMillis <= silentMillisMax && inForce !== null && serves?.hash !== hashToldTo(status, node),
@@ -46,18 +53,36 @@ export const tellAlerts = Effect.gen(function* () {
     yield* readings.set("snapshotStale", {}, Math.floor((nowMillis - heardMillis) / 100) / 10);
   });
 
+  /** Too long ago to be relied on: whether it is over, nobody can say. */
+  const forgetStatus = Effect.gen(function* () {
+    for (const rule of rulesTold) yield* readings.forget("configRefused", { rule });
+    for (const signal of ["rolloutRolledBack", "rolloutHalted", "nodesDiverge"] as const) {
+      yield* readings.forget(signal, {});
+    }
+  });
+
+  /** Of this node itself, whoever leads or does not: by its name, for another one may refuse the same. */
+  let ownRule: string | undefined;
+  const tellOwn = Effect.gen(function* () {
+    const rule = follower.refused()?.rule;
+    if (ownRule !== undefined && ownRule !== rule) {
+      yield* readings.clear("configRefused", { rule: ownRule, node: nodeName });
+    }
+    if (rule !== undefined) yield* readings.set("configRefused", { rule, node: nodeName }, 1);
+    ownRule = rule;
+  });
+
   const look = Effect.gen(function* () {
     yield* tellSwitches;
+    yield* tellOwn;
+    // A question that failed says nothing: whoever leads may be busy, or another one about to lead.
     const status = yield* Effect.option(control.status);
     if (status._tag === "Some") {
       heardMillis = yield* steadyMillis;
       yield* tellStatus(status.value);
     }
+    if ((yield* steadyMillis) - heardMillis > wordMillisMax) yield* forgetStatus;
     yield* tellStale;
-    // Of this node itself, whoever leads or does not.
-    const refused = follower.refused();
-    if (refused !== undefined) yield* readings.set("configRefused", { rule: refused.rule }, 1);
-    else if (status._tag === "None") yield* readings.clear("configRefused");
   });
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(staleMillis), tellStale)));
   yield* Effect.forkScoped(

@@ -33,8 +33,8 @@ export interface AuditLog {
   readonly append: (note: AuditNote) => Effect.Effect<number, AuditUnavailable>;
   /** Entries after that number, ascending; without one the newest `limit`. */
   readonly list: (after: number | undefined, limit: number) => Effect.Effect<AuditPage, AuditUnavailable>;
-  /** Reads all of it and recomputes the chain. */
-  readonly verify: Effect.Effect<AuditVerdict, AuditUnavailable>;
+  /** Reads all of it and recomputes the chain; looks for the entry of a head that somebody has kept. */
+  readonly verify: (kept?: string) => Effect.Effect<AuditVerdict, AuditUnavailable>;
 }
 
 export interface AuditLogOptions {
@@ -141,9 +141,11 @@ export const bindAuditLog = Effect.fnUntraced(function* (
       const isMore = last !== undefined && (yield* slice(last, 1)).length > 0;
       return { entries, next: isMore ? last : undefined };
     }),
-    verify: Effect.gen(function* () {
+    verify: Effect.fnUntraced(function* (kept?: string): Effect.fn.Return<AuditVerdict, AuditUnavailable> {
       let number = 0;
       let previous = chainStart;
+      let keptAt = kept === chainStart ? 0 : null;
+      const found = () => (kept === undefined ? {} : { keptAt });
       while (true) {
         const read = yield* slice(number, sliceMessages);
         if (read.length === 0) break;
@@ -155,12 +157,13 @@ export const bindAuditLog = Effect.fnUntraced(function* (
                 ? "it cannot be read"
                 : brokenLink(entry, number + 1, previous);
           if (problem !== undefined || entry === undefined)
-            return { entries: number, whole: false, brokenAt: sequence, problem: problem!, head: previous };
+            return { entries: number, whole: false, brokenAt: sequence, problem: problem!, head: previous, ...found() };
           number = entry.number;
           previous = entry.hash;
+          if (entry.hash === kept) keptAt = number;
         }
       }
-      return { entries: number, whole: true, head: previous };
+      return { entries: number, whole: true, head: previous, ...found() };
     }),
   } satisfies AuditLog;
 });
@@ -187,7 +190,12 @@ const lastOf = (manager: JetStreamManager) =>
       // Nothing may follow what nobody can read: the chain would begin anew.
       return entry === undefined || entry.number !== message.seq
         ? Effect.fail(
-            new AuditUnavailable({ reason: "unavailable", detail: `its last entry (${message.seq}) is damaged` }),
+            new AuditUnavailable({
+              reason: "unavailable",
+              detail:
+                `its last entry (${message.seq}) is damaged, and nothing may follow it: ` +
+                "see “The audit log's last entry is damaged” in docs/OPERATING.md",
+            }),
           )
         : Effect.succeed(entry);
     }),

@@ -23,10 +23,18 @@ export class KillSwitchStore extends Context.Service<
   {
     /** Those in force on this node. */
     readonly list: () => ReadonlyArray<KillSwitch>;
-    /** Durable, in force on this node, and in its copy on disk when it completes. */
-    readonly put: (wanted: KillSwitch, replace: boolean) => Effect.Effect<void, SwitchNotWritten>;
-    /** Undefined: it is not on. */
-    readonly remove: (id: string, author: SwitchAuthor) => Effect.Effect<KillSwitch | undefined, SwitchNotWritten>;
+    /**
+     * Durable when it completes; true: in force on this node and in its copy on disk, too. False: this node could not
+     * read it in time, and nobody knows when it will.
+     */
+    readonly put: (wanted: KillSwitch, replace: boolean) => Effect.Effect<boolean, SwitchNotWritten>;
+    /** Undefined: it is not on. `applied` as the answer of `put`. */
+    readonly remove: (
+      id: string,
+      author: SwitchAuthor,
+    ) => Effect.Effect<{ readonly switch: KillSwitch; readonly applied: boolean } | undefined, SwitchNotWritten>;
+    /** Whose time was over, where this node was the one of all to say so in the store. */
+    readonly ended: Queue.Dequeue<KillSwitch>;
   }
 >()("spillway/streams/KillSwitchStore") {}
 
@@ -46,7 +54,11 @@ interface State {
   readonly listeners: Set<() => void>;
   readonly hints: Queue.Queue<void>;
   readonly firstRead: Deferred.Deferred<void>;
+  /** Whose time is over, and the store was not told yet. */
+  readonly ending: Map<string, KillSwitch>;
+  readonly ended: Queue.Queue<KillSwitch>;
   bucket: SwitchBucket | undefined;
+  isSubscribed: boolean;
   created: string;
   describedMillis: number;
   position: number;
@@ -77,7 +89,10 @@ export const layerKillSwitches = (options: KillSwitchesOptions): Layer.Layer<Kil
         listeners: new Set(),
         hints: yield* Queue.sliding<void>(1),
         firstRead: yield* Deferred.make<void>(),
+        ending: new Map(),
+        ended: yield* Queue.sliding<KillSwitch>(options.killSwitchesMax),
         bucket: undefined,
+        isSubscribed: false,
         created: "",
         describedMillis: Number.NEGATIVE_INFINITY,
         position: 0,
@@ -151,12 +166,15 @@ const endure = Effect.fnUntraced(function* (state: State, detail: string) {
 const open = Effect.fnUntraced(function* (state: State, scope: Scope.Scope) {
   const nats = yield* Nats;
   const bucket = yield* openSwitchBucket(state.options.replicas);
+  state.bucket = bucket;
+  // A bucket that was lost and made anew has the same subjects.
+  if (state.isSubscribed) return bucket;
   const hint = () => void Queue.offerUnsafe(state.hints, undefined);
   yield* Effect.acquireRelease(
     Effect.sync(() => nats.control.subscribe(switchSubjects, { callback: hint })),
     (subscription) => Effect.sync(() => subscription.unsubscribe()),
   ).pipe(Scope.provide(scope));
-  state.bucket = bucket;
+  state.isSubscribed = true;
   return bucket;
 });
 
@@ -164,7 +182,14 @@ const open = Effect.fnUntraced(function* (state: State, scope: Scope.Scope) {
 const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State, bucket: SwitchBucket) {
   const nowMillis = yield* steadyMillis;
   if (nowMillis - state.describedMillis < describeMillis) return;
-  const now = yield* bucket.describe;
+  const now = yield* bucket.describe.pipe(
+    // It is lost: with the next turn it is made anew, so that switches can be thrown and taken away.
+    Effect.tapError(({ detail }) =>
+      Effect.sync(() => {
+        if (detail.includes("stream not found")) state.bucket = undefined;
+      }),
+    ),
+  );
   state.describedMillis = nowMillis;
   const isSame = now.created === state.created && now.lastSequence >= state.position;
   if (!isSame) {
@@ -216,12 +241,16 @@ const linesOf = (each: KillSwitch) => ({
   ...(each.untilMillis === undefined ? {} : { untilMillis: each.untilMillis }),
 });
 
-/** So that the store says it, too. Another node may be first; without an answer its time is over all the same. */
-const tidyUp = Effect.fnUntraced(function* ({ bucket, known, options }: State) {
-  for (const { id } of known.takeExpired(yield* Clock.currentTimeMillis)) {
-    if (bucket === undefined) continue;
-    const author = { who: `spillway on ${options.nodeName}`, why: "its time was over" };
-    yield* Effect.ignore(removeExpired(bucket, id, author));
+/** So that the store says it, too. Another node may be first; until the store is told it is tried with every turn. */
+const tidyUp = Effect.fnUntraced(function* ({ bucket, ended, ending, known, options }: State) {
+  for (const each of known.takeExpired(yield* Clock.currentTimeMillis)) ending.set(each.id, each);
+  if (bucket === undefined) return;
+  const author = { who: `spillway on ${options.nodeName}`, why: "its time was over" };
+  for (const [id, each] of ending) {
+    const told = yield* Effect.option(removeExpired(bucket, id, author));
+    if (Option.isNone(told)) return;
+    ending.delete(id);
+    if (told.value) Queue.offerUnsafe(ended, each);
   }
 });
 
@@ -240,20 +269,21 @@ const storeOf = (state: State): KillSwitchStore["Service"] => {
       }),
       Effect.repeat({ until: (done) => done }),
       Effect.timeoutOption(appliedMillisMax),
+      Effect.map(Option.isSome),
     );
   return KillSwitchStore.of({
     list: () => state.known.current().all,
     put: Effect.fnUntraced(function* (wanted, replace) {
       const { killSwitchesMax } = state.options;
       const revision = yield* putSwitch(yield* opened, wanted, { replace, killSwitchesMax });
-      yield* awaitApplied(revision);
+      return yield* awaitApplied(revision);
     }),
     remove: Effect.fnUntraced(function* (id, author) {
       const known = state.known.current().all.find((each) => each.id === id);
       const removed = yield* removeSwitch(yield* opened, id, author, known);
       if (removed === undefined) return undefined;
-      yield* awaitApplied(removed.revision);
-      return removed.switch;
+      return { switch: removed.switch, applied: yield* awaitApplied(removed.revision) };
     }),
+    ended: state.ended,
   });
 };

@@ -69,7 +69,7 @@ export const removeSwitch = Effect.fn("switches.remove")(function* (
   return yield* refused("conflict", othersWrite);
 });
 
-/** Notes that a switch's time is over; nothing when somebody has given it more, or was first. */
+/** Notes that a switch's time is over; false when somebody has given it more, or was first: of all nodes one is. */
 export const removeExpired = Effect.fn("switches.removeExpired")(function* (
   bucket: SwitchBucket,
   id: string,
@@ -78,8 +78,9 @@ export const removeExpired = Effect.fn("switches.removeExpired")(function* (
   const latest = yield* bucket.latest(id);
   const stored = typeof latest?.stored === "object" ? latest.stored : undefined;
   const millis = yield* Clock.currentTimeMillis;
-  if (stored?.on !== true || isInForce(stored.switch, millis)) return;
-  yield* bucket.write({ on: false, switch: stored.switch, removed: { ...author, millis } }, latest?.revision ?? 0);
+  if (stored?.on !== true || isInForce(stored.switch, millis)) return false;
+  const entry = { on: false, switch: stored.switch, removed: { ...author, millis } };
+  return (yield* bucket.write(entry, latest?.revision ?? 0)) !== undefined;
 });
 
 /** Those that are on, as the store has them now. */

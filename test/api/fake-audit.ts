@@ -8,6 +8,7 @@ export class FakeAudit {
   readonly notes: Array<AuditNote> = [];
   down = false;
   failsFrom = Infinity;
+  broken = false;
 
   readonly layer = Layer.succeed(AuditTrail, {
     append: (note) =>
@@ -30,6 +31,12 @@ export class FakeAudit {
         const next = from + entries.length;
         return next < this.notes.length ? { entries, next } : { entries };
       }),
-    verify: Effect.sync(() => ({ entries: this.notes.length, whole: true, head: "0" })),
+    verify: (kept) =>
+      Effect.suspend(() => {
+        const verdict = { entries: this.notes.length, whole: !this.broken, head: "0".repeat(64) };
+        return this.down
+          ? Effect.fail(new ApiUnavailable({ detail: "scripted" }))
+          : Effect.succeed(kept === undefined ? verdict : { ...verdict, keptAt: kept === verdict.head ? 0 : null });
+      }),
   });
 }

@@ -53,7 +53,7 @@ export class FakeSwitches {
         const detail = `There is no kill switch "${id}" that is on.`;
         return found === undefined
           ? Effect.fail(new SwitchRefused({ kind: "notFound", code: "not_on", detail }))
-          : Effect.succeed(found);
+          : Effect.succeed({ switch: found });
       }),
   });
 }

@@ -1,5 +1,8 @@
 import { assert, it } from "@effect/vitest";
 import { Effect } from "effect";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AlertReport } from "../../src/api/alert-reports.ts";
 import { FakeNode, startApi } from "../api/fake-node.ts";
 import { runSpillway } from "./run-spillway.ts";
@@ -49,4 +52,24 @@ it.live("spillway alerts shows them by severity and says how many more there wou
     const unreachable = yield* runSpillway(["alerts", "--url", "http://127.0.0.1:1"]);
     assert.strictEqual(unreachable.code, 1);
   }),
+);
+
+it.live("spillway alerts rules prints those that are shipped, or those of a file, and says what is wrong with it", () =>
+  Effect.gen(function* () {
+    const folder = mkdtempSync(join(tmpdir(), "spillway-rules-"));
+    yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })));
+    const file = join(folder, "ours.json");
+    const shipped = JSON.parse(readFileSync("config/alerts.json", "utf8"));
+    const ours = { ...shipped, rules: [{ ...shipped.rules[0], id: "ours", threshold: 3 }] };
+    writeFileSync(file, JSON.stringify(ours));
+    assert.deepStrictEqual(JSON.parse((yield* runSpillway(["alerts", "rules"])).stdout), shipped);
+    assert.deepStrictEqual(JSON.parse((yield* runSpillway(["alerts", "rules", "--file", file])).stdout), ours);
+    const { stdout } = yield* runSpillway(["alerts", "rules", "--file", file, "--prometheus"]);
+    assert.include(stdout, "alert: SpillwayOurs");
+    assert.notInclude(stdout, "SpillwayConfigRefused");
+    writeFileSync(file, JSON.stringify({ ...ours, evaluateSeconds: 0 }));
+    const wrong = yield* runSpillway(["alerts", "rules", "--file", file]);
+    assert.strictEqual(wrong.code, 1);
+    assert.include(wrong.stderr, "evaluateSeconds");
+  }).pipe(Effect.scoped),
 );

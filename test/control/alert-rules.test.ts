@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { loadAlertRules } from "../../src/control/alert-rules.ts";
 import { prometheusRules } from "../../src/control/prometheus-rules.ts";
+import { lossReasons } from "../../src/observability/losses.ts";
 
 const inFolder = <A>(run: (folder: string) => A): A => {
   const folder = mkdtempSync(join(tmpdir(), "spillway-alerts-"));
@@ -49,6 +50,15 @@ describe("config/alerts.json", () => {
     }),
   );
 
+  it.live("asks Prometheus for the same losses as the node counts", () =>
+    Effect.gen(function* () {
+      const { rules } = yield* loadAlertRules();
+      const { metric } = rules.find(({ id }) => id === "recordsLost")!;
+      const [, reasons] = /spillway_records_written_off_total\{reason=~"([^"]+)"\}/.exec(metric!)!;
+      assert.sameMembers(reasons!.split("|"), [...lossReasons]);
+    }),
+  );
+
   it.live("has a section for each rule in the operator's manual that says what to do", () =>
     Effect.gen(function* () {
       const { rules } = yield* loadAlertRules();
@@ -64,11 +74,14 @@ describe("config/alerts.json", () => {
   );
 });
 
-/** Its path, or why there is none. */
+/** Its path, or why there is none. In CI, or with REQUIRE_ENGINE=1, its absence is a failure, not a skip. */
 const promtool = (() => {
   const found = spawnSync("bash", ["scripts/promtool.sh"], { encoding: "utf8", timeout: 60_000 });
   return found.status === 0 ? { path: found.stdout.trim() } : { reason: found.stderr.trim().split("\n").at(-1) };
 })();
+if (promtool.path === undefined && (process.env["CI"] || process.env["REQUIRE_ENGINE"] === "1")) {
+  throw new Error(`promtool is required here, and there is none: ${promtool.reason}`);
+}
 
 /** Two minutes of well, ten of trouble, well again; a sample every 15 s. */
 const trouble = (well: number, bad: number): string => `${well}x8 ${bad}x40 ${well}x200`;

@@ -176,7 +176,7 @@ describe("what the control process decides", () => {
           numbers.slice(1),
           [...new Set(numbers)].toSorted((a, b) => a - b),
         );
-        assert.deepInclude(yield* log.verify, { entries: 5, whole: true });
+        assert.deepInclude(yield* log.verify(), { entries: 5, whole: true });
       }).pipe(Effect.scoped),
     60_000,
   );

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { Effect } from "effect";
 import { afterAll, assert, beforeAll, describe, inject, it } from "vitest";
+import type { AlertsReport } from "../../src/api/alert-reports.ts";
 import type { BufferSummary } from "../../src/api/buffer-reports.ts";
 import type { SwitchAnswer } from "../../src/api/switch-reports.ts";
 import { runSpillway } from "../cli/run-spillway.ts";
@@ -274,5 +275,30 @@ describe("a kill switch on two nodes", () => {
     for (const node of [owner, other]) {
       await until("the door is open", async () => (await post(node.url, "c-17", "app_log")).status === 200, 2_000);
     }
+  }, 60_000);
+
+  it("is an alert while it is on, each of them, on every node, and resolved when it is taken away", async () => {
+    // More than other rules have room for.
+    const ids = Array.from({ length: 25 }, (_, i) => `customer-nobody-${i}`);
+    await Promise.all(ids.map((_, i) => add(owner, { kind: "customer", target: `nobody-${i}`, force: true })));
+    const alertsOf = async (node: ServedNode, state: string) => {
+      const { alerts } = await json<AlertsReport>(`${node.url}/v1/alerts`);
+      return alerts.flatMap((each) =>
+        each.rule === "killSwitchOn" && each.state === state ? [each.labels["name"]!] : [],
+      );
+    };
+    const all = (state: string) => async () => {
+      const seen = await Promise.all([owner, other].map((node) => alertsOf(node, state)));
+      return seen.every((names) => ids.every((id) => names.includes(id)));
+    };
+    await until("each is an alert", all("firing"), 10_000);
+    const { leftOut } = await json<AlertsReport>(`${owner.url}/v1/alerts`);
+    assert.deepStrictEqual(
+      leftOut.filter(({ rule }) => rule === "killSwitchOn"),
+      [],
+    );
+    await Promise.all(ids.map((id) => remove(other, id)));
+    await until("each is resolved", all("resolved"), 10_000);
+    assert.deepStrictEqual(await alertsOf(owner, "firing"), []);
   }, 60_000);
 });

@@ -121,6 +121,62 @@ describe("the webhook", () => {
     }),
   );
 
+  it.live("tells what was given up again, ever later, until it is taken or there is newer word of the same alert", () =>
+    Effect.gen(function* () {
+      const world = yield* receiver;
+      const delivered = yield* counted("delivered");
+      const brisk = { alertWebhookAttemptsMax: 1, againMillisFirst: 50 };
+      const { notify } = yield* webhook(world.url, brisk);
+      world.answer = (response) => void response.writeHead(503).end();
+      for (const job of ["a", "b"]) yield* notify(notification(job));
+      yield* until("told again, and again", () => jobs(world.bodies).filter((job) => job === "a").length >= 3);
+      // It is over before anybody was told: the end is told, and the beginning no more.
+      yield* notify({ ...notification("b"), news: "resolved" });
+      const before = world.bodies.length;
+      world.answer = (response) => void response.writeHead(200).end();
+      yield* until("both are told", () => Effect.map(counted("delivered"), (count) => count >= delivered + 2));
+      const words = world.bodies.slice(before).map((body) => `${body.labels.job} ${body.news}`);
+      assert.include(words, "a firing");
+      assert.notInclude(words.slice(words.indexOf("b resolved")), "b firing");
+      const total = world.bodies.length;
+      yield* Effect.sleep(400);
+      assert.strictEqual(world.bodies.length, total, "what is told is told once");
+    }),
+  );
+
+  it.live("does not tell again what was under way when newer word came, and then failed", () =>
+    Effect.gen(function* () {
+      const world = yield* receiver;
+      const brisk = { alertWebhookAttemptsMax: 1, againMillisFirst: 20 };
+      const { notify } = yield* webhook(world.url, brisk);
+      const held: Array<ServerResponse> = [];
+      world.answer = (response) => void held.push(response);
+      yield* notify(notification("a"));
+      yield* until("it is under way", () => held.length === 1);
+      yield* notify({ ...notification("a"), news: "resolved" });
+      world.answer = (response) => void response.writeHead(204).end();
+      held[0]!.writeHead(503).end();
+      yield* until("its end is told", () => world.bodies.length === 2);
+      yield* Effect.sleep(200);
+      assert.deepStrictEqual(
+        world.bodies.map(({ news }) => news),
+        ["firing", "resolved"],
+      );
+    }),
+  );
+
+  it.live("does not tell again what the receiver refuses for good", () =>
+    Effect.gen(function* () {
+      const world = yield* receiver;
+      const { notify } = yield* webhook(world.url, { againMillisFirst: 10 });
+      world.answer = (response) => void response.writeHead(400).end();
+      yield* notify(notification("a"));
+      yield* until("refused", () => world.bodies.length === 1);
+      yield* Effect.sleep(100);
+      assert.lengthOf(world.bodies, 1);
+    }),
+  );
+
   it.live("keeps nobody waiting while the receiver hangs, drops the oldest over its bound, and recovers", () =>
     Effect.gen(function* () {
       const world = yield* receiver;

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing";
 import { runAlerts } from "../../src/actors/alert/alerts.ts";
 import { Owner } from "../../src/actors/owner.ts";
 import { AlertSignals } from "../../src/actors/ports/alert-signals.ts";
+import { emptyJobSet, Jobs } from "../../src/actors/ports/jobs.ts";
 import { NodeAdmission } from "../../src/actors/ports/node-admission.ts";
 import { ConfigControl } from "../../src/api/config-port.ts";
 import { loadAlertRules } from "../../src/control/alert-rules.ts";
@@ -13,6 +14,7 @@ import { makeConfigControl } from "../../src/node/config-control.ts";
 import { NodeConfiguration } from "../../src/node/served-jobs.ts";
 import { tellAlerts } from "../../src/node/tell-alerts.ts";
 import { AlertReadings } from "../../src/observability/alert-readings.ts";
+import { LossesBefore } from "../../src/observability/losses.ts";
 import { Nats } from "../../src/streams/nats.ts";
 import type { ClusterNode } from "./rollouts/cluster-node.ts";
 import { RolloutWorld } from "./rollouts/rollout-world.ts";
@@ -36,9 +38,11 @@ const watchFor = Effect.fnUntraced(function* ({ name, process }: ClusterNode, wo
   const signals = yield* makeAlertSignals({ rules: rules.rules, limits: world.limits, uses: {} }).pipe(
     Effect.provideService(Owner, { owned: () => new Map() } as never),
     Effect.provideService(NodeAdmission, { state: () => "open" } as never),
+    Effect.provideService(Jobs, { served: () => emptyJobSet } as never),
+    Effect.provide(LossesBefore.layer),
     Effect.provideContext(readings),
   );
-  yield* tellAlerts.pipe(
+  yield* tellAlerts(name).pipe(
     Effect.provideService(ConfigControl, control),
     Effect.provideService(NodeConfiguration, process!.configuration),
     Effect.provideContext(readings),

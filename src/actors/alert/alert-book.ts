@@ -1,13 +1,13 @@
 import { initialTransition, type SnapshotFrom, transition } from "xstate";
 import { type AlertRule, type AlertRules, type AlertSignal, isBreached } from "../../domain/alert-rule.ts";
 import type { AlertNotification } from "../ports/alert-notifier.ts";
-import type { Reading, Readings } from "../ports/alert-signals.ts";
+import type { Absent, Reading, Readings } from "../ports/alert-signals.ts";
 import { type AlertContext, type AlertEvent, alertMachine, type AlertNews } from "./machine.ts";
 
 export interface AlertBookOptions {
   readonly rules: AlertRules;
   readonly node: string;
-  /** Alerts of one rule at once; others are counted. */
+  /** Alerts of one rule at once, where the rule says nothing else; others are counted. */
   readonly alertsPerRuleMax: number;
 }
 
@@ -42,7 +42,7 @@ export class AlertBook {
     this.byRule = options.rules.rules.map((rule) => ({ rule, instances: new Map() }));
   }
 
-  evaluate({ list, unlisted }: Readings, nowMillis: number): ReadonlyArray<AlertNotification> {
+  evaluate({ absent, list, unlisted }: Readings, nowMillis: number): ReadonlyArray<AlertNotification> {
     const bySignal = new Map<AlertSignal, Map<string, Reading>>();
     for (const reading of list) {
       let readings = bySignal.get(reading.signal);
@@ -55,7 +55,14 @@ export class AlertBook {
     for (const { instances, rule } of this.byRule) {
       const readings = bySignal.get(rule.signal) ?? new Map<string, Reading>();
       const others = unlisted.get(rule.signal) ?? 0;
-      this.continueAll(rule, instances, readings, others > 0, nowMillis, told);
+      const valueOf = (key: string, labels: Reading["labels"]): Absent => {
+        const listed = readings.get(key);
+        if (listed !== undefined) return listed.value;
+        const value = absent(rule.signal, labels);
+        // Who is missing from a list that is cut may only have been left out of it.
+        return value === 0 && others > 0 ? "unknown" : value;
+      };
+      this.continueAll(rule, instances, valueOf, nowMillis, told);
       this.omitted.set(rule.id, others + this.beginNew(rule, instances, readings, nowMillis, told));
     }
     return told;
@@ -79,20 +86,24 @@ export class AlertBook {
     return this.omitted;
   }
 
-  /** Alerts that there are already; `isCut`: who is not listed may only have been left out of the list. */
+  /** Alerts that there are already. */
   private continueAll(
     rule: AlertRule,
     instances: Map<string, Instance>,
-    readings: ReadonlyMap<string, Reading>,
-    isCut: boolean,
+    valueOf: (key: string, labels: Reading["labels"]) => Absent,
     nowMillis: number,
     told: Array<AlertNotification>,
   ): void {
     for (const [key, instance] of instances) {
-      const value = readings.get(key)?.value;
+      const value = valueOf(key, instance.labels);
+      if (value === "elsewhere") {
+        // Whoever has it now tells people: a word of ours, even that it is over, would contradict theirs.
+        instances.delete(key);
+        continue;
+      }
       const event: AlertEvent =
-        value === undefined
-          ? { type: isCut ? "condition.unknown" : "condition.unmet", nowMillis }
+        value === "unknown"
+          ? { type: "condition.unknown", nowMillis }
           : isBreached(rule, value)
             ? { type: "condition.met", value, nowMillis }
             : { type: "condition.unmet", nowMillis };
@@ -112,9 +123,10 @@ export class AlertBook {
     const fresh = [...readings]
       .filter(([key, { value }]) => !instances.has(key) && isBreached(rule, value))
       .toSorted(([, a], [, b]) => b.value - a.value);
+    const most = rule.alertsMax ?? this.options.alertsPerRuleMax;
     let without = 0;
     for (const [key, { labels, value }] of fresh) {
-      if (instances.size >= this.options.alertsPerRuleMax && !dropResolved(instances)) {
+      if (instances.size >= most && !dropResolved(instances)) {
         without += 1;
         continue;
       }

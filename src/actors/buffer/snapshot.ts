@@ -57,6 +57,11 @@ const Saved = Schema.Struct({
 );
 type Saved = typeof Saved.Type;
 
+/** What it rests in by a row, without starting it; undefined: nothing is in the balance, or it does not decode. */
+export const deliveryOf = (saved: unknown): Saved["delivery"] | undefined =>
+  // Most rows have none.
+  saved !== undefined && Schema.is(Saved)(saved) ? saved.delivery : undefined;
+
 /** undefined: nothing is in the balance. */
 export const saveSnapshot = (delivery: string, context: BufferContext): Saved | undefined => {
   if (context.batch === null && delivery !== "quarantined") return undefined;

@@ -13,7 +13,7 @@ export const AuditHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       listAudit: ({ query }) =>
         trail.list(query.after, query.limit ?? auditPageMax).pipe(Effect.catchTags({ ApiUnavailable: unavailable })),
-      verifyAudit: () => trail.verify.pipe(Effect.catchTags({ ApiUnavailable: unavailable })),
+      verifyAudit: ({ query }) => trail.verify(query.head).pipe(Effect.catchTags({ ApiUnavailable: unavailable })),
     });
   }),
 );

@@ -41,10 +41,9 @@ export const SwitchesHandlers = HttpApiBuilder.group(
           Effect.catchTags({ SwitchRefused: refused, ApiUnavailable: unavailable }),
         ),
       removeSwitch: ({ params, request }) =>
-        admin.remove(params.id, accountIn(request)).pipe(
-          Effect.map((removed) => ({ switch: removed })),
-          Effect.catchTags({ SwitchRefused: notRemoved, ApiUnavailable: unavailable }),
-        ),
+        admin
+          .remove(params.id, accountIn(request))
+          .pipe(Effect.catchTags({ SwitchRefused: notRemoved, ApiUnavailable: unavailable })),
     });
   }),
 );

@@ -6,7 +6,7 @@ import type { SwitchEffect } from "../../domain/switch-effect.ts";
 import { failed, misused } from "../command-failure.ts";
 import { jsonFlag } from "../connection.ts";
 import { grouped } from "../table.ts";
-import { aboutOf, describeStop, kindArgument, lineFlags, openLine, targetArgument } from "./switch-line.ts";
+import { aboutOf, describeStop, kindArgument, lineFlags, notApplied, openLine, targetArgument } from "./switch-line.ts";
 
 export const add = Command.make(
   "add",
@@ -114,9 +114,10 @@ const secondsOf = (text: string) => {
 const show = (answer: SwitchAnswer, json: boolean) =>
   Console.log(json ? JSON.stringify(answer) : describeEffect(answer));
 
-const describeEffect = ({ dryRun, effect, switch: each }: SwitchAnswer): string =>
+const describeEffect = ({ applied, dryRun, effect, switch: each }: SwitchAnswer): string =>
   [
-    `${dryRun ? "Would stop" : "Stopped"} ${describeStop(each)}.`,
+    `${dryRun ? "Would stop" : applied === false ? "Is to stop" : "Stopped"} ${describeStop(each)}.`,
+    ...(applied === false ? [`Not yet here. ${notApplied}`] : []),
     ...rowsOf(effect),
     each.untilMillis === undefined
       ? "Until somebody removes it."

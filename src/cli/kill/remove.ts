@@ -2,7 +2,7 @@ import { Console, Effect } from "effect";
 import { Command } from "effect/cli";
 import { nameOfSwitch, switchIdOf } from "../../domain/kill-switch.ts";
 import { jsonFlag } from "../connection.ts";
-import { aboutOf, kindArgument, lineFlags, openLine, targetArgument } from "./switch-line.ts";
+import { aboutOf, kindArgument, lineFlags, notApplied, openLine, targetArgument } from "./switch-line.ts";
 
 export const remove = Command.make(
   "remove",
@@ -12,10 +12,9 @@ export const remove = Command.make(
     const line = yield* openLine(flags);
     const removed = yield* line.remove(switchIdOf(about));
     yield* Console.log(
-      flags.json
-        ? JSON.stringify({ switch: removed })
-        : `${nameOfSwitch(removed)} goes on, on every node within seconds`,
+      flags.json ? JSON.stringify(removed) : `${nameOfSwitch(removed.switch)} goes on, on every node within seconds`,
     );
+    if (removed.applied === false) yield* Console.error(`warning: ${notApplied}`);
   }, Effect.scoped),
 ).pipe(
   Command.withDescription("Take a kill switch away: what waited is delivered, what was refused is taken again."),

@@ -21,7 +21,7 @@ export interface SwitchLine {
   /** Undefined: without a node nobody can say what a switch would hold. */
   readonly effect: ((input: SwitchInput) => Effect.Effect<SwitchAnswer, CommandFailed>) | undefined;
   readonly add: (input: SwitchInput) => Effect.Effect<KillSwitch | SwitchAnswer, CommandFailed>;
-  readonly remove: (id: string) => Effect.Effect<KillSwitch, CommandFailed>;
+  readonly remove: (id: string) => Effect.Effect<RemovedSwitch, CommandFailed>;
 }
 
 type CommandFailed = ReturnType<typeof failed>;
@@ -76,7 +76,7 @@ const openByNode = Effect.fnUntraced(function* ({ reason, url }: LineFlags) {
     remove: (id) =>
       Effect.map(
         client.ask({ method: "DELETE", path: `/v1/switches/${encodeURIComponent(id)}` }),
-        ({ body }) => (body as RemovedSwitch).switch,
+        ({ body }) => body as RemovedSwitch,
       ),
   };
   return line;
@@ -104,7 +104,8 @@ const openDirect = Effect.fnUntraced(function* (servers: string, { reason }: Lin
     }),
     remove: Effect.fnUntraced(function* (id) {
       const removed = yield* said(direct.remove(id, author));
-      return removed ?? (yield* failed(`There is no kill switch "${id}" that is on`));
+      if (removed !== undefined) return { switch: removed };
+      return yield* failed(`There is no kill switch "${id}" that is on`);
     }),
   };
   return line;
@@ -150,6 +151,11 @@ const stopsWords = {
   intake: "its records are refused at the door, what is stored is delivered",
   both: "its records are refused at the door, and its deliveries stop",
 } as const;
+
+/** What is to be said when the node that was asked does not hold what it has stored. */
+export const notApplied =
+  "It is stored, but the node that was asked cannot read the switches just now, and goes on as before until it can: see " +
+  "its log, and `spillway kill list` on the other nodes.";
 
 /** `customer c-17: its deliveries stop, records are stored and wait`. */
 export const describeStop = (each: Pick<KillSwitch, "kind" | "target" | "stops">): string =>

@@ -34,6 +34,7 @@ const isWaveComing = (desk: Desk, nowMillis: number): boolean => {
 
 /** Generates what is to be in force next, unless nothing is, or it is what the gate has just refused. */
 export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
+  yield* forgetRefusal(desk);
   if (!mayNote(desk)) return;
   if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
   const proposal = yield* nextProposal(desk);
@@ -41,6 +42,26 @@ export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
   if (desk.refused?.key === proposal.key) return;
   yield* rollOut(desk, proposal);
 });
+
+/** A rollback that was refused can be accepted by its hash for so long. */
+const rollbackMillisMax = 600_000;
+
+/** What was refused and is wanted no more, since it was taken back or not insisted on, is no refusal any longer. */
+const forgetRefusal = Effect.fnUntraced(function* (desk: Desk) {
+  const { current, faults, stored } = desk.options;
+  const { refused, state } = desk;
+  // Behind what is in force, this node cannot tell what is pending.
+  if (refused === undefined || current()?.hash !== state.published?.hash) return;
+  if (stored.pending > 0 || faults.armed() !== "" || (yield* hasNewCatalogue(desk))) return;
+  const askedMillis = refused.rollbackOf === undefined ? 0 : refused.snapshot.manifest.createdMillis;
+  if ((yield* Clock.currentTimeMillis) - askedMillis > rollbackMillisMax) desk.refused = undefined;
+});
+
+const hasNewCatalogue = (desk: Desk) =>
+  Effect.map(
+    publishedContent(desk),
+    (base) => base !== undefined && base.manifest.catalogue.hash !== desk.options.catalogue().hash,
+  );
 
 /** Undefined: what is stored is in force. The same as long as nothing has changed. */
 export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {

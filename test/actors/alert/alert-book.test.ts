@@ -8,8 +8,9 @@ import { aRule, rulesOf } from "./alert-rules.ts";
 const shipped = JSON.parse(readFileSync("config/alerts.json", "utf8")) as AlertRules;
 
 const reading = (job: string, value = 1): Reading => ({ signal: "jobSuspended", labels: { job }, value });
-const readings = (list: ReadonlyArray<Reading>, unlisted = 0): Readings => ({
+const readings = (list: ReadonlyArray<Reading>, unlisted = 0, absent: Readings["absent"] = () => 0): Readings => ({
   list,
+  absent,
   unlisted: new Map([["jobSuspended", unlisted]]),
 });
 
@@ -21,9 +22,9 @@ class Evaluated {
     this.book = new AlertBook({ rules, node: "node-a", alertsPerRuleMax });
   }
 
-  with(list: ReadonlyArray<Reading>, unlisted = 0) {
+  with(list: ReadonlyArray<Reading>, unlisted = 0, absent?: Readings["absent"]) {
     this.nowMillis += 2_000;
-    return this.book.evaluate(readings(list, unlisted), this.nowMillis);
+    return this.book.evaluate(readings(list, unlisted, absent), this.nowMillis);
   }
 }
 
@@ -113,6 +114,42 @@ describe("the alerts of a rule", () => {
       run.with([reading("b", 9)]).map(({ labels, news }) => [labels["job"], news]),
       [["a", "resolved"]],
     );
+  });
+
+  it("go silently when another node has what they are about, and stand still when nobody knows", () => {
+    const run = new Evaluated(rulesOf(aRule({ keepSeconds: 4 })));
+    run.with([reading("moves"), reading("rests"), reading("unheard")]);
+    const at = { moves: "elsewhere", rests: 1, unheard: "unknown" } as const;
+    const absent: Readings["absent"] = (_, labels) => at[labels["job"] as keyof typeof at];
+    for (let i = 0; i < 10; i++) assert.deepStrictEqual(run.with([], 0, absent), []);
+    assert.deepStrictEqual(
+      run.book.alerts().map(({ labels, state }) => [labels["job"], state]),
+      [
+        ["rests", "firing"],
+        ["unheard", "firing"],
+      ],
+    );
+    // It comes back: that is a new alert, under the same key.
+    assert.deepStrictEqual(
+      run.with([reading("moves")], 0, absent).map(({ dedupKey, news }) => [dedupKey, news]),
+      [['spillway/jobSuspended/job="moves"', "firing"]],
+    );
+    run.with([]);
+    const over = [...run.with([]), ...run.with([])].map(({ labels, news }) => `${labels["job"]} ${news}`);
+    assert.sameMembers(over, ["moves resolved", "rests resolved", "unheard resolved"]);
+  });
+
+  it("are more where each of them must be seen: every kill switch that there can be", () => {
+    const on = Array.from({ length: 100 }, (_, i) => ({
+      signal: "killSwitchOn" as const,
+      labels: { name: `customer-c-${i}` },
+      value: 1,
+    }));
+    const run = new Evaluated(shipped, 20);
+    const told = run.with(on);
+    assert.lengthOf(told, 100);
+    assert.isTrue(told.every(({ news, rule }) => news === "firing" && rule.id === "killSwitchOn"));
+    assert.strictEqual(run.book.leftOut().get("killSwitchOn"), 0);
   });
 
   it("are forgotten: a year of changing labels leaves nothing behind", () => {

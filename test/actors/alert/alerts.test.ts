@@ -18,7 +18,7 @@ const start = Effect.fnUntraced(function* (read?: () => ReadonlyArray<Reading>) 
     Effect.provideService(AlertSignals, {
       read: Effect.sync(() => {
         world.reads += 1;
-        return { list: read?.() ?? world.list, unlisted: new Map() };
+        return { list: read?.() ?? world.list, unlisted: new Map(), absent: () => 0 };
       }),
     }),
   );
