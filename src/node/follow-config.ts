@@ -4,7 +4,8 @@ import type { ConfigPointer } from "../domain/config-pointer.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { ConfigServing } from "../serving/config-serving.ts";
 import { ConfigRefused } from "../serving/serving-gate.ts";
-import { decodeManifest, manifestHash } from "../snapshot/manifest.ts";
+import { pastOf } from "../serving/way-back.ts";
+import { decodeManifest, type Manifest, manifestHash } from "../snapshot/manifest.ts";
 import { changedSegments, type Snapshot } from "../snapshot/snapshot.ts";
 import { configRefused } from "../observability/config-metrics.ts";
 import { type ConfigStore, ConfigStoreError } from "../streams/config-store.ts";
@@ -87,7 +88,10 @@ export const followConfig = Effect.fnUntraced(function* (
     const outcome = yield* Effect.result(
       Effect.flatMap(
         fetchSnapshot(options.isCorrupt() ? damaging(store) : store, named, serving.current(), options.limits),
-        ({ encoded, snapshot }) => serving.offer(snapshot, encoded, pointer.accepted),
+        Effect.fnUntraced(function* ({ encoded, snapshot }) {
+          const past = yield* fetchPast(store, snapshot, serving.current());
+          yield* serving.offer(snapshot, encoded, pointer.accepted, past);
+        }),
       ),
     );
     if (Result.isSuccess(outcome)) {
@@ -159,6 +163,21 @@ const damaging = (store: ConfigStore): ConfigStore => ({
       copy[copy.length >> 1]! ^= 1;
       return copy;
     }),
+});
+
+/** What is stored of where a snapshot goes back to. What is not, or cannot be read, tells nothing. */
+const fetchPast = Effect.fnUntraced(function* (
+  store: ConfigStore,
+  { manifest }: Snapshot,
+  current: Snapshot | undefined,
+) {
+  const past = new Map<number, Manifest>();
+  for (const number of pastOf(manifest, current)) {
+    const encoded = yield* store.getManifest(number);
+    const decoded = encoded === undefined ? undefined : Result.getOrUndefined(decodeManifest(encoded));
+    if (decoded !== undefined) past.set(number, decoded);
+  }
+  return past;
 });
 
 const namedFor = ({ canary, hash, number }: ConfigPointer, node: string) =>
