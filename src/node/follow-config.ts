@@ -17,7 +17,7 @@ const pollMillis = 500;
 /** What was refused for a reason that may pass by itself is tried again after so long. */
 const againMillis = 5_000;
 const readsMax = 64;
-const passing: ReadonlySet<string> = new Set(["damaged", "fromTheFuture", "tooLarge"]);
+const passing: ReadonlySet<string> = new Set(["damaged", "fromTheFuture", "notARollback", "tooLarge"]);
 
 const nothing = () => {};
 
@@ -175,7 +175,7 @@ const fetchPast = Effect.fnUntraced(function* (
   for (const number of pastOf(manifest, current)) {
     const encoded = yield* store.getManifest(number);
     const decoded = encoded === undefined ? undefined : Result.getOrUndefined(decodeManifest(encoded));
-    if (decoded !== undefined) past.set(number, decoded);
+    if (decoded?.number === number) past.set(number, decoded);
   }
   return past;
 });

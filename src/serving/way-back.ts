@@ -28,10 +28,7 @@ export const pastOf = (next: Manifest, current: Snapshot | undefined): ReadonlyA
  *
  * @returns what is wrong, for people
  */
-export const wayBackProblem = (
-  next: Manifest,
-  { current, isAccepted, past }: WayBackFacts,
-): string | undefined => {
+export const wayBackProblem = (next: Manifest, { current, isAccepted, past }: WayBackFacts): string | undefined => {
   if (current === undefined || !mayGoBack(next, current)) return undefined;
   if (next.rollbackOf === undefined) {
     const number = wentBackAt(next);

@@ -67,7 +67,8 @@ const hashBytes = 32;
  * bytes, whichever way they came to be: a control process that begins anew makes the same one again.
  */
 export const encodeManifest = (manifest: Manifest): Uint8Array => {
-  const { author, cell, createdMillis, format, lastRollback, number, position, previous, reason, rollbackOf } = manifest;
+  const { author, cell, createdMillis, format, lastRollback, number, position, previous, reason, rollbackOf } =
+    manifest;
   const content = packr.pack({
     format,
     cell,

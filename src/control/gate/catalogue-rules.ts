@@ -17,10 +17,7 @@ export const cataloguesOf = (previous: Snapshot | undefined, next: Snapshot): Ca
   after: datasetsOf(next),
 });
 
-export const catalogueChanges = (
-  { after, before }: Catalogues,
-  next: Pick<Manifest, "datasets">,
-): CatalogueChanges => {
+export const catalogueChanges = ({ after, before }: Catalogues, next: Pick<Manifest, "datasets">): CatalogueChanges => {
   const now = Result.getOrElse(after, (): Datasets => new Map());
   const changed = [...before.keys()].filter((name) => now.has(name) && isOther(before.get(name), now.get(name)));
   const fieldsGone = changed.flatMap((name) => {

@@ -186,6 +186,8 @@ describe("the gate", () => {
     }),
   );
 
+  const noChanges = { added: 0, removed: 0, disabled: 0, enabled: 0, restored: 0, redirected: 0, edited: 0 };
+
   /** What is in force was made from it by these changes; what it says of going back to it. */
   const goingBack = Effect.fnUntraced(function* (
     changed: ReadonlyArray<SnapshotEntry>,
@@ -204,7 +206,10 @@ describe("the gate", () => {
     });
     const { gate } = yield* inForce(1);
     const facts = { previous: bad, rollbackOf: content, limits: { ...gateLimits, ...over } };
-    return { verdict: yield* gate(rollback, facts), accepted: yield* gate(rollback, { ...facts, accepted: rollback.hash }) };
+    return {
+      verdict: yield* gate(rollback, facts),
+      accepted: yield* gate(rollback, { ...facts, accepted: rollback.hash }),
+    };
   });
 
   for (const [rule, { changed, counts, first, limits }] of Object.entries({
@@ -244,7 +249,7 @@ describe("the gate", () => {
         const { accepted, verdict } = yield* goingBack(changed, limits, first);
         assert.deepStrictEqual(rulesOf(verdict), [rule]);
         const { jobs } = verdict.radius;
-        assert.deepStrictEqual(jobs, { ...Object.fromEntries(Object.keys(jobs).map((kind) => [kind, 0])), ...counts });
+        assert.deepStrictEqual({ ...jobs }, { ...noChanges, ...counts });
         assert.strictEqual(accepted.passed, rule !== "headroom", "which a person can accept");
       }),
     );
@@ -445,10 +450,10 @@ describe("the gate, of the catalogue of datasets", () => {
       const { snapshot: next } = yield* snapshots.next([], { catalogue: of({ Customer: field, Path: field }) });
       const { facts } = yield* inForce(1);
       const verdict = yield* judge(next, { ...facts, previous });
-      assert.deepStrictEqual([verdict.passed, verdict.radius.catalogue.fieldsGone], [
-        true,
-        [{ dataset: "http_requests", enabled: 1, fields: ["Host"] }],
-      ]);
+      assert.deepStrictEqual(
+        [verdict.passed, verdict.radius.catalogue.fieldsGone],
+        [true, [{ dataset: "http_requests", enabled: 1, fields: ["Host"] }]],
+      );
     }),
   );
 
