@@ -89,6 +89,12 @@ describe("rollouts of the configuration, whatever happens", () => {
     assert.deepStrictEqual([refused, missedRollback > 0], [0, true]);
   });
 
+  it("goes on by itself when the job store answers again", async () => {
+    const silent = stepsOf(["answerNothing", 0], ["remove", 0], ["answerNothing", 0]);
+    const { helped, removed } = await run([...silent, ...stepsOf(["speak", 0], ["speak", 0])]);
+    assert.deepStrictEqual([helped, removed > 0], [0, true]);
+  });
+
   it("comes back from whoever has it when the store is lost, though one that was behind has led", async () => {
     // The second of them is told of nothing any more, and leads when all is gone but what each of them has.
     await run(stepsOf(["damage", 922], ["addMany", 0], ["wipe", 0], ["edit", 3]));
