@@ -28,7 +28,7 @@ export interface ReadField {
   readonly field: string;
 }
 
-/** Fields that its records are read by and that are none of its own. Of one that declares no fields nothing is known. */
+/** What its records are read by and is none of its own fields. Of one that declares no fields nothing is known. */
 export const unknownFieldsOf = (dataset: Dataset): ReadonlyArray<ReadField> => {
   if (Object.keys(dataset.fields).length === 0) return [];
   return (["customerField", "timestampField"] as const).flatMap((key) => {

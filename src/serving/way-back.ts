@@ -41,7 +41,6 @@ export const wayBackProblem = (next: Manifest, { current, isAccepted, past }: Wa
   const from = past.get(next.previous);
   if (content === undefined)
     return isAccepted ? undefined : `snapshot ${next.rollbackOf}, which it says it brings back, is not stored`;
-  const marksOf = ({ catalogue, segments }: Manifest) => [...segments, catalogue];
   const [served, brought] = [marksOf(current.manifest), marksOf(content)];
   const left = from === undefined ? undefined : marksOf(from);
   const isUnlike = marksOf(next).some(({ hash }, i) => {
@@ -50,3 +49,5 @@ export const wayBackProblem = (next: Manifest, { current, isAccepted, past }: Wa
   });
   return isUnlike ? `it is not the content of snapshot ${next.rollbackOf}, which it says it brings back` : undefined;
 };
+
+const marksOf = ({ catalogue, segments }: Manifest) => [...segments, catalogue];
