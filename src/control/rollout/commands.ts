@@ -150,13 +150,14 @@ const rollBack = Effect.fnUntraced(function* (
   const frozen = { who, why: why || `after the rollback to ${number}`, atMillis: (yield* nowAt).nowMillis };
   desk.state = { ...desk.state, frozen };
   // Refused before, it is the same one again: only so can it be accepted by its hash.
-  const again = desk.refused?.rollbackOf?.hash === content.hash ? desk.refused : undefined;
+  const again = desk.refusedRollback?.rollbackOf?.hash === content.hash ? desk.refusedRollback : undefined;
   const proposal =
     again?.snapshot.manifest.previous === inForce.manifest.number
       ? again
       : yield* proposeRollback(content, inForce, desk.state.highest + 1, { who, why }, undefined);
   desk.accept = accept;
   yield* rollOut(desk, proposal);
+  desk.refusedRollback = desk.refused === proposal ? proposal : undefined;
   if (desk.refused === proposal) {
     desk.state = { ...desk.state, frozen: before };
     yield* saveDesk(desk);

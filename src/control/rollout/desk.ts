@@ -29,6 +29,8 @@ export interface Desk {
   proposal: Proposal | undefined;
   /** The gate refused it, and nothing has changed since. */
   refused: Proposal | undefined;
+  /** The last rollback that the gate refused, whatever was refused since: asked for again, it is the same one. */
+  refusedRollback: Proposal | undefined;
   /** The hash whose blast radius a person has accepted. */
   accept: string | null;
   /** Rollouts that had ended when the store was cleared up last. */
@@ -71,6 +73,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     revision,
     proposal: undefined,
     refused: undefined,
+    refusedRollback: undefined,
     accept: null,
     prunedAt: undefined,
     toldLookedMillis: undefined,
