@@ -2,7 +2,7 @@ import { Effect, Result, Schema } from "effect";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Dataset } from "../domain/dataset.ts";
+import { Dataset, unknownFieldsOf } from "../domain/dataset.ts";
 import { readSource } from "./read-source.ts";
 import { strictDecode } from "./strict-decode.ts";
 
@@ -56,10 +56,18 @@ const loadDataset = Effect.fnUntraced(function* (path: string): Effect.fn.Return
   // A catalogue holds no secrets.
   const decoded = strictDecode(Dataset, document.value, () => true);
   if (Result.isFailure(decoded)) return yield* Effect.fail(document.explain(decoded.failure));
-  const expected = basename(path, ".json");
-  if (decoded.success.name === expected) return decoded.success;
-  const message = `must be ${expected}, as the file is named, got ${decoded.success.name}`;
-  return yield* Effect.fail(document.explain([{ path: ["name"], message }]));
+  const issues = issuesIn(decoded.success, basename(path, ".json"));
+  return issues.length === 0 ? decoded.success : yield* Effect.fail(document.explain(issues));
 });
+
+const issuesIn = (dataset: Dataset, expected: string) => [
+  ...(dataset.name === expected
+    ? []
+    : [{ path: ["name"], message: `must be ${expected}, as the file is named, got ${dataset.name}` }]),
+  ...unknownFieldsOf(dataset).map(({ field, key }) => ({
+    path: [key],
+    message: `${field} is none of the dataset's fields: declare it under fields, or correct the name`,
+  })),
+];
 
 const failure = (problems: ReadonlyArray<string>) => new CatalogueError({ problems, message: problems.join("\n") });

@@ -16,11 +16,22 @@ export const JobChanges = Schema.Struct({
 });
 export type JobChanges = typeof JobChanges.Type;
 
+/** Fields that a dataset had declared and has no more, while jobs deliver it. */
+export const FieldsGone = Schema.Struct({
+  dataset: Schema.String,
+  /** Enabled jobs that deliver it. */
+  enabled: Count,
+  fields: Schema.Array(Schema.String),
+});
+export type FieldsGone = typeof FieldsGone.Type;
+
 /** Entries of the catalogue of datasets, by name. */
 export const CatalogueChanges = Schema.Struct({
   added: Schema.Array(Schema.String),
   removed: Schema.Array(Schema.String),
   changed: Schema.Array(Schema.String),
+  /** Absent: none. */
+  fieldsGone: Schema.optionalKey(Schema.Array(FieldsGone)),
 });
 export type CatalogueChanges = typeof CatalogueChanges.Type;
 

@@ -93,8 +93,10 @@ export type ConfigStatus = typeof ConfigStatus.Type;
 
 /** One job between two snapshots. Settings are redacted JSON; null: it is not there. */
 export const JobDifference = Schema.Struct({
-  /** See `ChangeKind`: added, removed, disabled, enabled, restored, redirected, edited, missing, regressed, forged. */
+  /** What is wrong with it in itself (missing, regressed, forged), or else its effect. */
   kind: Schema.String,
+  /** Added, removed, disabled, enabled, restored, redirected, edited: what a rollback does as well. */
+  effect: Schema.optionalKey(Schema.String),
   id: Schema.String,
   customer: Schema.String,
   dataset: Schema.String,

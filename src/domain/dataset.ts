@@ -21,3 +21,18 @@ export const Dataset = Schema.Struct({
   ),
 });
 export type Dataset = typeof Dataset.Type;
+
+/** A field that records of the dataset are read by. */
+export interface ReadField {
+  readonly key: "customerField" | "timestampField";
+  readonly field: string;
+}
+
+/** What its records are read by and is none of its own fields. Of one that declares no fields nothing is known. */
+export const unknownFieldsOf = (dataset: Dataset): ReadonlyArray<ReadField> => {
+  if (Object.keys(dataset.fields).length === 0) return [];
+  return (["customerField", "timestampField"] as const).flatMap((key) => {
+    const field = dataset[key];
+    return field === undefined || Object.hasOwn(dataset.fields, field) ? [] : [{ key, field }];
+  });
+};

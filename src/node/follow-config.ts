@@ -4,7 +4,8 @@ import type { ConfigPointer } from "../domain/config-pointer.ts";
 import type { Limits } from "../domain/limits.ts";
 import type { ConfigServing } from "../serving/config-serving.ts";
 import { ConfigRefused } from "../serving/serving-gate.ts";
-import { decodeManifest, largestOf, manifestHash } from "../snapshot/manifest.ts";
+import { pastOf } from "../serving/way-back.ts";
+import { decodeManifest, largestOf, type Manifest, manifestHash } from "../snapshot/manifest.ts";
 import { changedSegments, type Snapshot } from "../snapshot/snapshot.ts";
 import { configRefused } from "../observability/config-metrics.ts";
 import { type ConfigStore, ConfigStoreError } from "../streams/config-store.ts";
@@ -16,7 +17,7 @@ const pollMillis = 500;
 /** What was refused for a reason that may pass by itself is tried again after so long. */
 const againMillis = 5_000;
 const readsMax = 64;
-const passing: ReadonlySet<string> = new Set(["damaged", "fromTheFuture", "tooLarge"]);
+const passing: ReadonlySet<string> = new Set(["damaged", "fromTheFuture", "notARollback", "tooLarge"]);
 
 const nothing = () => {};
 
@@ -89,7 +90,10 @@ export const followConfig = Effect.fnUntraced(function* (
     const outcome = yield* Effect.result(
       Effect.flatMap(
         fetchSnapshot(options.isCorrupt() ? damaging(store) : store, named, serving.current(), options.limits),
-        ({ encoded, snapshot }) => serving.offer(snapshot, encoded, pointer.accepted),
+        Effect.fnUntraced(function* ({ encoded, snapshot }) {
+          const past = yield* fetchPast(store, snapshot, serving.current());
+          yield* serving.offer(snapshot, encoded, pointer.accepted, past);
+        }),
       ),
     );
     if (Result.isSuccess(outcome)) {
@@ -162,6 +166,21 @@ const damaging = (store: ConfigStore): ConfigStore => ({
       copy[copy.length >> 1]! ^= 1;
       return copy;
     }),
+});
+
+/** What is stored of where a snapshot goes back to. What is not, or cannot be read, tells nothing. */
+const fetchPast = Effect.fnUntraced(function* (
+  store: ConfigStore,
+  { manifest }: Snapshot,
+  current: Snapshot | undefined,
+) {
+  const past = new Map<number, Manifest>();
+  for (const number of pastOf(manifest, current)) {
+    const encoded = yield* store.getManifest(number);
+    const decoded = encoded === undefined ? undefined : Result.getOrUndefined(decodeManifest(encoded));
+    if (decoded?.number === number) past.set(number, decoded);
+  }
+  return past;
 });
 
 const namedFor = ({ canary, hash, number }: ConfigPointer, node: string) =>

@@ -6,8 +6,7 @@ import type { StoredJobs } from "../streams/stored-jobs.ts";
 
 /**
  * Settles removals that are in force: read once more, from before where they were ordered, such a removal looks like
- * one of a job that nobody serves yet. Made anew, its entry would be another one of the same revision, which no gate
- * lets by.
+ * one of a job that nobody serves yet. It would be pending for ever, for there is nothing to be changed.
  */
 export const settleKnownRemovals = (stored: StoredJobs, inForce: Snapshot | undefined): void => {
   if (inForce === undefined) return;

@@ -26,7 +26,12 @@ export interface ConfigServing {
   /** Its manifest as it is stored. */
   readonly encoded: () => Uint8Array | undefined;
   /** Gate and adoption; the copy on disk follows. What is refused changes nothing. */
-  readonly offer: (next: Snapshot, encoded: Uint8Array, isAccepted: boolean) => Effect.Effect<void, ConfigRefused>;
+  readonly offer: (
+    next: Snapshot,
+    encoded: Uint8Array,
+    isAccepted: boolean,
+    past: ServingFacts["past"],
+  ) => Effect.Effect<void, ConfigRefused>;
 }
 
 /** Starts with what is on this node's disk: it was served before, so it is served again, whoever is away. */
@@ -57,12 +62,12 @@ export const makeConfigServing = Effect.fnUntraced(function* (
 
   const keep = yield* keepNewest(lastKnownGood);
 
-  const offer = Effect.fn("serving.offer")(function* (next: Snapshot, encoded: Uint8Array, isAccepted: boolean) {
+  const offer: ConfigServing["offer"] = Effect.fn("serving.offer")(function* (next, encoded, isAccepted, past) {
     const { cell, isJob, limits, servedPair } = options;
     const nowMillis = yield* Clock.currentTimeMillis;
     const adoption = !options.isGateOn()
       ? yield* adoptionUngated(next, current)
-      : yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, servedPair, nowMillis });
+      : yield* admit(next, { limits, current, cell: cell(), isAccepted, isJob, servedPair, nowMillis, past });
     yield* options.adopt(adoption, next.manifest);
     [current, encodedCurrent] = [next, encoded];
     keep({ snapshot: next, encoded });

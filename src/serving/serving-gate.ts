@@ -1,9 +1,11 @@
 import { Effect, Result, Schema } from "effect";
+import { unknownFieldsOf } from "../domain/dataset.ts";
 import { segmentOf, segmentOfPair } from "../domain/segment-of.ts";
 import { datasetsOf, readsAlike } from "../snapshot/catalogue.ts";
 import { largestOf, type Manifest } from "../snapshot/manifest.ts";
 import { decodeSegment, type SnapshotEntry } from "../snapshot/segment.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
+import { mayGoBack, wayBackProblem } from "./way-back.ts";
 
 /** A node does not serve this snapshot. What it serves stays as it is. */
 export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRefused", {
@@ -17,7 +19,9 @@ export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRe
     "wrongSegment",
     "jobUndecodable",
     "countsDiffer",
+    "notARollback",
     "catalogueUndecodable",
+    "unknownField",
     "datasetInUse",
     "empty",
     "absentWithoutOrder",
@@ -51,6 +55,8 @@ export interface ServingFacts {
   readonly cell: string | undefined;
   /** Whether a person accepted that exactly this snapshot takes away much. */
   readonly isAccepted: boolean;
+  /** Manifests that are stored, by number, to compare with what goes back: see `pastOf`. */
+  readonly past: ReadonlyMap<number, Manifest>;
   /** Whether the bytes are this job: of this id, customer, dataset and state. */
   readonly isJob: (entry: SnapshotEntry) => boolean;
   /** The pair of the job that this node serves under an id; undefined: none. */
@@ -84,10 +90,12 @@ export const admit = Effect.fn("serving.admit")(function* (
   facts: ServingFacts,
 ): Effect.fn.Return<Adoption, ConfigRefused> {
   yield* checkManifest(next.manifest, facts);
+  const problem = wayBackProblem(next.manifest, facts);
+  if (problem !== undefined) return yield* refuse("notARollback", next.manifest, problem);
   yield* checkCatalogue(next, facts);
   const put: Array<SnapshotEntry> = [];
   const removed: Array<RemovedEntry> = [];
-  const isRollback = next.manifest.rollbackOf !== undefined;
+  const isBack = mayGoBack(next.manifest, facts.current);
   const isSameStore = facts.current === undefined || facts.current.manifest.cell === next.manifest.cell;
   const before = facts.current?.manifest.totals;
   const counted = { jobs: before?.jobs ?? 0, enabled: before?.enabled ?? 0 };
@@ -106,7 +114,7 @@ export const admit = Effect.fn("serving.admit")(function* (
       const was = served.get(entry.id);
       served.delete(entry.id);
       // Revisions of two stores cannot be compared.
-      if (isSameStore) yield* checkSuccession(was, entry, next.manifest);
+      if (isSameStore) yield* checkSuccession(was, entry, next.manifest, isBack);
       if (was?.state === "enabled" && entry.state !== "enabled") stopped += 1;
       // What was removed before is removed: it has had its grace.
       if (was?.revision === entry.revision && was.state === entry.state && isSameStore) continue;
@@ -115,7 +123,7 @@ export const admit = Effect.fn("serving.admit")(function* (
     }
     for (const left of served.values()) {
       if (left.state === "removed") continue;
-      if (!isRollback)
+      if (!isBack)
         return yield* refuse("absentWithoutOrder", next.manifest, `the job ${left.id} is gone and nothing says why`);
       if (left.state === "enabled") stopped += 1;
       removed.push({ id: left.id, customer: left.customer, revision: left.revision, data: noData });
@@ -178,7 +186,14 @@ const checkCatalogue = Effect.fnUntraced(function* (next: Snapshot, { current, i
   const after = datasetsOf(next);
   if (Result.isFailure(after)) return yield* refuse("catalogueUndecodable", manifest, after.failure);
   const before = current === undefined ? undefined : datasetsOf(current);
-  if (before === undefined || Result.isFailure(before) || isAccepted || manifest.rollbackOf !== undefined) return;
+  if (before === undefined || Result.isFailure(before) || isAccepted) return;
+  for (const dataset of after.success.values()) {
+    const [unknown] = unknownFieldsOf(dataset);
+    const was = before.success.get(dataset.name);
+    if (unknown === undefined || (was !== undefined && unknownFieldsOf(was).length > 0)) continue;
+    const message = `${dataset.name} would be read by ${unknown.field}, which is none of its fields`;
+    return yield* refuse("unknownField", manifest, message);
+  }
   for (const dataset of before.success.values()) {
     const enabled = manifest.datasets[dataset.name]?.enabled ?? 0;
     if (enabled === 0 || readsAlike(dataset, after.success.get(dataset.name))) continue;
@@ -213,14 +228,18 @@ const readServed = Effect.fnUntraced(function* (current: Snapshot, segment: numb
   return yield* new ConfigRefused({ rule: "damaged", number, message });
 });
 
-const checkSuccession = (before: SnapshotEntry | undefined, entry: SnapshotEntry, manifest: Manifest) => {
+const checkSuccession = (
+  before: SnapshotEntry | undefined,
+  entry: SnapshotEntry,
+  manifest: Manifest,
+  isBack: boolean,
+) => {
   if (before === undefined || before.revision < entry.revision) return Effect.void;
-  if (before.revision > entry.revision) {
-    return manifest.rollbackOf === undefined
-      ? refuse("backInTime", manifest, `the job ${entry.id} would go back to an earlier revision`)
-      : Effect.void;
-  }
-  return before.state === entry.state && Buffer.compare(before.data, entry.data) === 0
+  if (before.revision > entry.revision)
+    return isBack
+      ? Effect.void
+      : refuse("backInTime", manifest, `the job ${entry.id} would go back to an earlier revision`);
+  return isSame(before, entry)
     ? Effect.void
     : refuse("revisionReused", manifest, `the job ${entry.id} has another content at the same revision`);
 };
@@ -238,6 +257,13 @@ const checkIds = ({ put, removed }: Adoption, manifest: Manifest, { servedPair }
   }
   return Effect.void;
 };
+
+/** An entry of a removed job tells of the moment at which it was made: taken back and made anew, it is another one. */
+const isSame = (before: SnapshotEntry, entry: SnapshotEntry): boolean =>
+  before.state === entry.state &&
+  before.customer === entry.customer &&
+  before.dataset === entry.dataset &&
+  (entry.state === "removed" || Buffer.compare(before.data, entry.data) === 0);
 
 const checkShrinking = (stopped: number, manifest: Manifest, { current, isAccepted, limits }: ServingFacts) => {
   const enabled = current?.manifest.totals.enabled ?? 0;

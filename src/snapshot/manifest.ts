@@ -28,6 +28,8 @@ export const Manifest = Schema.Struct({
   reason: Schema.String,
   /** Of the snapshot whose content this one brings back. */
   rollbackOf: Schema.optionalKey(Count),
+  /** Of the newest rollback that it comes after; absent: there was none. See `wentBackAt`. */
+  lastRollback: Schema.optionalKey(Count),
   segments: Schema.Array(Mark).check(Schema.isBetweenLength(segmentCount, segmentCount)),
   /** The catalogue of datasets, as JSON. */
   catalogue: Mark,
@@ -40,6 +42,17 @@ export type Manifest = typeof Manifest.Type;
 /** Bytes of its largest segment, or of its catalogue: more than that is never inflated at once. */
 export const largestOf = ({ catalogue, segments }: Pick<Manifest, "catalogue" | "segments">): number =>
   segments.reduce((most, { bytes }) => Math.max(most, bytes), catalogue.bytes);
+
+/**
+ * Number of the newest rollback on the way to this snapshot, itself included; 0: there was none. A node that serves
+ * something older has missed it: for that node it goes back in time, to where the rollback had gone.
+ */
+export const wentBackAt = ({
+  lastRollback = 0,
+  number,
+  rollbackOf,
+}: Pick<Manifest, "lastRollback" | "number" | "rollbackOf">): number =>
+  rollbackOf === undefined ? lastRollback : number;
 
 /** Bytes that are no manifest, or one that this version cannot read. */
 export class ManifestDamaged extends Schema.TaggedError<ManifestDamaged>()("ManifestDamaged", {
@@ -58,7 +71,8 @@ const hashBytes = 32;
  * bytes, whichever way they came to be: a control process that begins anew makes the same one again.
  */
 export const encodeManifest = (manifest: Manifest): Uint8Array => {
-  const { author, cell, createdMillis, format, number, position, previous, reason, rollbackOf } = manifest;
+  const { author, cell, createdMillis, format, lastRollback, number, position, previous, reason, rollbackOf } =
+    manifest;
   const content = packr.pack({
     format,
     cell,
@@ -69,6 +83,7 @@ export const encodeManifest = (manifest: Manifest): Uint8Array => {
     author,
     reason,
     ...(rollbackOf === undefined ? {} : { rollbackOf }),
+    ...(lastRollback === undefined ? {} : { lastRollback }),
     segments: manifest.segments.map(packed),
     catalogue: packed(manifest.catalogue),
     totals: inOrder(manifest.totals),

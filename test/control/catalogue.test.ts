@@ -54,6 +54,30 @@ describe("the dataset catalogue", () => {
     ),
   );
 
+  it.effect("names the line of a field that a dataset is read by and does not have", () =>
+    withEntry(
+      "x.json",
+      [
+        "{",
+        ' "name": "x",',
+        ' "customerField": "Custmer",',
+        ' "timestampField": "toString",',
+        ' "fields": { "Customer": { "type": "string", "description": "whose" } }',
+        "}",
+      ].join("\n"),
+      (directory) =>
+        Effect.gen(function* () {
+          const { problems } = yield* Effect.flip(loadCatalogue(directory));
+          const file = join(directory, "x.json");
+          const remedy = "declare it under fields, or correct the name";
+          assert.deepStrictEqual(problems, [
+            `${file}:3:19: customerField: Custmer is none of the dataset's fields: ${remedy}`,
+            `${file}:4:20: timestampField: toString is none of the dataset's fields: ${remedy}`,
+          ]);
+        }),
+    ),
+  );
+
   it.effect("without its directory does not start", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(loadCatalogue("/no/such/directory"));

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest";
-import { Context, Effect, Layer } from "effect";
+import { Context, Effect, Layer, Metric } from "effect";
 import { Jobs } from "../../src/actors/ports/jobs.ts";
 import { NodeConfiguration } from "../../src/node/served-jobs.ts";
 import { encodeManifest, type Manifest, manifestHash } from "../../src/snapshot/manifest.ts";
@@ -73,6 +73,18 @@ const damages: Readonly<Record<string, Damage>> = {
     rule: "empty",
     manifest: (manifest) => ({ ...manifest, totals: { jobs: 0, enabled: 0, customers: 0 }, segments: emptySegments }),
   },
+  "a rollback to what is not stored": {
+    rule: "notARollback",
+    manifest: (manifest) => ({ ...manifest, rollbackOf: 999_999 }),
+  },
+  "a rollback that brings back something else than it says": {
+    rule: "notARollback",
+    manifest: (manifest) => ({ ...manifest, rollbackOf: manifest.previous, segments: emptySegments }),
+  },
+  "after a rollback that was none": {
+    rule: "notARollback",
+    manifest: (manifest) => ({ ...manifest, lastRollback: manifest.number }),
+  },
   "without a job that nobody ordered to go": {
     rule: "absentWithoutOrder",
     manifest: (manifest) => ({
@@ -81,6 +93,15 @@ const damages: Readonly<Record<string, Damage>> = {
     }),
   },
 };
+
+/** `spillway_config_refused_total` of this rule. */
+const refusedBy = (rule: string) =>
+  Effect.map(Metric.snapshot, (all) => {
+    const found = all.find(
+      ({ attributes, id }) => id === "spillway_config_refused_total" && attributes?.["rule"] === rule,
+    );
+    return found?.type === "Counter" ? Number(found.state.count) : 0;
+  });
 
 const emptySegment = encodeSegment([]);
 /** A few kilobytes that inflate to a hundred million zeros. */
@@ -130,11 +151,13 @@ it.live(
         );
         const bytes = damage.bytes?.(good) ?? good;
         yield* store.putManifest(number, bytes);
+        const counted = yield* refusedBy(damage.rule);
         const hash = damage.hash ?? manifestHash(good);
         revision = yield* store.point({ number, hash, accepted: false }, revision);
         yield* until(() => follower.refused()?.number === number, 5_000);
         assert.strictEqual(follower.refused()?.rule, damage.rule, `${what}: ${follower.refused()?.message}`);
         assert.strictEqual(jobs.served(), before, what);
+        assert.isAbove(yield* refusedBy(damage.rule), counted, `${what}: it is counted`);
       }
       yield* store.point({ ...first!.value }, revision);
       yield* until(() => follower.refused() === undefined, 5_000);

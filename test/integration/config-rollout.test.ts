@@ -332,6 +332,36 @@ describe("a rollout", () => {
   );
 
   it.live(
+    "back that would stop many is refused like a change, and can be accepted while something else is refused",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, { name: "one", limits: { redirectedPercentMax: 100 } });
+        yield* putAll(one, customers(30));
+        const first = yield* inForce(one, 30);
+        yield* putAll(one, customers(60).slice(30));
+        const second = yield* inForce(one, 60);
+        // Waits to be accepted, and is judged again whenever anything happens.
+        yield* putAll(one, customers(30), { enabled: false });
+        yield* statusUntil(one, "it is refused", ({ refusal }) => refusal !== null);
+        const to = first.inForce!.number;
+        const asked = yield* ask<ConfigStatus>(one, { op: "rollback", to, accept: null, ...who });
+        assert.deepStrictEqual(asked.last?.verdict?.refusals.map(({ rule }) => rule).toSorted(), [
+          "removed",
+          "removedOfDataset",
+        ]);
+        assert.deepInclude(asked.last?.verdict?.radius.jobs, { removed: 30 });
+        assert.strictEqual(asked.inForce?.number, second.inForce?.number);
+        yield* statusUntil(one, "the other is refused again", ({ refusal }) => refusal?.radius.jobs.disabled === 30);
+        const accept = asked.last!.hash;
+        yield* ask(one, { op: "rollback", to, accept, ...who });
+        const back = yield* statusUntil(one, "it is back", ({ last }) => last?.result === "complete");
+        assert.deepStrictEqual([back.last?.rollbackOf, back.last?.hash, back.inForce?.jobs], [to, accept, 30]);
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
     "that is over is served by a node that starts without the store of configurations, and told to others",
     () =>
       Effect.gen(function* () {

@@ -25,7 +25,7 @@ const nodeOf = () => {
   let current: Snapshot | undefined;
   const serve = Effect.fnUntraced(function* (next: Snapshot) {
     const nowMillis = yield* Clock.currentTimeMillis;
-    const facts = { limits, cell: "here", isAccepted: true, isJob: () => true, nowMillis };
+    const facts = { limits, cell: "here", isAccepted: true, isJob: () => true, past: new Map(), nowMillis };
     yield* adopted.adopt(yield* admit(next, { ...facts, current }), next.manifest);
     current = next;
   });

@@ -33,7 +33,7 @@ const world = Effect.gen(function* () {
   const serve = Effect.gen(function* () {
     const number = snapshots.made.length + 1;
     const { snapshot } = yield* snapshots.next([entry(`job-${number}`, `customer-${number}`)]);
-    yield* serving.offer(snapshot, encodeManifest((snapshot as Snapshot).manifest), false);
+    yield* serving.offer(snapshot, encodeManifest((snapshot as Snapshot).manifest), false, new Map());
     yield* TestClock.adjust(0);
   });
   const isUnsaved = Effect.map(Metric.value(configUnsaved), ({ value }) => value === 1);

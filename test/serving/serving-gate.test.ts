@@ -6,6 +6,7 @@ import { Dataset } from "../../src/domain/dataset.ts";
 import { encodeCatalogue } from "../../src/snapshot/catalogue.ts";
 import { encodeSegment, type SnapshotEntry } from "../../src/snapshot/segment.ts";
 import { largestOf } from "../../src/snapshot/manifest.ts";
+import { encodeRemoval } from "../../src/snapshot/removal.ts";
 import type { Snapshot } from "../../src/snapshot/snapshot.ts";
 import { entry, Snapshots } from "../snapshot/snapshot-fixture.ts";
 
@@ -21,6 +22,7 @@ const facts: ServingFacts = {
   current: undefined,
   cell: "here",
   isAccepted: false,
+  past: new Map(),
   isJob: ({ data }) => data.length > 0,
   nowMillis: 1_000_000,
 };
@@ -150,8 +152,75 @@ describe("the serving gate", () => {
       const back = withManifest(current, { number: 3, previous: 2 });
       assert.include(["absentWithoutOrder", "backInTime"], yield* ruleOf(back, { current: bad }));
       const rollback = withManifest(back, { rollbackOf: 1 });
-      const adoption = yield* ask(rollback, { current: bad });
+      const past = new Map([[1, current.manifest]]);
+      const adoption = yield* ask(rollback, { current: bad, past });
       assert.deepStrictEqual([ids(adoption.put), adoption.removed.map(({ id }) => id)], [["job-1"], ["bad"]]);
+    }),
+  );
+
+  it.effect("compares a rollback with what it says it brings back", () =>
+    Effect.gen(function* () {
+      const { current, next, ruleOf } = yield* served;
+      const bad = yield* next([at(1, { revision: 2, path: "/bad" }), at(2, { revision: 3, path: "/bad" })]);
+      const rollback = withManifest(current, { number: 3, previous: 2, rollbackOf: 1 });
+      const [one, two] = [segmentOf("customer-1"), segmentOf("customer-2")];
+      const forged = withSegment(rollback, one, [at(1, { path: "/forged" })]);
+      const past = new Map([
+        [1, current.manifest],
+        [2, bad.manifest],
+      ]);
+      assert.strictEqual(yield* ruleOf(rollback, { current: bad, past }), "admitted");
+      assert.strictEqual(yield* ruleOf(forged, { current: bad, past }), "notARollback");
+      assert.strictEqual(yield* ruleOf(forged, { current: bad, past, isAccepted: true }), "notARollback");
+      const reread = withManifest(rollback, { catalogue: { ...rollback.manifest.catalogue, hash: "f".repeat(64) } });
+      assert.strictEqual(yield* ruleOf(reread, { current: bad, past }), "notARollback", "the catalogue is content too");
+      // What it brings back is stored nowhere: somebody has to say that it is right.
+      assert.strictEqual(yield* ruleOf(rollback, { current: bad }), "notARollback");
+      assert.strictEqual(yield* ruleOf(rollback, { current: bad, isAccepted: true }), "admitted");
+      // A step of it, on a node that serves something older than what it leaves.
+      const segments = current.manifest.segments.with(two, bad.manifest.segments[two]!);
+      const step = { ...withManifest(rollback, { segments }), blob: bad.blob };
+      assert.strictEqual(yield* ruleOf(step, { past }), "admitted");
+      assert.strictEqual(yield* ruleOf(step, { past: new Map([[1, current.manifest]]) }), "notARollback");
+    }),
+  );
+
+  it.effect("lets what came after a rollback take a node back that has missed it, and no other", () =>
+    Effect.gen(function* () {
+      const { current, next, ruleOf, snapshots } = yield* served;
+      const missed = yield* next([at(1, { revision: 2, path: "/bad" }), entry("bad", "bad", { revision: 3 })]);
+      const back = withManifest(current, { number: 3, previous: 2, rollbackOf: 1 });
+      const { snapshot: after } = yield* snapshots.next([at(5, { revision: 9, path: "/x" })], {
+        previous: back,
+        number: 4,
+      });
+      const past = new Map([[3, back.manifest]]);
+      assert.strictEqual(after.manifest.lastRollback, 3);
+      assert.strictEqual(yield* ruleOf(after, { current: back }), "admitted");
+      assert.strictEqual(yield* ruleOf(after, { current: missed, past }), "admitted");
+      // The same of a node that serves what came after the rollback: there was no other.
+      const since = withManifest(missed, { number: 3 });
+      assert.include(["absentWithoutOrder", "backInTime"], yield* ruleOf(after, { current: since, past }));
+      // What it names is no rollback, or comes later than itself.
+      const lies = new Map([[3, missed.manifest]]);
+      assert.strictEqual(yield* ruleOf(after, { current: missed, past: lies }), "notARollback");
+      assert.strictEqual(yield* ruleOf(withManifest(after, { lastRollback: 4 }), { current: missed }), "notARollback");
+      // And never much at once, without somebody saying so.
+      const few = { ...facts.limits, servedRemovedPercentMax: 0, smallChangeJobsMax: 0 };
+      assert.strictEqual(yield* ruleOf(after, { current: missed, past, limits: few }), "shrunk");
+    }),
+  );
+
+  it.effect("takes a removal that was taken back and made anew for the same", () =>
+    Effect.gen(function* () {
+      const { next, ruleOf } = yield* served;
+      const removal = (millis: number, over: Partial<SnapshotEntry> = {}) =>
+        at(1, { revision: 2, state: "removed", data: encodeRemoval({ millis, last: Buffer.alloc(0) }), ...over });
+      const before = yield* next([removal(1)]);
+      const again = withManifest(yield* next([removal(2)]), { number: 4 });
+      assert.strictEqual(yield* ruleOf(again, { current: before }), "admitted");
+      const others = withManifest(yield* next([removal(2, { dataset: "dns" })]), { number: 4 });
+      assert.strictEqual(yield* ruleOf(others, { current: before }), "revisionReused");
     }),
   );
 });
@@ -175,6 +244,9 @@ describe("the serving gate, of the catalogue of datasets", () => {
       assert.strictEqual(yield* ruleOf(encodeCatalogue([dataset({ customerField: "Other" })])), "datasetInUse");
       assert.strictEqual(yield* ruleOf(encodeCatalogue([]), { isAccepted: true }), "admitted");
       assert.strictEqual(yield* ruleOf(Buffer.from("[{}]"), { isAccepted: true }), "catalogueUndecodable");
+      const fields = { Time: { type: "timestamp", description: "" } };
+      const strange = encodeCatalogue([dataset(), dataset({ name: "new", fields })]);
+      assert.strictEqual(yield* ruleOf(strange), "unknownField");
     }),
   );
 });

@@ -30,6 +30,7 @@ const guarded: ReadonlyArray<readonly [Mutant, ReadonlyArray<Step>, RegExp]> = [
   ["noGate", stepsOf(["breakGenerator", 3]), /nobody ordered drill-/],
   ["noServingGate", stepsOf(["forge", 0]), /is gone, and nobody removed it|: nothing/],
   ["noServingGate", stepsOf(["edit", 0], ["forge", 4]), /back in time/],
+  ["noServingGate", stepsOf(["edit", 0], ["forge", 8]), /nobody ordered drill-/],
   ["noLastKnownGood", stepsOf(["silence", 0], ["kill", 0], ["start", 0]), /serves nothing, and served 1 before/],
 ];
 
@@ -63,6 +64,35 @@ describe("rollouts of the configuration, whatever happens", () => {
     const away = stepsOf(["kill", 1], ...Array.from({ length: 8 }, (_, i) => ["remove", 4 * i + 1] as const));
     const { caughtUp } = await run(away);
     assert.isAbove(caughtUp, 0);
+  });
+
+  it("comes to a node that was away while a removal was taken back and made again", async () => {
+    const steps = stepsOf(["remove", 0], ["kill", 1], ["rollBack", 0], ["unfreeze", 0], ["start", 0]);
+    const { fromDisk, refused, rolledBack } = await run(steps);
+    assert.deepStrictEqual([refused, fromDisk > 0, rolledBack > 0], [0, true, true]);
+  });
+
+  it("comes to a node that was away while all went back, and then some of it came again", async () => {
+    // What nobody may deliver holds the rest of it back, so that what is told lacks a customer and an edit.
+    const steps = stepsOf(
+      ["add", 0],
+      ["edit", 0],
+      ["edit", 3],
+      ["cut", 1],
+      ["rollBack", 4],
+      ["redirectInside", 60],
+      ["edit", 61],
+      ["unfreeze", 0],
+      ["cut", 1],
+    );
+    const { missedRollback, refused } = await run(steps);
+    assert.deepStrictEqual([refused, missedRollback > 0], [0, true]);
+  });
+
+  it("goes on by itself when the job store answers again", async () => {
+    const silent = stepsOf(["answerNothing", 0], ["remove", 0], ["answerNothing", 0]);
+    const { helped, removed } = await run([...silent, ...stepsOf(["speak", 0], ["speak", 0])]);
+    assert.deepStrictEqual([helped, removed > 0], [0, true]);
   });
 
   it("comes back from whoever has it when the store is lost, though one that was behind has led", async () => {

@@ -22,9 +22,10 @@ export const diffText = ({ changes, more }: ConfigDiff): string => {
 };
 
 const linesOf = (change: JobDifference): ReadonlyArray<string> => {
-  const { after, before, customer, dataset, id, kind, revisionAfter, revisionBefore } = change;
+  const { after, before, customer, dataset, effect, id, kind, revisionAfter, revisionBefore } = change;
   const revisions = [revisionBefore, revisionAfter].filter((revision) => revision !== null).join(" → ");
-  const head = `${signs[kind] ?? "~"} ${id}  ${customer}/${dataset}  ${kind}, revision ${revisions}`;
+  const what = effect === undefined || effect === kind ? kind : `${kind} (${effect})`;
+  const head = `${signs[effect ?? kind] ?? "~"} ${id}  ${customer}/${dataset}  ${what}, revision ${revisions}`;
   if (before === null || after === null) return [head];
   return [head, ...differences("", before, after).map((line) => `    ${line}`)];
 };
@@ -62,6 +63,8 @@ export const verdictText = (verdict: GateVerdict, steps: ReadonlyArray<number>):
     ...catalogue.changed.map((name) => `~${name}`),
   ];
   if (entries.length > 0) lines.push(`catalogue  ${entries.join(", ")}`);
+  for (const { dataset, enabled, fields } of catalogue.fieldsGone ?? [])
+    lines.push(`fields     ${dataset} loses ${someOf(fields)}; ${grouped(enabled)} enabled jobs deliver it`);
   if (radius.bytesPerSecond !== undefined) {
     const rates = radius.bytesPerSecond;
     lines.push(`traffic    +${rates.added} −${rates.removed} ↷${rates.redirected} bytes/s`);
@@ -86,6 +89,14 @@ export const verdictText = (verdict: GateVerdict, steps: ReadonlyArray<number>):
     lines.push("", "Nobody can accept this: it is damaged, or nothing explains it.");
   }
   return lines.join("\n");
+};
+
+/** Names that are shown one by one. */
+const namesMax = 10;
+
+const someOf = (names: ReadonlyArray<string>): string => {
+  const more = names.length - namesMax;
+  return `${names.slice(0, namesMax).join(", ")}${more > 0 ? ` and ${grouped(more)} more` : ""}`;
 };
 
 export const planText = ({ diff, frozen, rollout, verdict }: ConfigPlan): string => {

@@ -1,50 +1,63 @@
 import type { BlastRadius, JobChanges } from "../../domain/blast-radius.ts";
 import type { Manifest } from "../../snapshot/manifest.ts";
-import type { Change, ChangeKind } from "./changes.ts";
+import type { Change, ChangeEffect, ChangeFault } from "./changes.ts";
 
 /** Names of jobs are kept for people, so many of a kind. */
 const examplesMax = 10;
 
 const none: JobChanges = { added: 0, removed: 0, disabled: 0, enabled: 0, restored: 0, redirected: 0, edited: 0 };
-const jobKinds: ReadonlySet<string> = new Set(Object.keys(none));
 
-/** Uncompressed bytes a second of a pair in recent traffic; undefined: not measured. */
-export type TrafficOf = (pairKey: string) => number | undefined;
+type Kind = ChangeEffect | ChangeFault | "stopped";
 
 /** Adds up changes, however many: only counts and some names stay. */
 export class RadiusTally {
   readonly jobs: { -readonly [K in keyof JobChanges]: number } = { ...none };
-  readonly examples = new Map<ChangeKind, Array<string>>();
-  readonly counts = new Map<ChangeKind, number>();
-  /** Removed or disabled, by dataset. */
+  readonly faults: Record<ChangeFault, number> = { missing: 0, regressed: 0, forged: 0 };
+  /** Delivered until now, and no more: a disabled job that is removed is none of them. */
   readonly stoppedByDataset = new Map<string, number>();
   readonly customers = new Set<string>();
-  private readonly traffic: TrafficOf;
+  private readonly named = new Map<Kind, Array<string>>();
   private readonly bytes = { added: 0, removed: 0, redirected: 0 };
   private isMeasured = false;
 
-  constructor(traffic: TrafficOf) {
-    this.traffic = traffic;
-  }
-
-  add(change: Change): void {
-    const { customer, dataset, id, kind } = change;
-    if (jobKinds.has(kind)) this.jobs[kind as keyof JobChanges] += 1;
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-    const examples = this.examples.get(kind) ?? [];
-    this.examples.set(kind, examples);
-    if (examples.length < examplesMax) examples.push(id);
+  /** @param bytesPerSecond of one job of its segment, in recent traffic; undefined: not measured */
+  add(change: Change, bytesPerSecond: number | undefined): void {
+    const { customer, dataset, effect, fault, id } = change;
+    if (effect !== undefined) {
+      this.jobs[effect] += 1;
+      this.name(effect, id);
+    }
+    if (fault !== undefined) {
+      this.faults[fault] += 1;
+      this.name(fault, id);
+    }
     this.customers.add(customer);
-    if (stops(change)) this.stoppedByDataset.set(dataset, (this.stoppedByDataset.get(dataset) ?? 0) + 1);
-    this.addTraffic(change);
+    if (stops(change)) {
+      this.stoppedByDataset.set(dataset, (this.stoppedByDataset.get(dataset) ?? 0) + 1);
+      this.name("stopped", id);
+    }
+    if (bytesPerSecond !== undefined) this.addTraffic(change, bytesPerSecond);
   }
 
-  private addTraffic(change: Change): void {
-    const bytes = this.traffic(`${change.customer}.${change.dataset}`);
-    if (bytes === undefined) return;
+  /** Some of them. */
+  examples(...kinds: ReadonlyArray<Kind>): ReadonlyArray<string> {
+    return kinds.flatMap((kind) => this.named.get(kind) ?? []);
+  }
+
+  get stopped(): number {
+    return [...this.stoppedByDataset.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  private name(kind: Kind, id: string): void {
+    const ids = this.named.get(kind) ?? [];
+    this.named.set(kind, ids);
+    if (ids.length < examplesMax) ids.push(id);
+  }
+
+  private addTraffic(change: Change, bytes: number): void {
     this.isMeasured = true;
     if (stops(change)) this.bytes.removed += bytes;
-    else if (change.kind === "redirected") this.bytes.redirected += bytes;
+    else if (change.effect === "redirected") this.bytes.redirected += bytes;
     else if (change.after?.state === "enabled" && change.before?.state !== "enabled") this.bytes.added += bytes;
   }
 
@@ -82,4 +95,4 @@ const rounded = ({ added, redirected, removed }: Readonly<Record<"added" | "redi
 });
 
 /** It was delivered, and will be no more. */
-export const stops = ({ after, before }: Change): boolean => before?.state === "enabled" && after?.state !== "enabled";
+const stops = ({ after, before }: Change): boolean => before?.state === "enabled" && after?.state !== "enabled";

@@ -1,5 +1,5 @@
 import type { BlastRadius, GateRefusal } from "../../domain/blast-radius.ts";
-import { largestOf, type Manifest } from "../../snapshot/manifest.ts";
+import { largestOf, type Manifest, wentBackAt } from "../../snapshot/manifest.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { RadiusTally } from "./radius.ts";
 
@@ -29,6 +29,8 @@ interface Content {
   readonly unexplainedCount: number;
   readonly unordered: ReadonlyArray<string>;
   readonly unorderedCount: number;
+  /** The job store did not answer, with some of the jobs that it was asked for. */
+  readonly silent: { readonly detail: string; readonly jobs: ReadonlyArray<string> } | undefined;
   readonly problems: ReadonlyArray<{ readonly id: string; readonly problem: string }>;
   readonly problemCount: number;
   /** Changes of the store that it claims to have and has not. */
@@ -55,6 +57,7 @@ export const contentRules = (content: Content): ReadonlyArray<GateRefusal> =>
     inOrder,
     decodes,
     isWhole,
+    isAnswered,
     isExplained,
     isOrdered,
     isComplete,
@@ -112,31 +115,53 @@ const isOtherStore = (previous: Snapshot | undefined, next: Manifest): boolean =
 
 /** Its content is what it claims, and what it claims to bring back. */
 const isWhole = ({ next, previous, rollbackOf, tally }: Content): GateRefusal | undefined => {
-  const forged = tally.counts.get("forged") ?? 0;
+  const { forged, regressed } = tally.faults;
   if (forged > 0 && !isOtherStore(previous, next))
     return never(
       "revisionReused",
       `${forged} jobs have another content at the same revision.`,
       "Look for two job stores behind one cluster.",
-      tally.examples.get("forged"),
+      tally.examples("forged"),
     );
   if (next.rollbackOf === undefined) {
+    const wentBack = previous === undefined ? 0 : wentBackAt(previous.manifest);
+    // Nodes that missed that rollback let what comes after it take them back.
+    if (wentBackAt(next) !== wentBack)
+      return never(
+        "notARollback",
+        `It says that the last rollback was ${wentBackAt(next)}; it was ${wentBack === 0 ? "never" : wentBack}.`,
+        "Generate it again.",
+      );
     if (isOtherStore(previous, next)) return undefined;
-    const regressed = tally.counts.get("regressed") ?? 0;
     return regressed === 0
       ? undefined
       : never(
           "backInTime",
           `${regressed} jobs would be served at an earlier revision than now, and it is no rollback.`,
           "Use `spillway config rollback` to go back.",
-          tally.examples.get("regressed"),
+          tally.examples("regressed"),
         );
   }
-  const brings = rollbackOf?.manifest.segments.map(({ hash }) => hash).join();
-  return rollbackOf?.manifest.number === next.rollbackOf && brings === next.segments.map(({ hash }) => hash).join()
+  return rollbackOf?.manifest.number === next.rollbackOf && contentOf(rollbackOf.manifest) === contentOf(next)
     ? undefined
     : never("notARollback", `It is not the content of snapshot ${next.rollbackOf}.`, "Roll back once more.");
 };
+
+const contentOf = ({ catalogue, segments }: Manifest): string =>
+  [...segments, catalogue].map(({ hash }) => hash).join();
+
+/** Who gave no answer has not said that it has no such order: it is asked again. */
+export const silentRule = "storeSilent";
+
+const isAnswered = ({ silent }: Content): GateRefusal | undefined =>
+  silent === undefined
+    ? undefined
+    : never(
+        silentRule,
+        `The job store does not say what was ordered: ${silent.detail}.`,
+        "It is asked again every few seconds; look at the job store if that goes on.",
+        silent.jobs,
+      );
 
 const isExplained = ({ rollbackOf, unexplained, unexplainedCount }: Content): GateRefusal | undefined =>
   unexplainedCount === 0 || rollbackOf !== undefined
@@ -254,15 +279,13 @@ export const thresholdRules = (facts: Thresholds): ReadonlyArray<GateRefusal> =>
       acceptable: true,
     });
   };
-  const examples = (...kinds: ReadonlyArray<Parameters<typeof tally.examples.get>[0]>) =>
-    kinds.flatMap((kind) => tally.examples.get(kind) ?? []);
   over(
     "removed",
     "would be delivered no more",
-    jobs.removed + jobs.disabled,
+    tally.stopped,
     inForce,
     limits.removedPercentMax,
-    examples("removed", "disabled"),
+    tally.examples("stopped"),
   );
   for (const [dataset, count] of tally.stoppedByDataset) {
     const of = previous?.manifest.datasets[dataset]?.enabled ?? count;
@@ -284,7 +307,7 @@ export const thresholdRules = (facts: Thresholds): ReadonlyArray<GateRefusal> =>
     added,
     room,
     limits.addedPercentMax,
-    examples("added", "enabled", "restored"),
+    tally.examples("added", "enabled", "restored"),
   );
   over(
     "redirected",
@@ -292,7 +315,7 @@ export const thresholdRules = (facts: Thresholds): ReadonlyArray<GateRefusal> =>
     jobs.redirected,
     inForce,
     limits.redirectedPercentMax,
-    examples("redirected"),
+    tally.examples("redirected"),
   );
   return refusals;
 };

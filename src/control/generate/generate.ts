@@ -1,6 +1,6 @@
 import { Effect, Result } from "effect";
 import { segmentCount, segmentOf } from "../../domain/segment-of.ts";
-import { encodeManifest, type Manifest, manifestHash } from "../../snapshot/manifest.ts";
+import { encodeManifest, type Manifest, manifestHash, wentBackAt } from "../../snapshot/manifest.ts";
 import { encodeBlob, encodeSegment, type SegmentMark, type SnapshotEntry } from "../../snapshot/segment.ts";
 import { entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
 import { Totals } from "./totals.ts";
@@ -72,6 +72,7 @@ export const generate = Effect.fn("control.generate")(function* (input: Generate
   }
   const catalogue = encodeBlob(input.catalogue);
   if (catalogue.hash !== previous?.manifest.catalogue.hash) blobs.set(catalogue.hash, catalogue.stored);
+  const lastRollback = previous === undefined ? 0 : wentBackAt(previous.manifest);
   const manifest: Manifest = {
     format: 1,
     cell: input.cell,
@@ -81,6 +82,7 @@ export const generate = Effect.fn("control.generate")(function* (input: Generate
     createdMillis: input.nowMillis,
     author: input.author,
     reason: input.reason,
+    ...(lastRollback === 0 ? {} : { lastRollback }),
     segments,
     catalogue: markOf(catalogue),
     ...totals.get(),

@@ -154,7 +154,7 @@ const rollBack = Effect.fnUntraced(function* (
   if (!("content" in found.success)) return found.success;
   const { content, inForce } = found.success;
   // Refused before, it is the same one again: only so can it be accepted by its hash.
-  const again = desk.refused?.rollbackOf?.hash === content.hash ? desk.refused : undefined;
+  const again = desk.refusedRollback?.rollbackOf?.hash === content.hash ? desk.refusedRollback : undefined;
   const proposal =
     again?.snapshot.manifest.previous === inForce.manifest.number
       ? again
@@ -162,6 +162,8 @@ const rollBack = Effect.fnUntraced(function* (
   // Else what the store has would be rolled out again at once.
   const frozen = { who, why: why || `after the rollback to ${content.manifest.number}`, atMillis: nowMillis };
   yield* rollOut(desk, { ...proposal, author: who, why }, { accept, frozen });
+  // Whatever is refused meanwhile: it may be asked for again, and accepted.
+  desk.refusedRollback = desk.refused?.snapshot.hash === proposal.snapshot.hash ? desk.refused : undefined;
   return yield* begunWith(desk, nameOf(proposal.snapshot));
 });
 

@@ -31,8 +31,9 @@ export const diffOf = Effect.fn("control.diffOf")(function* (
   return { from: before?.manifest.number ?? 0, to: after.manifest.number, changes: sorted, more };
 });
 
-const shown = ({ after, before, customer, dataset, id, kind }: Change): JobDifference => ({
-  kind,
+const shown = ({ after, before, customer, dataset, effect, fault, id }: Change): JobDifference => ({
+  kind: fault ?? effect ?? "edited",
+  ...(effect === undefined ? {} : { effect }),
   id,
   customer,
   dataset,

@@ -2,8 +2,6 @@ import { Effect, Result } from "effect";
 import type { RolloutEnd, RolloutEvent, SnapshotRef } from "../../actors/rollout/machine.ts";
 import type { RolloutRecord } from "../../domain/config-report.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
-import { segmentOfPair } from "../../domain/segment-of.ts";
-import type { TrafficOf } from "../gate/radius.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
 import { noteOfEnd } from "./audit-notes.ts";
@@ -58,20 +56,11 @@ export const verdictOn = Effect.fnUntraced(function* (desk: Desk, proposal: Prop
     inStore: options.inStore,
     pending: options.stored,
     servedPair: options.stored.servedPair,
-    trafficOf: estimateOf(traffic, previous),
+    trafficOf: (segment) => traffic?.[segment],
     problemOf: options.problemOf,
     accepted: accepted ?? undefined,
   });
 });
-
-/** What is delivered of a segment is taken to be spread evenly over the jobs in it: nobody keeps a rate of each job. */
-const estimateOf =
-  (traffic: Float64Array | undefined, previous: Snapshot | undefined): TrafficOf =>
-  (pairKey) => {
-    if (traffic === undefined) return undefined;
-    const segment = segmentOfPair(pairKey);
-    return traffic[segment]! / Math.max(1, previous?.manifest.segments[segment]?.entries ?? 1);
-  };
 
 const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef) {
   const { proposal } = desk;

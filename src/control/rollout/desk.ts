@@ -42,6 +42,8 @@ export interface Desk {
   isResumed: boolean;
   /** Nothing goes on, since when and why; steady clock. */
   trouble: Trouble | undefined;
+  /** The last rollback that the gate refused, whatever was refused since: asked for again, it is the same one. */
+  refusedRollback: Proposal | undefined;
   /** Rollouts that had ended when the store was cleared up last. */
   prunedAt: number | undefined;
   /** When it was looked at last what nodes are told; steady clock. */
@@ -85,6 +87,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     told: pointer,
     isResumed: false,
     trouble: undefined,
+    refusedRollback: undefined,
     prunedAt: undefined,
     toldLookedMillis: undefined,
     wave: undefined,

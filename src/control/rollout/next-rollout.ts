@@ -1,6 +1,7 @@
 import { Clock, Effect, Result } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import { mayNote } from "./audit-notes.ts";
+import { silentRule } from "../gate/rules.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
 import type { Freeze } from "../../domain/config-report.ts";
@@ -39,7 +40,7 @@ export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
   if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
   const proposal = yield* nextProposal(desk);
   if (proposal === undefined) return;
-  if (desk.refused?.key === proposal.key) return;
+  if (desk.refused?.key === proposal.key && !(yield* isAnsweredNow(desk))) return;
   yield* rollOut(desk, proposal);
 });
 
@@ -62,6 +63,23 @@ const hasNewCatalogue = (desk: Desk) =>
     publishedContent(desk),
     (base) => base !== undefined && base.manifest.catalogue.hash !== desk.options.catalogue().hash,
   );
+
+/** A job store that gave the gate no answer is asked again so often. */
+const askAgainMillis = 5_000;
+
+/**
+ * Whether the gate had refused for want of an answer, and there is one now. Asked apart from the gate: a store that is
+ * silent for hours makes no record every few seconds.
+ */
+const isAnsweredNow = Effect.fnUntraced(function* ({ options, refused }: Desk) {
+  const silence = refused?.verdict?.refusals.find(({ rule }) => rule === silentRule);
+  const steady = yield* steadyMillis;
+  if (refused === undefined || silence === undefined || steady - (refused.askedMillis ?? 0) < askAgainMillis)
+    return false;
+  refused.askedMillis = steady;
+  const [id = ""] = silence.jobs;
+  return Result.isSuccess(yield* Effect.result(options.inStore(id)));
+});
 
 /** Undefined: what is stored is in force. The same as long as nothing has changed. */
 export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
@@ -121,5 +139,6 @@ export const rollOut = Effect.fnUntraced(function* (
   desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
   const nowMillis = yield* Clock.currentTimeMillis;
   const target = { number: manifest.number, hash };
+  proposal.askedMillis = yield* steadyMillis;
   yield* tell(desk, { type: "snapshot.proposed", target, canaryNodes, nowMillis });
 });

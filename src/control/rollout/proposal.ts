@@ -19,6 +19,8 @@ export interface Proposal {
   readonly key: string;
   /** The gate's word, once it was asked. */
   verdict: GateVerdict | undefined;
+  /** When the job store was last asked about it, by the steady clock. */
+  askedMillis?: number;
 }
 
 /** A removed job's entry is kept for so many changes of the store: every node has seen it long before. */

@@ -29,7 +29,10 @@ export const pruneIfDue = Effect.fn("control.pruneIfDue")(function* (desk: Desk)
   // A store that fills up must take the next change before it remembers last week.
   const isRoomy = bytes <= limits.configBytesMax / 2;
   const old = isRoomy ? keptSnapshots([...read.values()], yield* Clock.currentTimeMillis) : [];
-  const kept = new Set([...newest, ...old, state.published.number]);
+  // What is in force, and what it brought back: a node that comes back compares the two.
+  const { number: inForce } = state.published;
+  const { rollbackOf = inForce } = read.get(inForce) ?? {};
+  const kept = new Set([...newest, ...old, inForce, ...(read.has(rollbackOf) ? [rollbackOf] : [])]);
   const left = manifests.filter((number) => !kept.has(number));
   if (left.length === 0) return;
   const named = new Set<string>();

@@ -8,15 +8,25 @@ import { tellOfWhatIsServed } from "./tell-served.ts";
 
 /** So often it is looked whether nodes are told what this process told them last. */
 const lookMillis = 2_000;
-/** What a node refuses unless it is accepted: how much is taken away at once, or that the store is another. */
-const acceptable: ReadonlySet<string> = new Set(["empty", "otherCell", "shrunk"]);
+/**
+ * What a node refuses unless it is accepted: how much is taken away at once, that records are read otherwise, that the
+ * store is another, or that nothing is left of what a rollback brought back.
+ */
+const acceptable: ReadonlySet<string> = new Set([
+  "datasetInUse",
+  "empty",
+  "notARollback",
+  "otherCell",
+  "shrunk",
+  "unknownField",
+]);
 
 /**
  * Sees to it that every node gets to serve what is in force: tells all of them once more
  *
  * - when something else is named to them: somebody wrote past the control process. Their own gates keep them from
  *   serving that; but nothing new could be proposed, for ever;
- * - when one that was away finds too much taken away at once: what came in many small steps, each of which the others
+ * - when one that was away finds too much changed at once: what came in many small steps, each of which the others
  *   serve, or was accepted meanwhile. It would stay where it is for ever, and refuse whatever is rolled out next;
  * - when this node serves something newer: the store was lost, and somebody who was behind has told of what it had.
  *
@@ -60,5 +70,5 @@ const whyAgain = (
   const behind = live.find(({ refused }) => refused?.number === number && acceptable.has(refused.rule));
   return behind === undefined
     ? undefined
-    : `${behind.node} was away, and all that was removed meanwhile is much for it`;
+    : `${behind.node} was away, and all that came meanwhile is much for it (${behind.refused!.rule})`;
 };

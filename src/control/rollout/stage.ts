@@ -78,7 +78,9 @@ export const bringBack = (
   content: Snapshot,
   rest: Pick<Manifest, "author" | "createdMillis" | "number" | "previous" | "reason">,
 ): Staged => {
-  const manifest: Manifest = { ...content.manifest, ...rest, rollbackOf: content.manifest.number };
+  // What the content came after is passed over: this one is a rollback itself.
+  const { lastRollback: _, ...own } = content.manifest;
+  const manifest: Manifest = { ...own, ...rest, rollbackOf: content.manifest.number };
   return stagedOf(manifest, content.blob);
 };
 

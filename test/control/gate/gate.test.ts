@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { type GateFacts, judge, type StoreAnswer } from "../../../src/control/gate/gate.ts";
+import { segmentOf } from "../../../src/domain/segment-of.ts";
 import { Dataset } from "../../../src/domain/dataset.ts";
 import { encodeCatalogue } from "../../../src/snapshot/catalogue.ts";
 import type { SnapshotEntry } from "../../../src/snapshot/segment.ts";
 import type { Snapshot } from "../../../src/snapshot/snapshot.ts";
+import { bringBack } from "../../../src/control/rollout/stage.ts";
 import { entry, gateLimits, Snapshots } from "../../snapshot/snapshot-fixture.ts";
 
 /** So many jobs of so many customers in force, and a job store that knows what was ordered. */
@@ -49,7 +51,8 @@ describe("the gate", () => {
         at(2, { path: "/elsewhere" }),
         entry("new", "newcomer"),
       ]);
-      const verdict = yield* gate(next, { trafficOf: (pair) => (pair.startsWith("customer-2.") ? 700 : 11) });
+      const trafficOf = (segment: number) => (segment === segmentOf("customer-2") ? 700 : 11);
+      const verdict = yield* gate(next, { trafficOf });
       assert.isTrue(verdict.passed, JSON.stringify(verdict.refusals));
       assert.isFalse(verdict.small, "of four customers");
       assert.deepStrictEqual(verdict.radius.jobs, {
@@ -78,6 +81,7 @@ describe("the gate", () => {
         const next = { ...snapshot, manifest: { ...snapshot.manifest, previous: 1 } };
         const verdict = yield* gate(next);
         assert.include(rulesOf(verdict), "unexplained", `${lost}`);
+        assert.strictEqual(verdict.radius.jobs.removed, lost, "and they are shown as going");
         assert.isFalse(verdict.refusals.find(({ rule }) => rule === "unexplained")!.acceptable);
         assert.include(rulesOf(yield* gate(next, { accepted: next.hash })), "unexplained", "and nobody can accept it");
       }
@@ -88,8 +92,6 @@ describe("the gate", () => {
       assert.include(rulesOf(yield* gate(snapshot)), "unexplained");
       store.set("job-5", { revision: 8, state: "removed" });
       assert.include(rulesOf(yield* gate(snapshot)), "unexplained", "an order of an earlier job of that name");
-      const silent = () => Effect.fail({ _tag: "StoreSilent" as const, detail: "no answer" });
-      assert.include(rulesOf(yield* gate(snapshot, { inStore: silent })), "unexplained");
       store.set("job-5", { revision: 9, state: "removed" });
       assert.isTrue((yield* gate(snapshot)).passed);
       store.set("job-5", { revision: 12, state: "enabled" });
@@ -194,8 +196,128 @@ describe("the gate", () => {
       const verdict = yield* gate(rollback, { previous: bad, rollbackOf: previous });
       assert.isTrue(verdict.passed, JSON.stringify(verdict.refusals));
       assert.deepStrictEqual(rulesOf(yield* gate(rollback, { previous: bad })).includes("unexplained"), true);
+      const read = { ...manifest, catalogue: { ...manifest.catalogue, hash: "another" } };
+      const reread = yield* gate({ ...rollback, manifest: read }, { previous: bad, rollbackOf: previous });
+      assert.include(rulesOf(reread), "notARollback", "the catalogue is content too");
       const mixed = { ...rollback, manifest: { ...manifest, segments: bad.manifest.segments } };
       assert.include(rulesOf(yield* gate(mixed, { previous: bad, rollbackOf: previous })), "notARollback");
+    }),
+  );
+
+  const noChanges = { added: 0, removed: 0, disabled: 0, enabled: 0, restored: 0, redirected: 0, edited: 0 };
+
+  /** What is in force was made from it by these changes; what it says of going back to it. */
+  const goingBack = Effect.fnUntraced(function* (
+    changed: ReadonlyArray<SnapshotEntry>,
+    over: Partial<GateFacts["limits"]> = {},
+    first = range(200).map((i) => entry(`job-${i}`, `customer-${i}`)),
+  ) {
+    const snapshots = new Snapshots();
+    const { snapshot: content } = yield* snapshots.next(first);
+    const { snapshot: bad } = yield* snapshots.next(changed);
+    const { snapshot: rollback } = bringBack(content, {
+      number: 3,
+      previous: 2,
+      createdMillis: 1,
+      author: "test",
+      reason: "test",
+    });
+    const { gate } = yield* inForce(1);
+    const facts = { previous: bad, rollbackOf: content, limits: { ...gateLimits, ...over } };
+    return {
+      verdict: yield* gate(rollback, facts),
+      accepted: yield* gate(rollback, { ...facts, accepted: rollback.hash }),
+    };
+  });
+
+  for (const [rule, { changed, counts, first, limits }] of Object.entries({
+    removed: {
+      changed: range(11).map((i) => entry(`new-${i}`, `new-${i}`, { revision: 9 })),
+      counts: { removed: 11 },
+    },
+    removedOfDataset: {
+      changed: range(6).map((i) => entry(`d-${i}`, "ant", { dataset: "dns", revision: 9 })),
+      counts: { enabled: 0, disabled: 6 },
+      first: [
+        ...range(200).map((i) => entry(`job-${i}`, `customer-${i}`)),
+        ...range(6).map((i) => entry(`d-${i}`, "ant", { dataset: "dns", state: "disabled" })),
+        ...range(10).map((i) => entry(`on-${i}`, "ant", { dataset: "dns" })),
+      ],
+    },
+    added: {
+      changed: range(101).map((i) => at(i, { state: "removed" })),
+      counts: { restored: 101 },
+      // A tenth of the room that there is: (1,108 - 99) / 10.
+      limits: { jobsMax: 1_108, addedPercentMax: 10 },
+    },
+    redirected: { changed: range(21).map((i) => at(i, { path: "/x" })), counts: { redirected: 21 } },
+    empty: {
+      changed: [entry("new", "new")],
+      counts: { removed: 1 },
+      first: [entry("off", "off", { state: "disabled" })],
+    },
+    headroom: {
+      changed: range(5).map((i) => at(i, { state: "removed" })),
+      counts: { restored: 5 },
+      limits: { jobsMax: 199 },
+    },
+  } as Record<string, { changed: SnapshotEntry[]; counts: object; first?: SnapshotEntry[]; limits?: object }>)) {
+    it.effect(`measures a rollback as it does a change: ${rule}`, () =>
+      Effect.gen(function* () {
+        const { accepted, verdict } = yield* goingBack(changed, limits, first);
+        assert.deepStrictEqual(rulesOf(verdict), [rule]);
+        const { jobs } = verdict.radius;
+        assert.deepStrictEqual({ ...jobs }, { ...noChanges, ...counts });
+        assert.strictEqual(accepted.passed, rule !== "headroom", "which a person can accept");
+      }),
+    );
+  }
+
+  it.effect("lets a rollback below the thresholds past, and in steps unless it is small", () =>
+    Effect.gen(function* () {
+      const below = yield* goingBack(range(10).map((i) => entry(`new-${i}`, `new-${i}`)));
+      assert.isTrue(below.verdict.passed && !below.verdict.small, JSON.stringify(below.verdict));
+      const one = yield* goingBack([at(0, { path: "/x" })]);
+      assert.isTrue(one.verdict.passed && one.verdict.small);
+      // Of one customer, and many.
+      const jobs = range(200).map((i) => entry(`ant-${i}`, "ant"));
+      const edited = jobs.map((job) => ({ ...entry(job.id, "ant", { path: "/x" }), revision: 9 }));
+      const many = yield* goingBack(edited, { redirectedPercentMax: 100 }, jobs);
+      assert.deepStrictEqual([many.verdict.passed, many.verdict.small], [true, false]);
+    }),
+  );
+
+  it.effect("counts what is delivered no more, not disabled jobs that are removed", () =>
+    Effect.gen(function* () {
+      const { gate, ordered } = yield* inForce(200);
+      const disabled = yield* ordered(range(10).map((i) => at(i, { state: "disabled" })));
+      const removed = yield* ordered(range(16).map((i) => at(i, { revision: 10, state: "removed" })));
+      const verdict = yield* gate(removed, { previous: disabled });
+      assert.deepStrictEqual([rulesOf(verdict), verdict.radius.jobs.removed], [[], 16]);
+    }),
+  );
+
+  it.effect("spreads the traffic of a segment over the jobs that are delivered", () =>
+    Effect.gen(function* () {
+      const { gate } = yield* inForce(1);
+      const snapshots = new Snapshots();
+      const states = ["enabled", "enabled", "disabled", "removed"] as const;
+      yield* snapshots.next(states.map((state, i) => entry(`job-${i}`, "ant", { state })));
+      const { snapshot: next } = yield* snapshots.next([entry("job-0", "ant", { revision: 9, path: "/x" })]);
+      const verdict = yield* gate(next, { previous: snapshots.made[0]!, trafficOf: () => 800 });
+      assert.deepStrictEqual(verdict.radius.bytesPerSecond, { added: 0, removed: 0, redirected: 400 });
+    }),
+  );
+
+  it.effect("refuses what says of a rollback that there was none, or the other way round", () =>
+    Effect.gen(function* () {
+      const { gate, ordered, previous } = yield* inForce(20);
+      const next = yield* ordered([at(1, { path: "/x" })]);
+      const claims = (lastRollback: number) => ({ ...next, manifest: { ...next.manifest, lastRollback } });
+      assert.deepStrictEqual(rulesOf(yield* gate(claims(1))), ["notARollback"]);
+      const rolledBack = { ...previous, manifest: { ...previous.manifest, rollbackOf: 0 } };
+      assert.deepStrictEqual(rulesOf(yield* gate(next, { previous: rolledBack })), ["notARollback"]);
+      assert.deepStrictEqual(rulesOf(yield* gate(claims(1), { previous: rolledBack })), []);
     }),
   );
 
@@ -226,6 +348,48 @@ describe("the gate, of what the job store has", () => {
       assert.deepStrictEqual(rulesOf(yield* known.gate(next, strange)), []);
       known.store.set("job-0", { revision: 9, state: "enabled", data: Buffer.from("other settings") });
       assert.deepStrictEqual(rulesOf(yield* known.gate(next, strange)), ["unordered"]);
+    }),
+  );
+
+  it.effect("does not take a store that is silent for one that has no such order", () =>
+    Effect.gen(function* () {
+      const { gate, ordered, store } = yield* inForce(200);
+      const next = yield* ordered([at(0, { state: "removed" }), at(1, { state: "disabled" })]);
+      let unanswered = 0;
+      const answers = (silence: (id: string) => boolean) => (id: string) =>
+        Effect.suspend(() =>
+          silence(id)
+            ? Effect.fail({ _tag: "StoreSilent" as const, detail: "no answer" })
+            : Effect.succeed(store.get(id)),
+        );
+      const silent = yield* gate(next, { inStore: answers(() => true), accepted: next.hash });
+      assert.deepStrictEqual(rulesOf(silent), ["storeSilent"], "it says nothing of what was ordered");
+      assert.isFalse(silent.refusals[0]!.acceptable);
+      assert.match(silent.refusals[0]!.message, /no answer/);
+      assert.isNotEmpty(silent.refusals[0]!.jobs);
+      const once = answers(() => ++unanswered === 1);
+      assert.isTrue((yield* gate(next, { inStore: once })).passed, "one question that is lost is asked again");
+    }),
+  );
+
+  it.effect("asks for a wave of removals in parallel", () =>
+    Effect.gen(function* () {
+      const { gate, ordered, store } = yield* inForce(200);
+      const next = yield* ordered(range(10).map((i) => at(i, { state: "removed" })));
+      let most = 0;
+      let open = 0;
+      const inStore = (id: string) =>
+        Effect.sync(() => (most = Math.max(most, ++open))).pipe(
+          Effect.andThen(Effect.yieldNow),
+          Effect.andThen(
+            Effect.sync(() => {
+              open -= 1;
+              return store.get(id);
+            }),
+          ),
+        );
+      assert.isTrue((yield* gate(next, { inStore })).passed);
+      assert.strictEqual(most, 10);
     }),
   );
 
@@ -280,6 +444,51 @@ describe("the gate, of the catalogue of datasets", () => {
       }),
     );
   }
+
+  it.effect("refuses a dataset that is read by a field which is none of its own, and nobody can accept it", () =>
+    Effect.gen(function* () {
+      const fields = { Time: { type: "timestamp", description: "" } };
+      const bad = encodeCatalogue([dataset(), dataset({ name: "unused", fields })]);
+      const verdict = yield* judgeCatalogue(bad, { accepted: true });
+      assert.deepStrictEqual(rulesOf(verdict), ["unknownField"]);
+      assert.match(verdict.refusals[0]!.message, /unused .* Customer \(its customerField\)/);
+      const good = dataset({ name: "unused", customerField: "Time", timestampField: "Time", fields });
+      assert.deepStrictEqual(rulesOf(yield* judgeCatalogue(encodeCatalogue([dataset(), good]))), []);
+    }),
+  );
+
+  it.effect("shows the fields that a dataset in use loses", () =>
+    Effect.gen(function* () {
+      const field = { type: "string", description: "" };
+      const snapshots = new Snapshots();
+      const of = (fields: object) =>
+        encodeCatalogue([dataset({ fields }), dataset({ name: "unused", fields })] as never);
+      const all = of({ Customer: field, Host: field, Path: field });
+      const { snapshot: previous } = yield* snapshots.next([entry("job", "customer")], { catalogue: all });
+      const { snapshot: next } = yield* snapshots.next([], { catalogue: of({ Customer: field, Path: field }) });
+      const { facts } = yield* inForce(1);
+      const verdict = yield* judge(next, { ...facts, previous });
+      assert.deepStrictEqual(
+        [verdict.passed, verdict.radius.catalogue.fieldsGone],
+        [true, [{ dataset: "http_requests", enabled: 1, fields: ["Host"] }]],
+      );
+    }),
+  );
+
+  it.effect("judges going back to how records were read like any change of it", () =>
+    Effect.gen(function* () {
+      const snapshots = new Snapshots();
+      const content = yield* snapshots.next([entry("job", "customer")], { catalogue: encodeCatalogue([dataset()]) });
+      const other = encodeCatalogue([dataset({ customerField: "Other" })]);
+      const { snapshot: previous } = yield* snapshots.next([], { catalogue: other });
+      const rest = { number: 3, previous: 2, createdMillis: 1, author: "", reason: "" };
+      const { snapshot: rollback } = bringBack(content.snapshot, rest);
+      const { facts } = yield* inForce(1);
+      const back = { ...facts, previous, rollbackOf: content.snapshot };
+      assert.deepStrictEqual(rulesOf(yield* judge(rollback, back)), ["datasetInUse"]);
+      assert.isTrue((yield* judge(rollback, { ...back, accepted: rollback.hash })).passed);
+    }),
+  );
 
   it.effect("refuses what is no catalogue, and nobody can accept it", () =>
     Effect.gen(function* () {

@@ -9,6 +9,7 @@ import type { OrderedJobs } from "./job-history.ts";
 /** What a verdict compares with: what was ordered, and what was written and accepted. None of it is of a gate. */
 export interface Watched {
   readonly ordered: OrderedJobs;
+  /** Also those that were cleared away since. */
   readonly manifests: ReadonlyMap<number, Uint8Array>;
   /** Numbers of snapshots that nodes were told to serve as accepted by a person. */
   readonly accepted: ReadonlySet<number>;
@@ -30,6 +31,15 @@ export const servedIn = (set: JobSet): ServedAt => {
 };
 
 const textOf = (data: Uint8Array): string => Buffer.from(data).toString();
+
+/** Whether it was made, over however many others, from a rollback that is newer than this number. */
+const comesAfterRollback = (watched: Watched, of: Manifest, number: number): boolean => {
+  for (let at = manifestOf(watched, of.previous); at !== undefined && at.number > number;) {
+    if (at.rollbackOf !== undefined) return true;
+    at = manifestOf(watched, at.previous);
+  }
+  return false;
+};
 
 const manifestOf = ({ manifests }: Watched, number: number): Manifest | undefined => {
   const encoded = manifests.get(number);
@@ -66,14 +76,18 @@ export const assertMayServe = (watched: Watched, before: ServedAt | undefined, n
       assert.include([content?.segments[i]?.hash, base?.segments[i]?.hash], hash, `segment ${i} of a rollback`);
     return;
   }
+  // One that was away while all others went back goes back as well, by what comes after that.
+  const isBack = comesAfterRollback(watched, manifest!, before.number);
   let stopped = 0;
   let enabled = 0;
   for (const [id, was] of before.jobs) {
     const is = now.jobs.get(id);
     if (was.enabled) enabled += 1;
-    if (is !== undefined) assert.isAtLeast(is.revision, was.revision, `${id}: an earlier revision, and no rollback`);
+    if (is !== undefined && !isBack)
+      assert.isAtLeast(is.revision, was.revision, `${id}: an earlier revision, and no rollback`);
     if (!was.enabled || is?.enabled === true) continue;
     stopped += 1;
+    if (isBack) continue;
     assert.isTrue(ordered.isStopped(id, was.revision), `${id} is delivered no more, and nobody ordered that`);
   }
   const { servedRemovedPercentMax, smallChangeJobsMax } = watched.limits;

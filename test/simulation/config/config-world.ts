@@ -56,6 +56,6 @@ export class ConfigWorld {
 
   watched(): Watched {
     const { configs, limits: bounds, ordered } = this;
-    return { accepted: configs.accepted, manifests: configs.manifests, limits: bounds, ordered };
+    return { accepted: configs.accepted, manifests: configs.everManifests, limits: bounds, ordered };
   }
 }

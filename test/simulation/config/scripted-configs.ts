@@ -10,6 +10,7 @@ import type { ScriptedBus } from "./scripted-bus.ts";
 export class ScriptedConfigs {
   readonly blobs = new Map<string, Uint8Array>();
   readonly manifests = new Map<number, Uint8Array>();
+  readonly everManifests = new Map<number, Uint8Array>();
   pointer: Versioned<ConfigPointer> | undefined;
   /** Numbers that nodes were told to serve as accepted by a person. */
   readonly accepted = new Set<number>();
@@ -58,6 +59,7 @@ export class ScriptedConfigs {
           const there = this.manifests.get(number);
           if (there !== undefined && Buffer.compare(there, encoded) !== 0) return conflict(`manifest ${number}`);
           this.manifests.set(number, encoded);
+          this.everManifests.set(number, encoded);
           return undefined;
         }),
       getManifest: (number) =>

@@ -14,6 +14,7 @@ export const forgeries = [
   "wrongCounts",
   "earlierRevision",
   "otherContent",
+  "falseRollback",
 ] as const;
 export type Forgery = (typeof forgeries)[number];
 
@@ -23,7 +24,7 @@ export const forge = (world: RolloutWorld, forgery: Forgery): void => {
   // Of a store that was lost this moment, whatever it names is all that a control process knows: one fault at a time.
   if (base === undefined || !world.snapshots.isInUse()) return;
   if (forgery === "backInTime") return world.snapshots.repoint(world.snapshots.everTold[0]!);
-  const { blobs, manifest } = forged(base, forgery);
+  const { blobs, manifest } = forged(base, forgery, world.snapshots.everTold[0]!.number);
   const encoded = encodeManifest(manifest);
   world.snapshots.forge(manifest.number, encoded, blobs, manifestHash(encoded));
 };
@@ -31,8 +32,9 @@ export const forge = (world: RolloutWorld, forgery: Forgery): void => {
 const forged = (
   base: Snapshot,
   forgery: Exclude<Forgery, "backInTime">,
+  first: number,
 ): { manifest: Manifest; blobs: Map<string, Uint8Array> } => {
-  // A node keeps no earlier content: that something is a rollback it has to believe.
+  // Else it would have to be what that brings back.
   const { rollbackOf: _, ...own } = base.manifest;
   // Far above whatever is coming.
   const manifest = { ...own, number: base.manifest.number + 100_000, previous: base.manifest.number };
@@ -55,6 +57,10 @@ const forged = (
     }
     case "earlierRevision":
       return rewritten(base, manifest, (entries) =>
+        entries.map((entry) => ({ ...entry, revision: entry.revision - 1 })),
+      );
+    case "falseRollback":
+      return rewritten(base, { ...manifest, rollbackOf: first }, (entries) =>
         entries.map((entry) => ({ ...entry, revision: entry.revision - 1 })),
       );
     case "otherContent":

@@ -46,6 +46,7 @@ export class RolloutVerdicts {
     removed: 0,
     accepted: 0,
     caughtUp: 0,
+    missedRollback: 0,
   };
   private readonly refusals = new Set<string>();
   private wrong: unknown;
@@ -157,11 +158,13 @@ export class RolloutVerdicts {
   /** Whoever is delivered no more, or as earlier, is so because of an order, or because everything went back. */
   private assertStepFrom(before: Read, now: Read, what: string): void {
     const { rollbackOf } = now.manifest;
+    const hasMissedRollback = this.wentBackBetween(before, now);
+    if (rollbackOf === undefined && hasMissedRollback) this.counts.missedRollback += 1;
     let stopped = 0;
     for (const [id, was] of before.entries) {
       const is = now.entries.get(id);
       if (was.state === "enabled" && is?.state !== "enabled") stopped += 1;
-      if (rollbackOf !== undefined) continue;
+      if (rollbackOf !== undefined || hasMissedRollback) continue;
       assert.isDefined(is, `${what}: ${id} is gone, and nobody removed it`);
       assert.isAtLeast(is.revision, was.revision, `${what}: ${id} is back at an earlier revision`);
     }
@@ -169,6 +172,13 @@ export class RolloutVerdicts {
     if (!this.isMuch(stopped, before)) return;
     this.counts.accepted += 1;
     if (rollbackOf === undefined && !this.isAccepted(now)) this.assertCameInSteps(before, now, what);
+  }
+
+  /** All were told to go back while this one was away: it goes over that too. */
+  private wentBackBetween({ manifest: { number: from } }: Read, { manifest: { number: to } }: Read): boolean {
+    return this.world.snapshots.everTold.some(
+      ({ number }) => number > from && number < to && this.storedManifest(number)?.rollbackOf !== undefined,
+    );
   }
 
   private isMuch(stopped: number, before: Read): boolean {

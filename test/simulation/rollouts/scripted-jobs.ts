@@ -22,6 +22,8 @@ export class ScriptedJobs {
   readonly orders: Array<Order> = [];
   readonly newest = new Map<string, Order>();
   isSilent = false;
+  /** What is new is told, but nobody is told of a single job what was ordered. */
+  isAnswering = true;
 
   constructor(bus: ScriptedBus) {
     this.bus = bus;
@@ -51,11 +53,15 @@ export class ScriptedJobs {
     return {
       connection,
       read: (id: string) =>
-        asked(() => {
-          const order = this.newest.get(id);
-          if (order === undefined) return undefined;
-          return { revision: order.revision, removed: order.job === undefined, job: order.job };
-        }),
+        Effect.suspend(() =>
+          this.isAnswering
+            ? asked(() => {
+                const order = this.newest.get(id);
+                if (order === undefined) return undefined;
+                return { revision: order.revision, removed: order.job === undefined, job: order.job };
+              })
+            : Effect.fail(new NatsError({ operation: "kv", detail: "scripted", cause: undefined })),
+        ),
       describe: asked(() => ({ created: this.created, lastSequence: this.orders.length })),
     } as unknown as JobBucket;
   }

@@ -35,6 +35,7 @@ export const stepKinds = [
   "start",
   "cut",
   "silence",
+  "answerNothing",
   "speak",
   "wipe",
   "jump",
@@ -85,8 +86,8 @@ const live = Effect.fnUntraced(function* ({ mutant, steps }: Simulation) {
     yield* Effect.forkIn(take(world, step), scope);
     yield* pass(step.waitMillis);
   }
-  yield* settle(world, verdicts, pass);
-  return verdicts.counts;
+  const helped = yield* settle(world, verdicts, pass);
+  return { ...verdicts.counts, helped };
 });
 
 const differencesOf = ({ nodes }: RolloutWorld, verdicts: RolloutVerdicts): string =>
@@ -95,6 +96,7 @@ const differencesOf = ({ nodes }: RolloutWorld, verdicts: RolloutVerdicts): stri
     .filter((difference) => difference !== "")
     .join("; ");
 
+/** @returns how often somebody had to help */
 const settle = Effect.fnUntraced(function* (
   world: RolloutWorld,
   verdicts: RolloutVerdicts,
@@ -104,6 +106,7 @@ const settle = Effect.fnUntraced(function* (
   world.generator.fault = undefined;
   world.isDeliveryBad = false;
   world.jobs.isSilent = false;
+  world.jobs.isAnswering = true;
   world.snapshots.isSilent = false;
   world.repair();
   for (const node of world.nodes) {
@@ -113,7 +116,7 @@ const settle = Effect.fnUntraced(function* (
     yield* Effect.forkIn(node.start, scope);
   }
   for (let millis = 0; millis < settleMillisMax; millis += 2_000) {
-    if (differencesOf(world, verdicts) === "") return;
+    if (differencesOf(world, verdicts) === "") return millis / 2_000;
     for (const command of [world.command({ op: "resume" }), world.command({ op: "unfreeze" }), world.accept])
       yield* Effect.forkIn(command, scope);
     for (const node of world.nodes) if (node.process === undefined) yield* Effect.forkIn(node.start, scope);
@@ -122,7 +125,7 @@ const settle = Effect.fnUntraced(function* (
   const status = yield* Effect.forkIn(world.command({ op: "status" }), scope);
   yield* pass(1_500);
   const text = JSON.stringify(status.pollUnsafe());
-  assert.fail(`it has not settled: ${differencesOf(world, verdicts)}; ${text}`);
+  return assert.fail(`it has not settled: ${differencesOf(world, verdicts)}; ${text}`);
 });
 
 const damages: ReadonlyArray<Damage> = ["blobBit", "manifestCut", "manifestBit", "otherManifest", "nothing", "none"];
@@ -188,8 +191,11 @@ const take = (world: RolloutWorld, { dice, kind }: Step): Effect.Effect<unknown,
         if (dice % 2 === 0) snapshots.isSilent = true;
         else jobs.isSilent = true;
       });
+    case "answerNothing":
+      return many(() => (jobs.isAnswering = false));
     case "speak":
       return many(() => {
+        jobs.isAnswering = true;
         snapshots.isSilent = false;
         jobs.isSilent = false;
       });
