@@ -25,6 +25,11 @@ export interface AdoptOptions {
   readonly isGraceOn: () => boolean;
 }
 
+export interface TouchedJob {
+  readonly customer: string;
+  readonly id: string;
+}
+
 /** Brings what an adoption changes into the table of served jobs, and makes a set of it when it is whole. */
 export const adoptInto = (
   table: JobTable,
@@ -36,14 +41,20 @@ export const adoptInto = (
   let isBlank = false;
   let onAdopted: () => void = nothing;
   let onRewound: (position: number) => void = nothing;
+  let onTouched: (job: TouchedJob) => void = nothing;
 
   const adopt = Effect.fn("node.adoptSnapshot")(function* ({ put, removed }: Adoption, manifest: Manifest) {
     const nowMillis = yield* Clock.currentTimeMillis;
     for (const [i, entry] of put.entries()) {
       if (i % sliceSize === sliceSize - 1) yield* Effect.yieldNow;
+      onTouched(entry);
       putInto(table, entry, grace, nowMillis);
     }
-    for (const entry of removed) remove(table, entry, grace, nowMillis);
+    for (const entry of removed) {
+      const [customer] = table.brief(entry.id)?.pairKey.split(".") ?? [];
+      if (customer !== undefined) onTouched({ customer, id: entry.id });
+      remove(table, entry, grace, nowMillis);
+    }
     if (put.length > sliceSize) table.trim();
     stored.setOtherStore(manifest.cell !== (cell() ?? manifest.cell));
     stored.settle(touched(put, removed));
@@ -78,6 +89,10 @@ export const adoptInto = (
     },
     onAdopted: (notify: () => void) => {
       onAdopted = notify;
+    },
+    /** Called with each job that is not what it was, before it is so. */
+    onTouched: (notify: (job: TouchedJob) => void) => {
+      onTouched = notify;
     },
     /** What is served went back: everything after this position in the store differs from it again. */
     onRewound: (notify: (position: number) => void) => {

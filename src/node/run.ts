@@ -209,7 +209,7 @@ const operate = Effect.fnUntraced(function* (
     replicas: settings.nats.replicas,
     nodeName: settings.nodeName,
   }).pipe(Effect.mapError(({ detail }) => startError({ message: `The audit log cannot be opened: ${detail}.` })));
-  yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
+  yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned), settings.roles);
   if (settings.roles.includes("control")) {
     const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);
     yield* runControl({ ...settings, catalogue, audit: auditLog.append });

@@ -16,6 +16,7 @@ import { pruneIfDue } from "./prune.ts";
 import { retellIfDue } from "./retell.ts";
 import { stepReading } from "./step-reading.ts";
 import { tellOfWhatIsServed } from "./tell-served.ts";
+import { countOnNew, dismissLeft, silentNodes } from "./told-nodes.ts";
 
 /** Without anything new it is looked so often. */
 const pollMillis = 100;
@@ -115,6 +116,7 @@ const resume = Effect.fnUntraced(function* (desk: Desk) {
 const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
   const steady = yield* steadyMillis;
   const isDue = steady - toldMillis >= tickMillis;
+  yield* dismissLeft(desk);
   switch (desk.machine.value) {
     case "idle":
       yield* retellIfDue(desk, steady);
@@ -146,8 +148,10 @@ const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
 const watchAdoption = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
   if (yield* refusedBy(desk, steady)) return;
   const { nodes, of } = adoptionOf(desk, steady);
-  if (of > 0 && nodes === of) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
-  else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
+  if (of > 0 && nodes === of) {
+    countOnNew(desk, steady);
+    yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
+  } else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
 });
 
 const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
@@ -158,6 +162,6 @@ const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, is
   const at = yield* nowAt;
   // Nothing is to be watched: nobody needs to have said anything.
   if (!isWatched) yield* tell(desk, { type: "signals.read", breached: null, ...at });
-  else if (read === undefined) yield* tell(desk, { type: "time.passed", ...at });
+  else if (read === undefined) yield* tell(desk, { type: "time.passed", silent: silentNodes(desk, steady), ...at });
   else yield* tell(desk, { type: "signals.read", breached: read.breached, ...at });
 });

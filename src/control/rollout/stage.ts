@@ -1,6 +1,7 @@
 import { Effect, Result } from "effect";
 import { segmentCount } from "../../domain/segment-of.ts";
 import { encodeManifest, type Manifest, manifestHash } from "../../snapshot/manifest.ts";
+import type { SnapshotEntry } from "../../snapshot/segment.ts";
 import { entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
 import { Totals } from "../generate/totals.ts";
 
@@ -8,6 +9,8 @@ import { Totals } from "../generate/totals.ts";
 export interface Staged {
   readonly snapshot: Snapshot;
   readonly encoded: Uint8Array;
+  /** Jobs that are enabled in it and are not in the base. */
+  readonly added: number;
 }
 
 /** Customers are spread over the segments by a hash: the first `percent` of the segments are a share of them. */
@@ -27,6 +30,7 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
   const upTo = segmentsOf(percent);
   const isAll = upTo >= segmentCount;
   const totals = new Totals(base.manifest);
+  let added = 0;
   for (let segment = 0; segment < upTo; segment++) {
     if (base.manifest.segments[segment]!.hash === target.manifest.segments[segment]!.hash) continue;
     yield* Effect.yieldNow;
@@ -35,6 +39,7 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
     if (Result.isFailure(before)) return yield* Effect.fail(`segment ${segment}: ${before.failure.message}`);
     if (Result.isFailure(after)) return yield* Effect.fail(`segment ${segment}: ${after.failure.message}`);
     totals.replace(before.success, after.success);
+    added += addedIn(before.success, after.success);
   }
   const manifest: Manifest = {
     ...target.manifest,
@@ -49,19 +54,24 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
     catalogue: isAll ? target.manifest.catalogue : base.manifest.catalogue,
     ...totals.get(),
   };
-  return stagedOf(manifest, (hash) => target.blob(hash) ?? base.blob(hash));
+  return { ...stagedOf(manifest, (hash) => target.blob(hash) ?? base.blob(hash)), added };
 });
+
+const addedIn = (before: ReadonlyArray<SnapshotEntry>, after: ReadonlyArray<SnapshotEntry>): number => {
+  const enabled = new Set(before.filter(({ state }) => state === "enabled").map(({ id }) => id));
+  return after.filter(({ id, state }) => state === "enabled" && !enabled.has(id)).length;
+};
 
 /** The content of an earlier snapshot as a new one. */
 export const bringBack = (
   content: Snapshot,
   rest: Pick<Manifest, "author" | "createdMillis" | "number" | "previous" | "reason">,
-): Staged => {
+): Omit<Staged, "added"> => {
   const manifest: Manifest = { ...content.manifest, ...rest, rollbackOf: content.manifest.number };
   return stagedOf(manifest, content.blob);
 };
 
-const stagedOf = (manifest: Manifest, blob: Snapshot["blob"]): Staged => {
+const stagedOf = (manifest: Manifest, blob: Snapshot["blob"]): Omit<Staged, "added"> => {
   const encoded = encodeManifest(manifest);
   return { encoded, snapshot: { manifest, hash: manifestHash(encoded), blob } };
 };
