@@ -23,8 +23,6 @@ interface Before {
   readonly from: Sample;
   readonly to: Sample;
   readonly standing: Standing;
-  /** By slot, 1: a job in it is not what it was. Of what was meant to change nothing can be said by comparing. */
-  readonly touched: Uint8Array;
 }
 
 /** A step of a rollout, as this node follows it. */
@@ -63,6 +61,12 @@ export class RolloutSignals {
   private samples: Array<Sample> = [];
   private before: Before | undefined;
   private stage: Stage | undefined;
+  /**
+   * By slot, when a job in it was changed last. Of what was meant to change nothing can be said by comparing; nor if it
+   * was another rollout that has changed it, a moment before.
+   */
+  private readonly touchedMillis = new Float64Array(slotCount).fill(Number.NEGATIVE_INFINITY);
+  private servingMillis = 0;
 
   constructor(owned: Owner["Service"]["owned"]) {
     this.owned = owned;
@@ -82,24 +86,20 @@ export class RolloutSignals {
    * @param segments so many have the new one; undefined: it is no step of a rollout
    */
   begin(number: number, segments: number | undefined, nowMillis: number): void {
+    this.servingMillis = nowMillis;
     if (segments === undefined) {
       this.before = undefined;
       this.stage = undefined;
       return;
     }
     const now = sampleAt(nowMillis);
-    this.before ??= {
-      from: this.samples[0] ?? now,
-      to: now,
-      standing: this.standing(),
-      touched: new Uint8Array(slotCount),
-    };
+    this.before ??= { from: this.samples[0] ?? now, to: now, standing: this.standing() };
     this.stage = { number, slots: segments * slotsPerSegment, from: now };
   }
 
   /** What is about to be served has other settings for this job, or it is new, or gone. */
   touch(job: { readonly customer: string; readonly id: string }): void {
-    if (this.before !== undefined) this.before.touched[slotOf(job)] = 1;
+    this.touchedMillis[slotOf(job)] = this.servingMillis;
   }
 
   /** Undefined while no rollout is watched, or this node serves another snapshot. */
@@ -118,6 +118,7 @@ export class RolloutSignals {
       failed: failed.counts,
       now: deliveryPulse,
       standing: this.standing(),
+      touchedMillis: this.touchedMillis,
     });
     return {
       number,
@@ -182,13 +183,19 @@ const sampleAt = (millis: number): Sample => ({
 const figuresOf = (
   before: Before,
   slots: number,
-  at: { readonly delivered: Counts; readonly failed: Counts; readonly now: Counts; readonly standing: Standing },
+  at: {
+    readonly delivered: Counts;
+    readonly failed: Counts;
+    readonly now: Counts;
+    readonly standing: Standing;
+    readonly touchedMillis: Float64Array;
+  },
 ) => {
   const same = { ...noFigures };
   const changed = { ...noFigures };
-  const { from, standing, to, touched } = before;
+  const { from, standing, to } = before;
   for (let slot = 0; slot < slots; slot++) {
-    const sum = touched[slot] === 1 ? changed : same;
+    const sum = at.touchedMillis[slot]! >= from.millis ? changed : same;
     sum.delivered += at.now.records[slot]! - at.delivered.records[slot]!;
     sum.deliveredBefore += to.counts.records[slot]! - from.counts.records[slot]!;
     sum.attempts += at.now.attempts[slot]! - at.failed.attempts[slot]!;

@@ -131,11 +131,17 @@ describe("the signals of a node", () => {
     assert.deepInclude(later, { deliveredPerSecondBefore: 100, failures: 0, buffers: 1, buffersBefore: 1 });
     assert.deepInclude(later.changed, { failures: 30, buffers: 3, buffersBefore: 2 });
 
-    // The next rollout begins with what is in force by then.
+    // Right after it, what was before is what was ordered to change.
     jobs.begin(10, undefined);
     jobs.begin(11, half);
+    jobs.pass(1, [steady]);
+    assert.deepInclude(jobs.read(11), { deliveredPerSecondBefore: 100, buffers: 1, buffersBefore: 1 });
+
+    jobs.begin(12, undefined);
+    jobs.pass(70, [steady], [changed]);
+    jobs.begin(13, half);
     jobs.pass(1, [], [changed]);
-    assert.deepInclude(jobs.read(11), { failures: 1, buffers: 3, buffersBefore: 3 });
-    assert.deepInclude(jobs.read(11)?.changed, { attempts: 0, buffers: 0, buffersBefore: 0 });
+    assert.deepInclude(jobs.read(13), { failures: 1, buffers: 3, buffersBefore: 3 });
+    assert.deepInclude(jobs.read(13)?.changed, { attempts: 0, buffers: 0, buffersBefore: 0 });
   });
 });

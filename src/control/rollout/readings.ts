@@ -49,8 +49,8 @@ export interface ReadingFacts {
 }
 
 /**
- * How it goes for the customers that have the new snapshot, against how it went for the same customers before. Jobs that
- * are as they were may not suffer in any way. Of those that the snapshot changes only this much can be said: that their
+ * How it goes for the customers that have the new snapshot, against how it went for the same ones before. Jobs that are
+ * as they were may not suffer in any way. Of those that the snapshot changes only this much can be said: that their
  * pushes do not fail, and that there are no more buffers than it orders; less to deliver may be what was meant.
  *
  * @returns undefined when no node says anything; `breached` null when all is well
