@@ -8,6 +8,7 @@ process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache
 const latency = ["test/integration/control-thread.test.ts"];
 /** A minute or more each: whole clusters under traffic, processes that are killed again and again, full disks. */
 const long = [
+  "test/integration/config-watch-node.test.ts",
   "test/integration/drill*.test.ts",
   "test/integration/kill.test.ts",
   "test/integration/streams-expiry.test.ts",

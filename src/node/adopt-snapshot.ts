@@ -29,6 +29,11 @@ export interface AdoptOptions {
   readonly isGraceOn: () => boolean;
 }
 
+export interface TouchedJob {
+  readonly customer: string;
+  readonly id: string;
+}
+
 /** Brings what an adoption changes into the table of served jobs, and makes a set of it when it is whole. */
 export const adoptInto = (
   table: JobTable,
@@ -42,6 +47,7 @@ export const adoptInto = (
   let isBlank = false;
   let onAdopted: () => void = nothing;
   let onRewound: (position: number) => void = nothing;
+  let onTouched: (job: TouchedJob) => void = nothing;
 
   const now = Effect.gen(function* () {
     const graceMillis = isGraceOn() ? removalGraceSeconds * 1_000 : 0;
@@ -52,9 +58,14 @@ export const adoptInto = (
     const at = yield* now;
     for (const [i, entry] of put.entries()) {
       if (i % sliceSize === sliceSize - 1) yield* Effect.yieldNow;
+      onTouched(entry);
       putInto(table, entry, grace, at);
     }
-    for (const entry of removed) remove(table, entry, grace, at);
+    for (const entry of removed) {
+      const [customer] = table.brief(entry.id)?.pairKey.split(".") ?? [];
+      if (customer !== undefined) onTouched({ customer, id: entry.id });
+      remove(table, entry, grace, at);
+    }
     if (put.length > sliceSize) table.trim();
     stored.setOtherStore(manifest.cell !== (cell() ?? manifest.cell));
     stored.settle(touched(put, removed));
@@ -124,6 +135,10 @@ export const adoptInto = (
     },
     onAdopted: (notify: () => void) => {
       onAdopted = notify;
+    },
+    /** Called with each job that is not what it was, before it is so. */
+    onTouched: (notify: (job: TouchedJob) => void) => {
+      onTouched = notify;
     },
     /** What is served went back: everything after this position in the store differs from it again. */
     onRewound: (notify: (position: number) => void) => {

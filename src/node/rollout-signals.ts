@@ -1,48 +1,78 @@
 import type { Owner } from "../actors/owner.ts";
-import { segmentCount, segmentOf } from "../domain/segment-of.ts";
+import { slotCount, slotOf, slotsPerSegment } from "../domain/job-slot.ts";
+import { segmentCount } from "../domain/segment-of.ts";
 import { deliveryPulse } from "../observability/delivery-pulse.ts";
 import type { NodeSignals } from "../streams/config-messages.ts";
 
-/** Pushes and backlogs of all segments at one moment, on a steady clock. */
+type Counts = Pick<typeof deliveryPulse, "attempts" | "bytes" | "failures" | "records">;
+
+/** All pushes up to one moment, on a steady clock. */
 interface Sample {
   readonly millis: number;
-  readonly records: Float64Array;
-  readonly bytes: Float64Array;
-  readonly attempts: Float64Array;
-  readonly failures: Float64Array;
+  readonly counts: Counts;
 }
 
+/** By slot. */
 interface Standing {
   readonly backlogBytes: Float64Array;
   readonly buffers: Float64Array;
 }
 
-/** A stage of a rollout, as this node follows it. */
+/** How it was when the first step of a rollout began: later ones find customers that it has touched already. */
+interface Before {
+  readonly from: Sample;
+  readonly to: Sample;
+  readonly standing: Standing;
+}
+
+/** A step of a rollout, as this node follows it. */
 interface Stage {
   readonly number: number;
-  /** Of the customers, the first so many segments have the new snapshot. */
-  readonly segments: number;
+  /** Of the slots, the first so many have the new snapshot. */
+  readonly slots: number;
   readonly from: Sample;
 }
 
 /** What was before is taken over so long. */
 const baselineMillis = 60_000;
-/** What is now, over so long at most: what was bad at first may have passed. */
-const nowMillisMax = 30_000;
-const sampleMillis = 1_000;
+/** What is delivered now, over so long at least: a job may be pushed no more often. */
+const deliveredMillisMin = 30_000;
+/** Pushes that fail now, over so long at most: what was bad at first may have passed. */
+const failedMillisMax = 30_000;
+const sampleMillis = 10_000;
+
+/** Figures of some slots. */
+const noFigures = {
+  delivered: 0,
+  deliveredBefore: 0,
+  attempts: 0,
+  failures: 0,
+  attemptsBefore: 0,
+  failuresBefore: 0,
+  backlogBytes: 0,
+  backlogBytesBefore: 0,
+  buffers: 0,
+  buffersBefore: 0,
+};
 
 /** Compares how it goes for the customers that a rollout has reached with how it went for them before. */
 export class RolloutSignals {
   private readonly owned: Owner["Service"]["owned"];
   private samples: Array<Sample> = [];
-  private before: { readonly from: Sample; readonly to: Sample; readonly standing: Standing } | undefined;
+  private before: Before | undefined;
   private stage: Stage | undefined;
+  /**
+   * By slot, when a job in it was changed last. Of what was meant to change nothing can be said by comparing; nor if it
+   * was another rollout that has changed it, a moment before.
+   */
+  private readonly touchedMillis = new Float64Array(slotCount).fill(Number.NEGATIVE_INFINITY);
+  private servingMillis = 0;
 
   constructor(owned: Owner["Service"]["owned"]) {
     this.owned = owned;
   }
 
-  /** Once a second. */
+  /** At least once a second. */
   tick(nowMillis: number): void {
     const last = this.samples.at(-1);
     if (last !== undefined && nowMillis - last.millis < sampleMillis) return;
@@ -56,42 +86,60 @@ export class RolloutSignals {
    * @param segments so many have the new one; undefined: it is no step of a rollout
    */
   begin(number: number, segments: number | undefined, nowMillis: number): void {
+    this.servingMillis = nowMillis;
     if (segments === undefined) {
       this.before = undefined;
       this.stage = undefined;
       return;
     }
     const now = sampleAt(nowMillis);
-    // How it was before the first step: later ones have touched these customers already.
     this.before ??= { from: this.samples[0] ?? now, to: now, standing: this.standing() };
-    this.stage = { number, segments, from: now };
+    this.stage = { number, slots: segments * slotsPerSegment, from: now };
+  }
+
+  /** What is about to be served has other settings for this job, or it is new, or gone. */
+  touch(job: { readonly customer: string; readonly id: string }): void {
+    this.touchedMillis[slotOf(job)] = this.servingMillis;
   }
 
   /** Undefined while no rollout is watched, or this node serves another snapshot. */
   read(number: number, nowMillis: number): NodeSignals | undefined {
-    const { before, stage } = this;
+    const { before, samples, stage } = this;
     if (before === undefined || stage === undefined || stage.number !== number) return undefined;
-    const recent = this.samples.find(({ millis }) => millis >= nowMillis - nowMillisMax && millis >= stage.from.millis);
-    const from = recent ?? stage.from;
-    const now = sampleAt(nowMillis);
-    const standing = this.standing();
-    const sum = (values: Float64Array) => sumOf(values, stage.segments);
-    const change = (a: Sample, b: Sample, key: "attempts" | "failures" | "records") => sum(b[key]) - sum(a[key]);
+    // Reaches back before the step at first: who is pushed twice a minute is not dead for having been pushed just then.
+    const delivered =
+      samples.findLast(({ millis }) => millis <= nowMillis - deliveredMillisMin) ?? samples[0] ?? stage.from;
+    const failed =
+      (nowMillis - stage.from.millis <= failedMillisMax
+        ? undefined
+        : samples.find(({ millis }) => millis >= nowMillis - failedMillisMax)) ?? stage.from;
+    const { changed, same } = figuresOf(before, stage.slots, {
+      delivered: delivered.counts,
+      failed: failed.counts,
+      now: deliveryPulse,
+      standing: this.standing(),
+      touchedMillis: this.touchedMillis,
+    });
     return {
       number,
-      deliveredPerSecond: perSecond(change(from, now, "records"), now.millis - from.millis),
-      deliveredPerSecondBefore: perSecond(
-        change(before.from, before.to, "records"),
-        before.to.millis - before.from.millis,
-      ),
-      attempts: change(from, now, "attempts"),
-      failures: change(from, now, "failures"),
-      attemptsBefore: change(before.from, before.to, "attempts"),
-      failuresBefore: change(before.from, before.to, "failures"),
-      backlogBytes: sum(standing.backlogBytes),
-      backlogBytesBefore: sum(before.standing.backlogBytes),
-      buffers: sum(standing.buffers),
-      buffersBefore: sum(before.standing.buffers),
+      deliveredPerSecond: perSecond(same.delivered, nowMillis - delivered.millis),
+      deliveredPerSecondBefore: perSecond(same.deliveredBefore, before.to.millis - before.from.millis),
+      attempts: same.attempts,
+      failures: same.failures,
+      attemptsBefore: same.attemptsBefore,
+      failuresBefore: same.failuresBefore,
+      backlogBytes: same.backlogBytes,
+      backlogBytesBefore: same.backlogBytesBefore,
+      buffers: same.buffers,
+      buffersBefore: same.buffersBefore,
+      changed: {
+        attempts: changed.attempts,
+        failures: changed.failures,
+        attemptsBefore: changed.attemptsBefore,
+        failuresBefore: changed.failuresBefore,
+        buffers: changed.buffers,
+        buffersBefore: changed.buffersBefore,
+      },
     };
   }
 
@@ -101,20 +149,20 @@ export class RolloutSignals {
     if (from === undefined || nowMillis <= from.millis) return [];
     const traffic: Array<readonly [number, number]> = [];
     for (let segment = 0; segment < segmentCount; segment++) {
-      const bytes = deliveryPulse.bytes[segment]! - from.bytes[segment]!;
+      const bytes = deliveryPulse.bytes[segment]! - from.counts.bytes[segment]!;
       if (bytes > 0) traffic.push([segment, Math.round(perSecond(bytes, nowMillis - from.millis))]);
     }
     return traffic;
   }
 
   private standing(): Standing {
-    const backlogBytes = new Float64Array(segmentCount);
-    const buffers = new Float64Array(segmentCount);
+    const backlogBytes = new Float64Array(slotCount);
+    const buffers = new Float64Array(slotCount);
     for (const { state } of this.owned().values()) {
       for (const { ledger, newest } of state.buffers.values()) {
-        const segment = segmentOf(newest.job.customer);
-        backlogBytes[segment]! += ledger.pendingBytes;
-        buffers[segment]! += 1;
+        const slot = slotOf(newest.job);
+        backlogBytes[slot]! += ledger.pendingBytes;
+        buffers[slot]! += 1;
       }
     }
     return { backlogBytes, buffers };
@@ -123,16 +171,43 @@ export class RolloutSignals {
 
 const sampleAt = (millis: number): Sample => ({
   millis,
-  records: deliveryPulse.records.slice(),
-  bytes: deliveryPulse.bytes.slice(),
-  attempts: deliveryPulse.attempts.slice(),
-  failures: deliveryPulse.failures.slice(),
+  counts: {
+    bytes: deliveryPulse.bytes.slice(),
+    records: deliveryPulse.records.slice(),
+    attempts: deliveryPulse.attempts.slice(),
+    failures: deliveryPulse.failures.slice(),
+  },
 });
 
-const sumOf = (values: Float64Array, count: number): number => {
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum += values[i]!;
-  return sum;
+/** Of the slots that are as they were, and of the others. */
+const figuresOf = (
+  before: Before,
+  slots: number,
+  at: {
+    readonly delivered: Counts;
+    readonly failed: Counts;
+    readonly now: Counts;
+    readonly standing: Standing;
+    readonly touchedMillis: Float64Array;
+  },
+) => {
+  const same = { ...noFigures };
+  const changed = { ...noFigures };
+  const { from, standing, to } = before;
+  for (let slot = 0; slot < slots; slot++) {
+    const sum = at.touchedMillis[slot]! >= from.millis ? changed : same;
+    sum.delivered += at.now.records[slot]! - at.delivered.records[slot]!;
+    sum.deliveredBefore += to.counts.records[slot]! - from.counts.records[slot]!;
+    sum.attempts += at.now.attempts[slot]! - at.failed.attempts[slot]!;
+    sum.failures += at.now.failures[slot]! - at.failed.failures[slot]!;
+    sum.attemptsBefore += to.counts.attempts[slot]! - from.counts.attempts[slot]!;
+    sum.failuresBefore += to.counts.failures[slot]! - from.counts.failures[slot]!;
+    sum.backlogBytes += at.standing.backlogBytes[slot]!;
+    sum.backlogBytesBefore += standing.backlogBytes[slot]!;
+    sum.buffers += at.standing.buffers[slot]!;
+    sum.buffersBefore += standing.buffers[slot]!;
+  }
+  return { same, changed };
 };
 
 const perSecond = (count: number, millis: number): number => (millis <= 0 ? 0 : (count * 1_000) / millis);

@@ -213,7 +213,7 @@ const operate = Effect.fnUntraced(function* (
   const commands = yield* makeBufferCommands({ ...settings.limits, partitions: settings.partitions });
   const auditLog = yield* openAudit(settings);
   yield* noteEndedSwitches(auditLog);
-  yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned));
+  yield* reportConfig(settings.nodeName, new RolloutSignals(owner.owned), settings.roles);
   if (settings.roles.includes("control")) {
     const catalogue = yield* watchCatalogue(settings.datasetsDirectory, files.all);
     yield* runControl({ ...settings, catalogue, audit: auditLog.append });

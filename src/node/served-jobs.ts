@@ -20,7 +20,7 @@ import type { Nats } from "../streams/nats.ts";
 import { keepOpening, type StoreOpening } from "../streams/store-opening.ts";
 import { StoredJobs } from "../streams/stored-jobs.ts";
 import type { TopologyMismatch } from "../streams/topology.ts";
-import { adoptInto } from "./adopt-snapshot.ts";
+import { adoptInto, type TouchedJob } from "./adopt-snapshot.ts";
 import { settleKnownRemovals } from "./known-removals.ts";
 import { type ConfigFollower, followConfig } from "./follow-config.ts";
 
@@ -51,6 +51,8 @@ export class NodeConfiguration extends Context.Service<
     readonly isInForce: () => boolean;
     /** In a drill, that this node serves nothing at all instead of what it adopted last. */
     readonly isBlank: () => boolean;
+    /** Calls with each job that an adoption changes, before it does. */
+    readonly onTouched: (notify: (job: TouchedJob) => void) => void;
     /** Calls when the store has something new. */
     readonly onNews: (notify: () => void) => void;
   }
@@ -207,6 +209,7 @@ export const serveJobs = Effect.fn("node.serveJobs")(function* (
         cell: cellNow,
         isInForce,
         isBlank: adopted.isBlank,
+        onTouched: adopted.onTouched,
         onNews,
       }),
     ),

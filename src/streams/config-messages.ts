@@ -5,10 +5,22 @@ import { configControlSubject, configNodeSubject, configNodeSubjects } from "./s
 
 const Count = Schema.Int;
 
-/** How it goes for the customers that a rollout has reached, since the last report and before the rollout. */
+/** Pushes and buffers of jobs that are not what they were before the rollout: new, gone, or with other settings. */
+const ChangedSignals = Schema.Struct({
+  attempts: Count,
+  failures: Count,
+  attemptsBefore: Count,
+  failuresBefore: Count,
+  buffers: Count,
+  buffersBefore: Count,
+});
+export type ChangedSignals = typeof ChangedSignals.Type;
+
+/** How it goes for the customers that a rollout has reached, lately and before the rollout. */
 export const NodeSignals = Schema.Struct({
   /** Of the snapshot that was served meanwhile. */
   number: Count,
+  // Of jobs that are as they were.
   deliveredPerSecond: Schema.Finite,
   deliveredPerSecondBefore: Schema.Finite,
   attempts: Count,
@@ -19,6 +31,8 @@ export const NodeSignals = Schema.Struct({
   backlogBytesBefore: Schema.Finite,
   buffers: Count,
   buffersBefore: Count,
+  /** Absent in what earlier versions say: there it is all in the above. */
+  changed: Schema.optionalKey(ChangedSignals),
 });
 export type NodeSignals = typeof NodeSignals.Type;
 
@@ -30,11 +44,16 @@ export const NodeReport = Schema.Struct({
   signals: Schema.NullOr(NodeSignals),
   /** Now and then: bytes a second that it delivered lately, by segment of the customers. */
   traffic: Schema.optionalKey(Schema.Array(Schema.Tuple([Count, Schema.Finite]))),
+  /** What it does in the cluster; absent: it may be anything. */
+  roles: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** Its last word: it ends as it was told to. Who dies does not say so. */
+  leaving: Schema.optionalKey(Schema.Boolean),
 });
 export type NodeReport = typeof NodeReport.Type;
 
 const decodeReport = Schema.decodeUnknownOption(Schema.fromJsonString(NodeReport));
 const answerMillisMax = 5_000;
+const flushMillisMax = 500;
 
 /** Never waits and never fails: the next report says more. */
 export const sendNodeReport = Effect.fnUntraced(function* (report: NodeReport) {
@@ -42,6 +61,18 @@ export const sendNodeReport = Effect.fnUntraced(function* (report: NodeReport) {
   yield* Effect.sync(() => {
     if (connected()) control.publish(configNodeSubject(report.node), JSON.stringify(report));
   }).pipe(Effect.catchDefect(() => Effect.void));
+});
+
+/** A connection that is closed next may not have sent what was published; one that is gone is not waited for. */
+export const flushNodeReports = Effect.gen(function* () {
+  const { connected, control } = yield* Nats;
+  if (!connected()) return;
+  yield* Effect.promise(() => control.flush()).pipe(
+    // Else, in a finalizer, no timeout would end the wait.
+    Effect.interruptible,
+    Effect.timeoutOption(flushMillisMax),
+    Effect.catchCause(() => Effect.void),
+  );
 });
 
 /** Calls `accept` with each report, and the steady time, for as long as the scope lives. */

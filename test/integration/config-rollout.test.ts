@@ -447,7 +447,9 @@ describe("the blast radius", () => {
         yield* inForce(one, 60);
         yield* putAll(one, customers(60), elsewhere);
         const measured = ask<ConfigPlan>(one, { op: "plan" }).pipe(
-          Effect.tap(() => Effect.sync(() => deliveryPulse.note("c7", true, { records: 1_000, bytes: 1_000_000 }))),
+          Effect.tap(() =>
+            Effect.sync(() => deliveryPulse.note(jobOf("c7"), true, { records: 1_000, bytes: 1_000_000 })),
+          ),
           Effect.repeat({
             until: ({ verdict }) => (verdict?.radius.bytesPerSecond?.redirected ?? 0) > 1_000,
             schedule: Schedule.spaced("100 millis"),

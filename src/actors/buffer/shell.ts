@@ -37,7 +37,7 @@ export const withShell = (
         buffer.finished(report.answer);
         measurePush(buffer, report, context);
         const { outcome, written } = report.answer;
-        deliveryPulse.note(buffer.newest.job.customer, outcome._tag === "Delivered", written);
+        deliveryPulse.note(buffer.newest.job, outcome._tag === "Delivered", written);
         runFork(logPush(buffer, report));
       },
       reportSettled: ({ context: { job } }, { batch, bisection }) =>

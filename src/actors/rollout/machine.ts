@@ -79,8 +79,8 @@ export type RolloutEvent =
   | ({ readonly type: "node.refused"; readonly reason: string } & At)
   /** How it goes for those who have it, against how it went for the same customers before. */
   | ({ readonly type: "signals.read"; readonly breached: string | null } & At)
-  /** It is so late. Comes at least every second. */
-  | ({ readonly type: "time.passed" } & At)
+  /** It is so late. Comes at least every second. `silent` are those of whom something should have been heard. */
+  | ({ readonly type: "time.passed"; readonly silent?: ReadonlyArray<string> } & At)
   /** A person says: stop here, go on, go back; and to what, where what it came from cannot be had. */
   | ({ readonly type: "rollout.halt"; readonly reason: string } & At)
   | ({ readonly type: "rollout.resume" } & At)
@@ -104,6 +104,16 @@ const passedMillisMax = 2_000;
 
 const passed = ({ lastMillis }: RolloutContext, { nowMillis }: At): number =>
   Math.max(0, Math.min(passedMillisMax, nowMillis - lastMillis));
+
+/** Names in a reason, so many at most. */
+const namesMax = 5;
+
+const silenceOf = (silent: ReadonlyArray<string> = []): string => {
+  const more = silent.length > namesMax ? ` and ${silent.length - namesMax} more` : "";
+  return silent.length === 0
+    ? "nobody says how it goes"
+    : `nothing is heard of how it goes on ${silent.slice(0, namesMax).join(", ")}${more}`;
+};
 
 const elapsed = (context: RolloutContext, at: At): number => context.elapsedMillis + passed(context, at);
 
@@ -304,7 +314,7 @@ export const rolloutMachine = setup({
           {
             guard: { type: "isSilent", params: ({ event }) => event },
             target: "rollingBack",
-            actions: { type: "noteReason", params: { reason: "nobody says how it goes" } },
+            actions: { type: "noteReason", params: ({ event }) => ({ reason: silenceOf(event.silent) }) },
           },
           { actions: { type: "pass", params: ({ event }) => event } },
         ],

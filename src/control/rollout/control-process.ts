@@ -17,6 +17,7 @@ import { retellIfDue } from "./retell.ts";
 import { resume } from "./resume.ts";
 import { type SharedDesk, shareDesk } from "./shared-desk.ts";
 import { stepReading } from "./step-reading.ts";
+import { countOnNew, dismissLeft, silentNodes } from "./told-nodes.ts";
 
 /** Without anything new it is looked so often. */
 const pollMillis = 100;
@@ -120,6 +121,7 @@ const step = Effect.fnUntraced(function* (desk: Desk, toldMillis: number) {
   const isDue = steady - toldMillis >= tickMillis;
   if (!desk.isResumed && !(yield* resume(desk))) return toldMillis;
   desk.trouble = undefined;
+  yield* dismissLeft(desk);
   switch (desk.machine.value) {
     case "idle":
       yield* retellIfDue(desk, steady);
@@ -154,8 +156,10 @@ const refusedBy = Effect.fnUntraced(function* (desk: Desk, steady: number) {
 const watchAdoption = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
   if (yield* refusedBy(desk, steady)) return;
   const { nodes, of } = adoptionOf(desk, steady);
-  if (of > 0 && nodes === of) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
-  else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
+  if (of > 0 && nodes === of) {
+    countOnNew(desk, steady);
+    yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
+  } else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
 });
 
 /** One that refuses to go back is waited for as well: there is nothing else to be done with it. */
@@ -173,6 +177,6 @@ const watchSignals = Effect.fnUntraced(function* (desk: Desk, steady: number, is
   const at = yield* nowAt;
   // Nothing is to be watched: nobody needs to have said anything.
   if (!isWatched) yield* tell(desk, { type: "signals.read", breached: null, ...at });
-  else if (read === undefined) yield* tell(desk, { type: "time.passed", ...at });
+  else if (read === undefined) yield* tell(desk, { type: "time.passed", silent: silentNodes(desk, steady), ...at });
   else yield* tell(desk, { type: "signals.read", breached: read.breached, ...at });
 });

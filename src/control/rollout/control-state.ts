@@ -16,6 +16,19 @@ const RolloutStateName = Schema.Literals([
 ]);
 type RolloutStateName = typeof RolloutStateName.Type;
 
+/** Whom the rollout under way has told to serve something else, and what that adds. Stored before they are told. */
+export const ToldNodes = Schema.Struct({
+  /** Number of the rollout's target. */
+  target: Schema.Int,
+  /** They were alive then. Nobody of them may fall silent, though others speak. */
+  nodes: Schema.Array(Schema.String),
+  /** Jobs that are enabled in this step and were not before: each may have a buffer. */
+  added: Schema.Int,
+  /** The same, of what the named nodes serve. */
+  addedAhead: Schema.Int,
+});
+export type ToldNodes = typeof ToldNodes.Type;
+
 /** What the control process must not forget: stored before each thing that it does, by compare-and-set. */
 export const ControlState = Schema.Struct({
   /** The rollout machine's state and context. */
@@ -24,6 +37,8 @@ export const ControlState = Schema.Struct({
   published: Schema.NullOr(SnapshotName),
   /** What the named nodes of the rollout under way were told to serve. */
   canary: Schema.optionalKey(Schema.NullOr(SnapshotName)),
+  /** Whom the rollout under way counts on. */
+  told: Schema.optionalKey(Schema.NullOr(ToldNodes)),
   /** The highest number that a snapshot may have got so far. */
   highest: Schema.Int,
   frozen: Schema.NullOr(Freeze),

@@ -21,6 +21,7 @@ import type { Proposal } from "./proposal.ts";
 import { segmentsOf, stageOf } from "./stage.ts";
 import { stepNumbers } from "./step-numbers.ts";
 import { restoreBase } from "./way-back.ts";
+import { isDirect, noteTold } from "./told-nodes.ts";
 
 const writesMax = 64;
 
@@ -124,18 +125,22 @@ const publish = Effect.fnUntraced(function* (
   desk: Desk,
   { percent, target }: { readonly target: SnapshotRef; readonly percent: number },
 ) {
-  const { base, canaryNodes, small, steps } = desk.machine.context;
+  const { base, canaryNodes } = desk.machine.context;
   const content = yield* contentOf(desk, target);
-  const isDirect = base === null || small || steps.length === 1;
-  if (isDirect) return yield* point(desk, content);
+  if (base === null || isDirect(desk.machine.context)) {
+    yield* noteTold(desk, {});
+    return yield* point(desk, content);
+  }
   const from = yield* contentOf(desk, base);
   const numbers = stepNumbers(desk.machine.context);
   const isAhead = canaryNodes.length > 0 && percent < 100;
-  const canary = isAhead ? yield* staged(desk, from, content, { number: numbers.canary, percent: 100 }) : undefined;
-  if (percent === 0) return yield* point(desk, from, { canary });
-  const snapshot = yield* staged(desk, from, content, { number: numbers.step, percent });
+  const ahead = isAhead ? yield* staged(desk, from, content, { number: numbers.canary, percent: 100 }) : undefined;
+  const stage = percent === 0 ? undefined : yield* staged(desk, from, content, { number: numbers.step, percent });
+  yield* noteTold(desk, { added: stage?.added, addedAhead: ahead?.added });
+  const canary = ahead?.snapshot;
+  if (stage === undefined) return yield* point(desk, from, { canary });
   // The last step is watched no more: everybody has it.
-  yield* point(desk, snapshot, { canary, segments: percent < 100 ? segmentsOf(percent) : undefined });
+  yield* point(desk, stage.snapshot, { canary, segments: percent < 100 ? segmentsOf(percent) : undefined });
 });
 
 /** Stored, and the same again when it is made again. */
@@ -145,9 +150,9 @@ const staged = Effect.fnUntraced(function* (
   content: Snapshot,
   { number, percent }: { readonly number: number; readonly percent: number },
 ) {
-  const { encoded, snapshot } = yield* stageOf(from, content, { number, percent, previous: from.manifest.number });
-  yield* desk.options.store.putManifest(number, encoded);
-  return snapshot;
+  const stage = yield* stageOf(from, content, { number, percent, previous: from.manifest.number });
+  yield* desk.options.store.putManifest(number, stage.encoded);
+  return stage;
 });
 
 /** A control process that ended between the end of a rollout and its record has left the latter to the next one. */

@@ -1,6 +1,7 @@
 import { Effect, Result } from "effect";
 import { segmentCount } from "../../domain/segment-of.ts";
 import { encodeManifest, type Manifest, manifestHash } from "../../snapshot/manifest.ts";
+import type { SnapshotEntry } from "../../snapshot/segment.ts";
 import { changedSegments, entriesOf, type Snapshot } from "../../snapshot/snapshot.ts";
 import { Totals } from "../generate/totals.ts";
 import { idMoves } from "./id-moves.ts";
@@ -9,6 +10,8 @@ import { idMoves } from "./id-moves.ts";
 export interface Staged {
   readonly snapshot: Snapshot;
   readonly encoded: Uint8Array;
+  /** Jobs that are enabled in it and are not in the base. */
+  readonly added: number;
 }
 
 /** Customers are spread over the segments by a hash: the first `percent` of the segments are a share of them. */
@@ -28,11 +31,13 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
   const upTo = segmentsOf(percent);
   const isAll = upTo >= segmentCount;
   const totals = new Totals(base.manifest);
+  let added = 0;
   const taken = yield* takenFor(base, target, upTo);
   for (const segment of changedSegments(base.manifest, target.manifest)) {
     if (!taken.has(segment)) continue;
     const { after, before } = yield* bothOf(base, target, segment);
     totals.replace(before, after);
+    added += addedIn(before, after);
   }
   const manifest: Manifest = {
     ...target.manifest,
@@ -47,7 +52,7 @@ export const stageOf = Effect.fn("control.stageOf")(function* (
     catalogue: isAll ? target.manifest.catalogue : base.manifest.catalogue,
     ...totals.get(),
   };
-  return stagedOf(manifest, (hash) => target.blob(hash) ?? base.blob(hash));
+  return { ...stagedOf(manifest, (hash) => target.blob(hash) ?? base.blob(hash)), added };
 });
 
 /** The share, and what has to go with it: in a rollback an id may go back to another customer, of another segment. */
@@ -73,18 +78,23 @@ const bothOf = Effect.fnUntraced(function* (base: Snapshot, target: Snapshot, se
   return { before: before.success, after: after.success };
 });
 
+const addedIn = (before: ReadonlyArray<SnapshotEntry>, after: ReadonlyArray<SnapshotEntry>): number => {
+  const enabled = new Set(before.filter(({ state }) => state === "enabled").map(({ id }) => id));
+  return after.filter(({ id, state }) => state === "enabled" && !enabled.has(id)).length;
+};
+
 /** The content of an earlier snapshot as a new one. */
 export const bringBack = (
   content: Snapshot,
   rest: Pick<Manifest, "author" | "createdMillis" | "number" | "previous" | "reason">,
-): Staged => {
+): Omit<Staged, "added"> => {
   // What the content came after is passed over: this one is a rollback itself.
   const { lastRollback: _, ...own } = content.manifest;
   const manifest: Manifest = { ...own, ...rest, rollbackOf: content.manifest.number };
   return stagedOf(manifest, content.blob);
 };
 
-const stagedOf = (manifest: Manifest, blob: Snapshot["blob"]): Staged => {
+const stagedOf = (manifest: Manifest, blob: Snapshot["blob"]): Omit<Staged, "added"> => {
   const encoded = encodeManifest(manifest);
   return { encoded, snapshot: { manifest, hash: manifestHash(encoded), blob } };
 };

@@ -44,8 +44,8 @@ describe("recent traffic", () => {
     const signals = new RolloutSignals(() => new Map());
     assert.deepStrictEqual(signals.traffic(0), []);
     signals.tick(0);
-    deliveryPulse.note("somebody", true, { records: 3, bytes: 40_000 });
-    deliveryPulse.note("nobody", false, { records: 3, bytes: 40_000 });
+    deliveryPulse.note({ customer: "somebody", id: "a" }, true, { records: 3, bytes: 40_000 });
+    deliveryPulse.note({ customer: "nobody", id: "b" }, false, { records: 3, bytes: 40_000 });
     assert.deepStrictEqual(signals.traffic(4_000), [[segmentOf("somebody"), 10_000]]);
   });
 });

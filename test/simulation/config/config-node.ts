@@ -109,6 +109,7 @@ const build = Effect.fnUntraced(function* (world: ConfigWorld, life: Life) {
     cell: () => cell,
     isInForce: () => jobServing.served() === adopted.served().set,
     isBlank: adopted.isBlank,
+    onTouched: adopted.onTouched,
     onNews: (call: () => void) => {
       notify = call;
     },
