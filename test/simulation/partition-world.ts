@@ -167,7 +167,7 @@ export class PartitionWorld {
 }
 
 /** Limits so low that a short run reaches each of them. */
-const drawLimits = (dice: Dice) => ({
+export const drawLimits = (dice: Dice) => ({
   partitions: 1,
   readBytesMax: 4_194_304,
   readIdleMillisMax: 100,

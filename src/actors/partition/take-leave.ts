@@ -16,6 +16,7 @@ export interface LeaveOptions {
 /** Whatever there is of a job leaves, wherever it is: resident, waiting or hibernated. */
 export const dismiss = Effect.fnUntraced(function* (state: PartitionState, job: string, options: LeaveOptions) {
   const actors = yield* BufferActors;
+  state.orphans.take(job);
   const buffer = state.buffers.get(job);
   if (buffer !== undefined) {
     yield* actors.stop(buffer);
@@ -29,8 +30,7 @@ export const dismiss = Effect.fnUntraced(function* (state: PartitionState, job: 
     state.removeWaiting(waiting);
     yield* dismissRow(state, waiting.rowNow(), options);
   }
-  const row = state.rows.take(job) ?? state.orphans.get(job);
-  state.orphans.delete(job);
+  const row = state.rows.take(job);
   if (row !== undefined) yield* dismissRow(state, row, options);
 });
 
@@ -49,7 +49,8 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
 };
 
 const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
-  state.unclaimedChunks.bookedTo(buffer.pairKey, lastSequence, state.position);
+  state.close(buffer.jobId, buffer.pairKey, lastSequence);
+  state.newerChunks.bookedTo(buffer.pairKey, lastSequence);
   const account = buffer.shedPending(lastSequence);
   if (account !== undefined) {
     state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });
@@ -59,27 +60,21 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
   state.checkpointWanted.raise();
 });
 
-/** Rows that the store cannot say anything about; one warning each per claim is enough. */
-const inexplicable = new WeakSet<Row>();
-
 /** Rows of jobs that were deleted while no owner ran. That a job is missing is not enough: the store must say so. */
 export const dismissRemoved = Effect.fnUntraced(function* (state: PartitionState, options: LeaveOptions) {
   const jobs = yield* Jobs;
-  for (const row of state.orphans.values()) {
-    if (inexplicable.has(row)) continue;
-    const absence = yield* jobs.absence(row.job);
+  for (const job of state.orphans.unexplained().toSorted()) {
+    const absence = yield* jobs.absence(job);
     // Without an answer the others would not get one either: asked again with the next set.
     if (absence === "unknown") return;
-    if (absence === "removed") {
-      state.orphans.delete(row.job);
-      yield* dismissRow(state, row, options);
-    } else if (absence === "forgotten") {
-      inexplicable.add(row);
-      yield* Effect.logWarning("A job is gone and nothing says that it was deleted: its row stays as it is.", {
-        partition: state.partition,
-        job: row.job,
-        pendingRecords: row.books.pending.records,
-      });
-    }
+    if (absence === "removed") yield* dismiss(state, job, options);
+    if (absence !== "forgotten") continue;
+    // One warning for each claim is enough.
+    state.orphans.forgotten(job);
+    yield* Effect.logWarning("A job is gone and nothing says that it was deleted: its row stays as it is.", {
+      partition: state.partition,
+      job,
+      pendingRecords: (state.waitingBuffers.get(job)?.books() ?? state.rows.get(job)?.books)?.pending.records,
+    });
   }
 });
