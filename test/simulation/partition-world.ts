@@ -139,8 +139,7 @@ export class PartitionWorld {
   owner(life: Life) {
     const { dice } = this;
     let mine = dice.chance(0.3) ? this.knownBefore : this.known;
-    const mayTake = (snapshot: number) => snapshot <= mine.number;
-    const options = { ...this.limits, owner: life.name, mayTake };
+    const options = { ...this.limits, owner: life.name };
     const jobs = Layer.succeed(Jobs, {
       served: () => this.jobs,
       onChange: (adopt) =>

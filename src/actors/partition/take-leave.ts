@@ -22,7 +22,8 @@ export const dismiss = Effect.fnUntraced(function* (state: PartitionState, job: 
     yield* actors.stop(buffer);
     options.residency.leave(buffer);
     state.remove(buffer);
-    yield* takeLeave(state, buffer, state.position);
+    // After a restart its row counts more than was read since.
+    yield* takeLeave(state, buffer, Math.max(state.position, buffer.countedBefore));
   }
   const waiting = state.waitingBuffers.get(job);
   state.waiting.delete(job);
