@@ -83,7 +83,8 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
       for (const buffer of buffers) deal(state, buffer, message, chunk);
       const isEarly = isNewer || state.newerChunks.of(chunk.pairKey) !== undefined;
       // Read again after a restart, it may be from before the job that is there by now.
-      const isDue = buffers.length === 0 ? state.isClaimed(chunk.pairKey) : buffers.some(({ start }) => start < sequence);
+      const isDue =
+        buffers.length === 0 ? state.isClaimed(chunk.pairKey) : buffers.some(({ start }) => start < sequence);
       if (isEarly || !isDue) setAside(state, message, chunk, isEarly, isDue);
     }
   }
@@ -93,13 +94,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
   return complain(state, message, before, continuity);
 };
 
-const setAside = (
-  state: PartitionState,
-  message: LogMessage,
-  chunk: Chunk,
-  isEarly: boolean,
-  isDue: boolean,
-): void => {
+const setAside = (state: PartitionState, message: LogMessage, chunk: Chunk, isEarly: boolean, isDue: boolean): void => {
   if (isEarly && state.newerChunks.note(message, chunk)) return noteForOrphans(state, message, chunk);
   if (isDue) return;
   const { sequence } = message;

@@ -21,15 +21,18 @@ export class UnclaimedChunks {
   private sinceMillis: number | undefined;
   /** Up to where chunks of a pair are in the books of a job that is gone, where that is further than was read. */
   private readonly booked = new Map<string, number>();
-  /** There are receipts up to here. */
+  /** There were receipts up to here when the partition was claimed. */
+  private readonly receiptedBefore: number;
+  /** There are receipts up to here, but of what is set aside until its job set is adopted. */
   private receipted: number;
 
   constructor(receipted: number) {
+    this.receiptedBefore = receipted;
     this.receipted = receipted;
   }
 
   note(pairKey: string, { bytes, first, last, records }: Chunks): void {
-    if (last <= this.receipted || last <= (this.booked.get(pairKey) ?? 0)) return;
+    if (last <= this.receiptedBefore || last <= (this.booked.get(pairKey) ?? 0)) return;
     const known = this.pairs.get(pairKey) ?? { first, last, records: 0, bytes: 0 };
     this.pairs.set(pairKey, {
       first: Math.min(known.first, first),

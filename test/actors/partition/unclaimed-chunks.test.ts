@@ -32,6 +32,14 @@ describe("chunks without a push job", () => {
     assert.strictEqual(chunks.receiptedTo(), 22);
   });
 
+  it("have one when they were set aside while others had theirs", () => {
+    const chunks = new UnclaimedChunks(0);
+    chunks.note("a.http", chunk(30));
+    chunks.take(30, 0);
+    chunks.note("b.http", chunk(20));
+    assert.strictEqual(chunks.take(31, 0).length, 1);
+  });
+
   it("have none when a job that is gone has them in its books", () => {
     const chunks = new UnclaimedChunks(0);
     chunks.bookedTo("a.http", 30, 20);

@@ -19,7 +19,7 @@ const live = Effect.fnUntraced(function* (world: SkewWorld, nodes: Map<string, S
     for (const { owner } of nodes.values()) assertExplained(owner);
     if (dice.chance(0.05)) ledger.change(world.nowMillis());
     if (dice.chance(0.03)) ledger.revert();
-    for (const node of [...nodes.values()]) {
+    for (const node of nodes.values()) {
       if (node.life.isCutOff && dice.chance(0.1)) node.life.isCutOff = false;
       if (!dice.chance(0.012)) continue;
       const how = dice.pick(["killed", "killed", "drained", "cut off"]);
@@ -61,7 +61,8 @@ const settle = Effect.fnUntraced(function* (world: SkewWorld, nodes: Map<string,
   for (let i = 0; !ownedBy(nodes).some((state) => isSettled(world, state)); i++) {
     yield* TestClock.adjust(500);
     for (const { owner } of nodes.values()) assertExplained(owner);
-    if (i > 300) assert.fail(`it does not settle: ${JSON.stringify([...nodes.values()].map(({ owner }) => stuck(owner)))}`);
+    if (i > 300)
+      assert.fail(`it does not settle: ${JSON.stringify([...nodes.values()].map(({ owner }) => stuck(owner)))}`);
   }
   for (const node of [...nodes.values()].toSorted((a, b) => a.owner.owned().size - b.owner.owned().size)) {
     yield* inTime(node.owner.drain);

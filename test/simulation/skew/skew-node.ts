@@ -74,14 +74,17 @@ export const startNode = Effect.fnUntraced(function* (world: SkewWorld, life: Li
       served,
       onChange,
       atRevision: (id, revision) => Effect.succeed(world.ledger.atRevision(id, revision)),
-      absence: (id) =>
-        Effect.sync(() => (life.faulty && dice.chance(0.1) ? "unknown" : world.ledger.absence(id))),
+      absence: (id) => Effect.sync(() => (life.faulty && dice.chance(0.1) ? "unknown" : world.ledger.absence(id))),
     });
     const options = { ...world.limits, owner: life.name };
     const layer = Owner.layer(options).pipe(
       Layer.provide(
         BufferActors.layer(options).pipe(
-          Layer.provide([world.store.layer(dice, life), DestinationHosts.layer(options), layerPoisonLetters(world, life)]),
+          Layer.provide([
+            world.store.layer(dice, life),
+            DestinationHosts.layer(options),
+            layerPoisonLetters(world, life),
+          ]),
         ),
       ),
       Layer.provide([jobs, Layer.succeed(Log, world.logOf(life)), world.checkpointsOf(life)]),

@@ -42,7 +42,11 @@ export const assertNothingLost = (world: SkewWorld): void => {
   assertDueIsDelivered(world, fates);
   for (const customer of customers) {
     const key = pairKey(customer, "http_requests");
-    assertUnclaimedIsExact(world, key, fates.filter(({ job }) => pairOf(job) === key));
+    assertUnclaimedIsExact(
+      world,
+      key,
+      fates.filter(({ job }) => pairOf(job) === key),
+    );
   }
 };
 
@@ -107,7 +111,11 @@ const assertDueIsDelivered = (world: SkewWorld, fates: ReadonlyArray<Fate>): voi
         (isEnabled || !held.has(sequence)),
     );
     const told = missed.map(({ number, sequence }) => `${sequence} of set ${number}`);
-    assert.deepStrictEqual(told, [], `${job}: accepted for it, and not delivered (absent to ${world.absences.to(job)})`);
+    assert.deepStrictEqual(
+      told,
+      [],
+      `${job}: accepted for it, and not delivered (absent to ${world.absences.to(job)})`,
+    );
   }
 };
 
@@ -121,11 +129,19 @@ const assertUnclaimedIsExact = (world: SkewWorld, key: string, fates: ReadonlyAr
   const isAccounted = ({ sequence }: Own) =>
     fates.some(({ delivered, held }) => delivered.has(sequence) || held.has(sequence));
   // Arrived by an attempt that nobody knows of, of an owner whose job was gone when the next one came.
-  const isUnknown = ({ sequence }: Own) => fates.every(({ held, isBooked }) => !held.has(sequence) && !isBooked(sequence));
+  const isUnknown = ({ sequence }: Own) =>
+    fates.every(({ held, isBooked }) => !held.has(sequence) && !isBooked(sequence));
   const least = chunks.filter((own) => !isAccounted(own)).reduce(addTally, nothing).records;
   const most = least + chunks.filter((own) => isAccounted(own) && isUnknown(own)).reduce(addTally, nothing).records;
   const told = `${key}: on receipts without a job, of ${chunks.map(({ sequence }) => sequence).join(" ")}`;
-  assert.isAtLeast(actual, least, `${told}: lost ${chunks.filter((own) => !isAccounted(own)).map(({ sequence }) => sequence).join(" ")}`);
+  assert.isAtLeast(
+    actual,
+    least,
+    `${told}: lost ${chunks
+      .filter((own) => !isAccounted(own))
+      .map(({ sequence }) => sequence)
+      .join(" ")}`,
+  );
   assert.isAtMost(actual, most, told);
   world.unclaimed += actual;
 };

@@ -82,7 +82,7 @@ export class SkewWorld {
     return Layer.succeed(Checkpoints, {
       ...service,
       register: (partition) =>
-        Effect.map(service.register(partition), (register) => register === undefined ? undefined : forget(register)),
+        Effect.map(service.register(partition), (register) => (register === undefined ? undefined : forget(register))),
       claim: (...args) =>
         Effect.map(service.claim(...args), (claim) => ({ ...claim, register: forget(claim.register) })),
     });
