@@ -1,6 +1,6 @@
 import type { Buffer, BufferHost } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
-import type { Claim, Receipt, Register } from "../ports/checkpoints.ts";
+import type { Claim, Receipt, Register, Row } from "../ports/checkpoints.ts";
 import { emptyJobSet, type JobSet } from "../ports/jobs.ts";
 import { RowTable } from "../ports/row-table.ts";
 import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
@@ -190,8 +190,8 @@ export class PartitionState {
   }
 
   /** A job is gone, and everything up to here is in its books: perhaps more than was read since the claim. */
-  close(job: string, pairKey: string, counted: number): void {
-    this.unclaimedChunks.bookedTo(pairKey, counted, this.position);
+  close({ counted, job, pairKey, start }: Pick<Row, "job" | "pairKey" | "start" | "counted">): void {
+    this.unclaimedChunks.bookedTo(pairKey, start, counted, this.position);
     if (counted > this.position) this.closedTo.set(job, counted);
   }
 

@@ -98,7 +98,7 @@ const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set:
     const brief = briefOf(set, row.job);
     if (row.deleted) {
       findings.closed.push(row.job);
-      state.close(row.job, row.pairKey, row.counted);
+      state.close(row);
     } else if (brief === undefined) findings.orphaned.push({ job: row.job, pairKey: row.pairKey });
     else if (brief.pairKey !== row.pairKey) findings.ofOtherPair.push(row.job);
     else if (row.books.pending.records > 0) findings.unfinished.push({ job: row.job, cursor: row.cursor });

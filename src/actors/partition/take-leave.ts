@@ -50,7 +50,8 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
 };
 
 const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
-  state.close(buffer.jobId, buffer.pairKey, lastSequence);
+  const { jobId: job, pairKey, start } = buffer;
+  state.close({ job, pairKey, start, counted: lastSequence });
   state.newerChunks.bookedTo(buffer.pairKey, lastSequence);
   const account = buffer.shedPending(lastSequence);
   if (account !== undefined) {
