@@ -551,7 +551,7 @@ export class Buffer {
       start: this.start,
       cursor: this.cursor,
       // What came after its job was gone is not in its books.
-      counted: Math.max(this.countedBefore, this.closedTo ?? this.host.position()),
+      counted: this.closedTo ?? Math.max(this.countedBefore, this.host.position()),
       cuts: this.cuts,
       books: this.ledger.books(),
       snapshot: this.actor === undefined ? undefined : saveSnapshot(this.actor.delivery(), this.actor.context()),

@@ -49,11 +49,24 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
   return { revision, job: { ...ids, enabled: false, destination: { kind: "file", path: "/" }, batch: batchDefaults } };
 };
 
+/**
+ * What came under a set that is not adopted here yet, and is pending: that set says whom it is for. The job may be in it
+ * again, and its grace over only where nobody has heard of that.
+ */
+const earlyOf = (state: PartitionState, { cursor, ledger, pairKey, start }: Buffer, lastSequence: number) => {
+  const early = state.newerChunks.of(pairKey);
+  if (early === undefined || start >= early.first || cursor >= early.first || lastSequence < early.last) return undefined;
+  return ledger.pendingRecords < early.records ? undefined : early;
+};
+
 const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
   const { jobId: job, pairKey, start } = buffer;
-  state.close({ job, pairKey, start, counted: lastSequence });
-  state.newerChunks.bookedTo(buffer.pairKey, lastSequence);
-  const account = buffer.shedPending(lastSequence);
+  const early = earlyOf(state, buffer, lastSequence);
+  if (early === undefined) state.newerChunks.bookedTo(pairKey, lastSequence);
+  else buffer.ledger.accept(-early.records, -early.bytes);
+  const counted = early === undefined ? lastSequence : early.first - 1;
+  state.close({ job, pairKey, start, counted });
+  const account = buffer.shedPending(counted);
   if (account !== undefined) {
     state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });
     yield* Effect.logWarning("A deleted job's backlog is given up.", account);
