@@ -14,7 +14,9 @@ import { SweepRegulator } from "./partition/sweep/sweep-regulator.ts";
 import { WindowBudget } from "./window-budget.ts";
 import { type Owned, type OwnOptions, ownPartition } from "./partition/own.ts";
 
-export interface OwnerOptions extends Omit<OwnOptions, "residency">, QuotaLimits {
+export interface OwnerOptions extends Omit<OwnOptions, "residency" | "mayTake">, QuotaLimits {
+  /** Whether no node can have this configuration any more: then a partition does not wait for it. */
+  readonly isForgotten?: (snapshot: number) => boolean;
   readonly residentBuffersMax: number;
   readonly hibernateAfterMillis: number;
   readonly windowBytesMax: number;
@@ -59,6 +61,8 @@ const makeOwner = (
     let current: JobSet | undefined;
     const shared = {
       ...options,
+      // What the owners here have adopted: what this node is about to serve may be ahead of it.
+      mayTake: (snapshot: number) => (current?.number ?? 0) >= snapshot || given.isForgotten?.(snapshot) === true,
       windowBudget: new WindowBudget(options.windowBytesMax, () => buffersOf(owned)),
       pendingBytesOf: (customer: string) => pendingBytesOf(owned, customer),
       sweepRegulator: new SweepRegulator(options.sweepBytesPerSecondMax),

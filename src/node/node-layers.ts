@@ -83,12 +83,11 @@ export const layerNode = (options: NodeLayerOptions) => {
   const switches = layerKillSwitches({ ...options, killSwitchesMax: limits.killSwitchesMax });
   const checkpoints = layerCheckpoints({ ...limits, timeoutMillis: checkpointAnswerMillis });
   const owner = Layer.unwrap(
-    Effect.map(NodeConfiguration, ({ follower, serving }) =>
+    Effect.map(NodeConfiguration, ({ follower }) =>
       Owner.layer({
         ...shared,
-        mayTake: (snapshot) => {
-          if ((serving.current()?.manifest.number ?? 0) >= snapshot) return true;
-          // Nobody has it any more: the configurations were begun anew.
+        // The configurations were begun anew.
+        isForgotten: (snapshot) => {
           const newest = follower.newest();
           return newest !== undefined && newest < snapshot;
         },

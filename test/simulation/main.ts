@@ -10,16 +10,18 @@ import { parseArgs } from "node:util";
 import { simulateConfig } from "./config/simulate-config.ts";
 import { simulateNode } from "./node/simulate-node.ts";
 import { simulatePartition } from "./simulate-partition.ts";
+import { simulateSkew } from "./skew/simulate-skew.ts";
 
 const help = `npm run sim -- [options]
 
 Simulates whole nodes and single partitions: real door, admission, reader, sweep, windows, actors, destination hosts,
 quotas, retention, checkpoints and recovery; fake clock; destinations, logs and store scripted, with faults drawn from
 the seed. Checks I3 to I8, I11 and I12. One seed of eight is a node's, which takes seven times as long; one of
-sixteen is of a cluster's configuration (generator, gates, rollouts, last known good; I1, I2, I9).
+sixteen is of a cluster's configuration (generator, gates, rollouts, last known good; I1, I2, I9), and two are of a
+partition whose forwarders and owners are on different snapshots.
 
   --seeds N    how many (default 1,000)
-  --world W    partition, node or config: all seeds are of that one
+  --world W    partition, node, config or skew: all seeds are of that one
   --from N     the first one (default 1); a seed is a run: the same one is the same run
   --jobs N     processes (default: one per core)
   --json       one JSON object on stdout; everything for people goes to stderr
@@ -36,14 +38,15 @@ interface SliceResult {
 
 const slice = process.env["SPILLWAY_SIM_SLICE"];
 
-const worlds = ["partition", "node", "config", "all"] as const;
+const worlds = ["partition", "node", "config", "skew", "all"] as const;
 type World = (typeof worlds)[number];
 
 /** Sixteen seeds in a row, so that each process gets its share of what takes longer. */
 const worldOf = (world: World, seed: number): Exclude<World, "all"> => {
   if (world !== "all") return world;
   const turn = Math.floor(seed / 16) % 16;
-  return turn % 8 === 0 ? "node" : turn === 4 ? "config" : "partition";
+  if (turn % 8 === 0) return "node";
+  return turn === 4 ? "config" : turn === 2 || turn === 12 ? "skew" : "partition";
 };
 
 const simulate = (world: World, seed: number): Effect.Effect<void, unknown> => {
@@ -52,6 +55,8 @@ const simulate = (world: World, seed: number): Effect.Effect<void, unknown> => {
       return Effect.asVoid(simulateNode(seed));
     case "config":
       return Effect.asVoid(simulateConfig(seed));
+    case "skew":
+      return Effect.asVoid(simulateSkew(seed));
     case "partition":
       return Effect.asVoid(simulatePartition(seed));
   }

@@ -139,8 +139,7 @@ export class PartitionWorld {
   owner(life: Life) {
     const { dice } = this;
     let mine = dice.chance(0.3) ? this.knownBefore : this.known;
-    const mayTake = (snapshot: number) => snapshot <= mine.number;
-    const options = { ...this.limits, owner: life.name, mayTake };
+    const options = { ...this.limits, owner: life.name };
     const jobs = Layer.succeed(Jobs, {
       served: () => this.jobs,
       onChange: (adopt) =>
@@ -167,7 +166,7 @@ export class PartitionWorld {
 }
 
 /** Limits so low that a short run reaches each of them. */
-const drawLimits = (dice: Dice) => ({
+export const drawLimits = (dice: Dice) => ({
   partitions: 1,
   readBytesMax: 4_194_304,
   readIdleMillisMax: 100,

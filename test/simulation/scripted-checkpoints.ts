@@ -21,6 +21,8 @@ export class ScriptedCheckpoints {
   known = { scan: 0, lowWater: 0 };
   /** As under their subjects: the same one again takes its own place. */
   readonly receipts = new Map<string, Receipt>();
+  /** Last rows of jobs that are gone, the newest one of each life of a job. */
+  readonly closed = new Map<string, Row>();
   /** Cuts by job that were durable at some time. */
   readonly cuts = new Map<string, Set<number>>();
   private readonly stored = new Map<string, Uint8Array>();
@@ -103,8 +105,10 @@ export class ScriptedCheckpoints {
 
   private store(job: string, bytes: Uint8Array): void {
     this.stored.set(job, bytes);
+    const row = decodeRow(bytes)!;
+    if (row.deleted) this.closed.set([job, row.start, row.revision].join(" "), row);
     const seen = this.cuts.get(job) ?? new Set();
     this.cuts.set(job, seen);
-    for (const cut of decodeRow(bytes)!.cuts) seen.add(cut);
+    for (const cut of row.cuts) seen.add(cut);
   }
 }

@@ -87,6 +87,8 @@ export class Buffer {
    */
   missedTo: number | undefined;
   private cuts: ReadonlyArray<number>;
+  /** Its job is gone: nothing after this was counted. */
+  private closedTo: number | undefined;
   actor: ActorHandle | undefined;
   /** An attempt has a place and its batch in use; one that waits for its place has not. */
   isAttemptBegun = false;
@@ -477,6 +479,7 @@ export class Buffer {
     const { bytes, records } = this.ledger.writeOffPending("shed");
     const first = this.cursor + 1;
     this.cursor = Math.max(this.cursor, lastSequence);
+    this.closedTo = lastSequence;
     return records === 0 ? undefined : this.account(first, lastSequence, records, bytes);
   }
 
@@ -547,7 +550,8 @@ export class Buffer {
       revision: this.effective.revision,
       start: this.start,
       cursor: this.cursor,
-      counted: Math.max(this.countedBefore, this.host.position()),
+      // What came after its job was gone is not in its books.
+      counted: this.closedTo ?? Math.max(this.countedBefore, this.host.position()),
       cuts: this.cuts,
       books: this.ledger.books(),
       snapshot: this.actor === undefined ? undefined : saveSnapshot(this.actor.delivery(), this.actor.context()),

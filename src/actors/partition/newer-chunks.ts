@@ -12,9 +12,13 @@ export interface EarlyChunks {
   readonly bytes: number;
 }
 
+type Range = Omit<EarlyChunks, "millis">;
+
 interface Kept extends EarlyChunks {
   /** The newest job set that any of them was accepted under. */
   readonly newest: number;
+  /** Without those that are in the books of a job that is gone since. */
+  readonly unbooked: Range | undefined;
 }
 
 /** More pairs than a partition of a node at its limit has. */
@@ -22,8 +26,10 @@ const pairsMax = 100_000;
 
 /**
  * Chunks that a forwarder accepted under a job set which this owner has not adopted yet, pair by pair: a job that comes
- * with that set begins at the first of them. Kept in memory only, and so the scan waits at the first of all: whoever
- * takes the partition over reads them again.
+ * with that set begins at the first of them. From there on its pair is read again as a whole, so that whatever comes
+ * after the first is noted too, be it of another forwarder that acts on an older set.
+ *
+ * Kept in memory only, and so the scan waits at the first of all: whoever takes the partition over reads them again.
  */
 export class NewerChunks {
   /** In the order of their first sequences, for that is the order in which they come. */
@@ -37,30 +43,40 @@ export class NewerChunks {
   note({ jobSet, millis, sequence }: LogMessage, { bytes, pairKey, records }: Chunk): boolean {
     const known = this.pairs.get(pairKey);
     if (known === undefined && this.pairs.size >= pairsMax) return false;
+    const one = { first: sequence, last: sequence, records, bytes };
     this.pairs.set(
       pairKey,
       known === undefined
-        ? { first: sequence, last: sequence, millis, records, bytes, newest: jobSet }
+        ? { ...one, millis, newest: jobSet, unbooked: one }
         : {
             ...known,
-            last: sequence,
-            records: known.records + records,
-            bytes: known.bytes + bytes,
+            ...together(known, one),
             newest: Math.max(known.newest, jobSet),
+            unbooked: known.unbooked === undefined ? one : together(known.unbooked, one),
           },
     );
     return true;
+  }
+
+  /** A job of the pair is gone: what came up to here is in its books. */
+  bookedTo(pairKey: string, sequence: number): void {
+    const known = this.pairs.get(pairKey);
+    if (known !== undefined && known.last <= sequence) this.pairs.set(pairKey, { ...known, unbooked: undefined });
   }
 
   of(pairKey: string): EarlyChunks | undefined {
     return this.pairs.get(pairKey);
   }
 
-  /** A set was adopted: what came under it, or under an earlier one, has found its jobs. */
-  adopted(jobSet: number): ReadonlyArray<readonly [pairKey: string, chunks: EarlyChunks]> {
+  /**
+   * A set was adopted: what came under it, or under an earlier one, has found its jobs.
+   *
+   * @returns of each pair what is in nobody's books, unless there is a job now
+   */
+  adopted(jobSet: number): ReadonlyArray<readonly [pairKey: string, chunks: Range | undefined]> {
     const settled = [...this.pairs].filter(([, { newest }]) => newest <= jobSet);
     for (const [pairKey] of settled) this.pairs.delete(pairKey);
-    return settled;
+    return settled.map(([pairKey, { unbooked }]) => [pairKey, unbooked]);
   }
 
   /** The scan may not pass what only memory knows. */
@@ -69,3 +85,10 @@ export class NewerChunks {
     return Number.MAX_SAFE_INTEGER;
   }
 }
+
+const together = (earlier: Range, later: Range): Range => ({
+  first: earlier.first,
+  last: later.last,
+  records: earlier.records + later.records,
+  bytes: earlier.bytes + later.bytes,
+});

@@ -177,6 +177,9 @@ const take = Effect.fnUntraced(function* (partition: number, options: OwnOptions
     return yield* new Behind({ partition, snapshot: before.snapshot });
   const described = yield* log.describe(partition);
   const claim = yield* checkpoints.claim(partition, options.owner, described);
+  // Somebody may have had it in between.
+  const { snapshot } = claim.register;
+  if (options.mayTake?.(snapshot) === false) return yield* new Behind({ partition, snapshot });
   const isOther = ({ incarnation, lastSequence }: LogInfo) =>
     claim.register.incarnation !== incarnation || lastSequence < claim.register.scan;
   // Asked again before it is believed: between the two questions its last owner may have read on.

@@ -7,6 +7,7 @@ import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
 import { NewerChunks } from "./newer-chunks.ts";
+import { Orphans } from "./orphans.ts";
 import { UnclaimedChunks } from "./unclaimed-chunks.ts";
 import type { LogInfo } from "../ports/log.ts";
 import { LogClock } from "./log-clock.ts";
@@ -47,8 +48,8 @@ export class PartitionState {
   readonly waitingBuffers = new Map<string, WaitingBuffer>();
   /** The hibernated: all other jobs that ever had traffic. */
   rows: RowTable;
-  /** Rows of jobs that are in no set, and that the store does not say were removed. */
-  readonly orphans = new Map<string, Row>();
+  /** Of the hibernated and the waiting, those whose jobs are in no set. */
+  readonly orphans = new Orphans();
   /** Hibernated or not, all that have pending records and no actor, in the order in which they get one. */
   readonly waiting = new Map<string, Waiting>();
   /** Of one pair all buffers are here, or none: a chunk finds them all at once. */
@@ -59,6 +60,8 @@ export class PartitionState {
   wake: (pairKey: string, sequence: number) => ReadonlyArray<Rowed> = () => [];
   /** Jobs on their way out: a chunk must not bring them in again. */
   readonly leavingNow = new Set<string>();
+  /** Up to where the books of a job that is gone go; one of the same name begins after that. */
+  readonly closedTo = new Map<string, number>();
   /** Whose rows are behind what is in memory; those that were written meanwhile are still among them. */
   private readonly dirty = new Set<Buffer>();
   /** Taken for a checkpoint that has not landed or failed yet. */
@@ -186,9 +189,18 @@ export class PartitionState {
     yield* this.waitingBuffers.values();
   }
 
-  /** Whether there is a push job for what came of a pair. One on its way out is none. */
+  /** A job is gone, and everything up to here is in its books: perhaps more than was read since the claim. */
+  close({ counted, job, pairKey, start }: Pick<Row, "job" | "pairKey" | "start" | "counted">): void {
+    this.unclaimedChunks.bookedTo(pairKey, start, counted, this.position);
+    if (counted > this.position) this.closedTo.set(job, counted);
+  }
+
+  /** Whether there is a push job for what came of a pair, or the row of one. One on its way out is none. */
   isClaimed(pairKey: string): boolean {
-    return (this.jobs.byPair.get(pairKey) ?? []).some(({ job }) => !this.leavingNow.has(job.id));
+    return (
+      (this.jobs.byPair.get(pairKey) ?? []).some(({ job }) => !this.leavingNow.has(job.id)) ||
+      this.orphans.ofPair(pairKey).some((job) => this.waitingBuffers.has(job))
+    );
   }
 
   register(owner: string | null, scan: number): Register {

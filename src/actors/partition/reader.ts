@@ -9,6 +9,7 @@ import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
+import { WaitingBuffer } from "../residency/waiting-buffer.ts";
 
 export interface ReaderOptions {
   readonly readBytesMax: number;
@@ -68,6 +69,7 @@ const confirmed = (state: PartitionState, messages: ReadonlyArray<LogMessage>, o
 
 /** One message: time first, then its chunks. Synchronous but for what goes wrong. */
 const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<void> => {
+  const { sequence } = message;
   const before = state.position;
   const missing = message.sequence - before - 1;
   for (const buffer of state.deadlines.due(message.millis)) if (buffer.live) buffer.advance(message.millis);
@@ -77,9 +79,13 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
     // Nobody may be there for it: a job may be new in a set that is not adopted here yet, or gone.
     const isNewer = message.jobSet > state.jobs.number;
     for (const chunk of message.chunks) {
-      const buffers = state.dealtTo(chunk.pairKey, message.sequence);
+      const buffers = state.dealtTo(chunk.pairKey, sequence);
       for (const buffer of buffers) deal(state, buffer, message, chunk);
-      if (isNewer || buffers.length === 0) setAside(state, message, chunk, isNewer);
+      const isEarly = isNewer || state.newerChunks.of(chunk.pairKey) !== undefined;
+      // Read again after a restart, it may be from before the job that is there by now.
+      const isDue =
+        buffers.length === 0 ? state.isClaimed(chunk.pairKey) : buffers.some(({ start }) => start < sequence);
+      if (isEarly || !isDue) setAside(state, message, chunk, isEarly, isDue);
     }
   }
   state.position = message.sequence;
@@ -88,11 +94,22 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
   return complain(state, message, before, continuity);
 };
 
-const setAside = (state: PartitionState, message: LogMessage, chunk: Chunk, isNewer: boolean): void => {
-  if (isNewer && state.newerChunks.note(message, chunk)) return;
-  if (state.isClaimed(chunk.pairKey)) return;
+const setAside = (state: PartitionState, message: LogMessage, chunk: Chunk, isEarly: boolean, isDue: boolean): void => {
+  if (isEarly && state.newerChunks.note(message, chunk)) return noteForOrphans(state, message, chunk);
+  if (isDue) return;
   const { sequence } = message;
   state.unclaimedChunks.note(chunk.pairKey, { ...chunk, first: sequence, last: sequence });
+};
+
+/** A job of a row that nobody can explain may be back in that set. What its row counts it has already. */
+const noteForOrphans = (state: PartitionState, { millis, sequence }: LogMessage, chunk: Chunk): void => {
+  for (const job of state.orphans.ofPair(chunk.pairKey)) {
+    // One that waits was dealt to.
+    const row = state.rows.get(job);
+    if (row === undefined) continue;
+    const early = state.orphans.early(job, () => new WaitingBuffer(row, true, () => state.position));
+    early.count(sequence, millis, chunk);
+  }
 };
 
 const deal = (state: PartitionState, buffer: Rowed, message: LogMessage, chunk: Chunk): void => {

@@ -52,7 +52,7 @@ const refuseDamaged = (state: PartitionState, job: string) =>
 /** What the rows of a claim call for, job by job. Most call for nothing. */
 interface Findings {
   readonly closed: Array<string>;
-  readonly orphaned: Array<string>;
+  readonly orphaned: Array<{ readonly job: string; readonly pairKey: string }>;
   readonly ofOtherPair: Array<string>;
   readonly unfinished: Array<{ readonly job: string; readonly cursor: number }>;
   readonly inDoubt: Array<string>;
@@ -66,7 +66,7 @@ const adoptRows = Effect.fnUntraced(function* (
 ) {
   const { closed, inDoubt, ofOtherPair, orphaned, unfinished } = yield* lookThroughRows(state, set);
   for (const job of closed) state.rows.take(job);
-  for (const job of orphaned.toSorted()) state.orphans.set(job, state.rows.take(job)!);
+  for (const { job, pairKey } of orphaned) state.orphans.add(job, pairKey);
   // The customer and dataset of a job never change: one of another pair is another job under the same name, and the
   // one before was deleted while no owner ran.
   for (const job of ofOtherPair) yield* dismiss(state, job, options);
@@ -98,8 +98,8 @@ const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set:
     const brief = briefOf(set, row.job);
     if (row.deleted) {
       findings.closed.push(row.job);
-      state.unclaimedChunks.bookedTo(row.pairKey, row.counted, state.position);
-    } else if (brief === undefined) findings.orphaned.push(row.job);
+      state.close(row);
+    } else if (brief === undefined) findings.orphaned.push({ job: row.job, pairKey: row.pairKey });
     else if (brief.pairKey !== row.pairKey) findings.ofOtherPair.push(row.job);
     else if (row.books.pending.records > 0) findings.unfinished.push({ job: row.job, cursor: row.cursor });
     // What lies after the scan may have been counted and pushed without a row that tells of it.
@@ -123,6 +123,7 @@ const rouseInDoubt = Effect.fnUntraced(function* (
       waker.rouse(other, state.position + 1);
     }
   }
+  waker.holdOrphans(row.pairKey);
   // Without a place it begins under the newest revision: then what was pushed unnoticed arrives twice.
   const effective = residency.mayEnter(false) ? yield* unfinishedRevision(newest, row) : undefined;
   // Another partition may have taken the last place while that was asked.
@@ -140,9 +141,10 @@ const adoptChanges = Effect.fnUntraced(function* (
   // A chunk may come in the middle of this, and would find the set before.
   for (const job of changed) {
     const now = briefOf(set, job)?.pairKey;
-    // Of one that the store cannot explain, only another job of the same name says that it is gone.
-    const pair = pairOf(state, job) ?? (now === undefined ? undefined : state.orphans.get(job)?.pairKey);
+    const pair = pairOf(state, job);
     if (pair === undefined || now === pair) continue;
+    // Of one that the store cannot explain, only another job of the same name says that it is gone.
+    if (now === undefined && state.orphans.has(job)) continue;
     state.leavingNow.add(job);
     yield* dismiss(state, job, options);
   }
@@ -150,6 +152,7 @@ const adoptChanges = Effect.fnUntraced(function* (
   state.jobs = set;
   state.leavingNow.clear();
   const refused: Array<string> = [];
+  for (const job of changed) if (briefOf(set, job) !== undefined) restoreOrphan(state, job, waker);
   for (const job of changed) {
     const brief = briefOf(set, job);
     if (brief === undefined || !state.isOwn(brief.pairKey)) continue;
@@ -157,7 +160,8 @@ const adoptChanges = Effect.fnUntraced(function* (
     else takeUp(state, set, job, brief, waker);
   }
   for (const [pairKey, chunks] of state.newerChunks.adopted(set.number)) {
-    if (!state.isClaimed(pairKey)) state.unclaimedChunks.note(pairKey, chunks);
+    state.orphans.forgetEarly(pairKey);
+    if (chunks !== undefined && !state.isClaimed(pairKey)) state.unclaimedChunks.note(pairKey, chunks);
   }
   for (const job of refused) yield* refuseDamaged(state, job);
 });
@@ -179,7 +183,6 @@ const takeUp = (
   { pairKey, revision }: JobBrief,
   waker: Waker,
 ): void => {
-  restoreOrphan(state, job, pairKey);
   const buffer = state.buffers.get(job);
   const newest = () => set.byId.get(job)!;
   if (buffer !== undefined) {
@@ -192,9 +195,9 @@ const takeUp = (
   if (row !== undefined && (waiting !== undefined || row.books.pending.records > 0)) {
     waker.queue(job, row, waiting?.newcomer ?? isNewcomer(row));
   }
-  if (state.waitingBuffers.has(job)) return;
   const early = state.newerChunks.of(pairKey);
   if (early !== undefined) return takeUpEarly(state, pairKey, early, waker);
+  if (state.waitingBuffers.has(job)) return;
   if (state.byPair.find(pairKey) !== undefined) waker.rouse(newest(), state.position + 1);
 };
 
@@ -206,14 +209,17 @@ const takeUpEarly = (state: PartitionState, pairKey: string, early: EarlyChunks,
     if (state.rows.has(id)) waker.rouse(stored, state.position + 1);
     else waker.begin(stored, early);
   }
+  waker.holdOrphans(pairKey);
 };
 
-/** The job of a row that nobody could explain is back. */
-const restoreOrphan = (state: PartitionState, job: string, pairKey: string): void => {
-  const orphan = state.orphans.get(job);
-  if (orphan === undefined || orphan.pairKey !== pairKey) return;
-  state.orphans.delete(job);
-  state.rows.put(orphan);
+/** The job of a row that nobody could explain is back: what came early is its own, from the first that it lacks. */
+const restoreOrphan = (state: PartitionState, job: string, waker: Waker): void => {
+  const early = state.orphans.take(job);
+  if (early === undefined) return;
+  state.rows.take(job);
+  state.addWaiting(early);
+  const row = early.rowNow();
+  waker.queue(job, row, isNewcomer(row));
 };
 
 /** The rows of a log that is not the one they were written for: what was pending there is lost, and said so. */

@@ -16,12 +16,14 @@ export interface LeaveOptions {
 /** Whatever there is of a job leaves, wherever it is: resident, waiting or hibernated. */
 export const dismiss = Effect.fnUntraced(function* (state: PartitionState, job: string, options: LeaveOptions) {
   const actors = yield* BufferActors;
+  state.orphans.take(job);
   const buffer = state.buffers.get(job);
   if (buffer !== undefined) {
     yield* actors.stop(buffer);
     options.residency.leave(buffer);
     state.remove(buffer);
-    yield* takeLeave(state, buffer, state.position);
+    // After a restart its row counts more than was read since.
+    yield* takeLeave(state, buffer, Math.max(state.position, buffer.countedBefore));
   }
   const waiting = state.waitingBuffers.get(job);
   state.waiting.delete(job);
@@ -29,8 +31,7 @@ export const dismiss = Effect.fnUntraced(function* (state: PartitionState, job: 
     state.removeWaiting(waiting);
     yield* dismissRow(state, waiting.rowNow(), options);
   }
-  const row = state.rows.take(job) ?? state.orphans.get(job);
-  state.orphans.delete(job);
+  const row = state.rows.take(job);
   if (row !== undefined) yield* dismissRow(state, row, options);
 });
 
@@ -48,9 +49,24 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
   return { revision, job: { ...ids, enabled: false, destination: { kind: "file", path: "/" }, batch: batchDefaults } };
 };
 
+/**
+ * What came under a set that is not adopted here yet, and is pending: that set says whom it is for. The job may be in it
+ * again, and its grace over only where nobody has heard of that.
+ */
+const earlyOf = (state: PartitionState, { cursor, ledger, pairKey, start }: Buffer, lastSequence: number) => {
+  const early = state.newerChunks.of(pairKey);
+  if (early === undefined || start >= early.first || cursor >= early.first || lastSequence < early.last) return undefined;
+  return ledger.pendingRecords < early.records ? undefined : early;
+};
+
 const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
-  state.unclaimedChunks.bookedTo(buffer.pairKey, lastSequence, state.position);
-  const account = buffer.shedPending(lastSequence);
+  const { jobId: job, pairKey, start } = buffer;
+  const early = earlyOf(state, buffer, lastSequence);
+  if (early === undefined) state.newerChunks.bookedTo(pairKey, lastSequence);
+  else buffer.ledger.accept(-early.records, -early.bytes);
+  const counted = early === undefined ? lastSequence : early.first - 1;
+  state.close({ job, pairKey, start, counted });
+  const account = buffer.shedPending(counted);
   if (account !== undefined) {
     state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });
     yield* Effect.logWarning("A deleted job's backlog is given up.", account);
@@ -59,27 +75,21 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
   state.checkpointWanted.raise();
 });
 
-/** Rows that the store cannot say anything about; one warning each per claim is enough. */
-const inexplicable = new WeakSet<Row>();
-
 /** Rows of jobs that were deleted while no owner ran. That a job is missing is not enough: the store must say so. */
 export const dismissRemoved = Effect.fnUntraced(function* (state: PartitionState, options: LeaveOptions) {
   const jobs = yield* Jobs;
-  for (const row of state.orphans.values()) {
-    if (inexplicable.has(row)) continue;
-    const absence = yield* jobs.absence(row.job);
+  for (const job of state.orphans.unexplained().toSorted()) {
+    const absence = yield* jobs.absence(job);
     // Without an answer the others would not get one either: asked again with the next set.
     if (absence === "unknown") return;
-    if (absence === "removed") {
-      state.orphans.delete(row.job);
-      yield* dismissRow(state, row, options);
-    } else if (absence === "forgotten") {
-      inexplicable.add(row);
-      yield* Effect.logWarning("A job is gone and nothing says that it was deleted: its row stays as it is.", {
-        partition: state.partition,
-        job: row.job,
-        pendingRecords: row.books.pending.records,
-      });
-    }
+    if (absence === "removed") yield* dismiss(state, job, options);
+    if (absence !== "forgotten") continue;
+    // One warning for each claim is enough.
+    state.orphans.forgotten(job);
+    yield* Effect.logWarning("A job is gone and nothing says that it was deleted: its row stays as it is.", {
+      partition: state.partition,
+      job,
+      pendingRecords: (state.waitingBuffers.get(job)?.books() ?? state.rows.get(job)?.books)?.pending.records,
+    });
   }
 });

@@ -1,4 +1,5 @@
 import type { Receipt } from "../ports/checkpoints.ts";
+import { ByPair } from "./by-pair.ts";
 import type { EarlyChunks } from "./newer-chunks.ts";
 
 /** Stands in receipts where there is no job. It is no job's id. */
@@ -19,17 +20,20 @@ const pairsMax = 10_000;
 export class UnclaimedChunks {
   private readonly pairs = new Map<string, Chunks>();
   private sinceMillis: number | undefined;
-  /** Up to where chunks of a pair are in the books of a job that is gone, where that is further than was read. */
-  private readonly booked = new Map<string, number>();
-  /** There are receipts up to here. */
+  /** Which chunks of a pair are in the books of jobs that are gone, where that is further than was read. */
+  private readonly booked = new ByPair<{ readonly start: number; readonly counted: number }>();
+  /** There were receipts up to here when the partition was claimed. */
+  private readonly receiptedBefore: number;
+  /** There are receipts up to here, but of what is set aside until its job set is adopted. */
   private receipted: number;
 
   constructor(receipted: number) {
+    this.receiptedBefore = receipted;
     this.receipted = receipted;
   }
 
   note(pairKey: string, { bytes, first, last, records }: Chunks): void {
-    if (last <= this.receipted || last <= (this.booked.get(pairKey) ?? 0)) return;
+    if (last <= this.receiptedBefore || this.isBooked(pairKey, last)) return;
     const known = this.pairs.get(pairKey) ?? { first, last, records: 0, bytes: 0 };
     this.pairs.set(pairKey, {
       first: Math.min(known.first, first),
@@ -43,10 +47,15 @@ export class UnclaimedChunks {
    * After a restart the log is read again from before where a job's row has counted. Of a job that is gone nothing else
    * remembers that.
    *
+   * @param start where that job began
    * @param position the reader's
    */
-  bookedTo(pairKey: string, counted: number, position: number): void {
-    if (counted > position) this.booked.set(pairKey, Math.max(counted, this.booked.get(pairKey) ?? 0));
+  bookedTo(pairKey: string, start: number, counted: number, position: number): void {
+    if (counted > position) this.booked.add(pairKey, { start, counted });
+  }
+
+  private isBooked(pairKey: string, sequence: number): boolean {
+    return this.booked.get(pairKey).some(({ counted, start }) => sequence > start && sequence <= counted);
   }
 
   /** @param nowMillis on a steady clock */

@@ -49,6 +49,7 @@ const give = Effect.fnUntraced(function* (state: PartitionState, residency: Resi
     for (const other of state.jobs.byPair.get(pairKeyOf(newest)) ?? []) {
       if (!isHere(state, other.job.id)) waker.rouse(other, state.position + 1);
     }
+    waker.holdOrphans(pairKeyOf(newest));
     return true;
   }
   state.removeWaiting(waiting);

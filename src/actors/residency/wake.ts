@@ -23,6 +23,8 @@ export interface Waker {
   readonly wake: PartitionState["wake"];
   /** One job, whose pair is here already or about to be: resident if it may, else waiting. */
   readonly rouse: (stored: StoredJob, sequence: number) => void;
+  /** Orphans of a pair that is here or about to be, with records pending: they wait, and are given no place. */
+  readonly holdOrphans: (pairKey: string) => void;
   /** A job that nothing is known of yet, for chunks that came before it was: it waits, and is given a place. */
   readonly begin: (stored: StoredJob, early: EarlyChunks) => void;
   /** Makes a buffer that has a place, and starts its actor. */
@@ -70,9 +72,22 @@ export const makeWaker = (
     };
 
     const wait = (row: Row, isStored: boolean) => {
-      residency.counts.refused += 1;
       state.addWaiting(new WaitingBuffer(row, isStored, () => state.position));
       queue(row.job, row, isNewcomer(row));
+    };
+
+    const refuse: typeof wait = (row, isStored) => {
+      residency.counts.refused += 1;
+      wait(row, isStored);
+    };
+
+    const holdOrphans: Waker["holdOrphans"] = (key) => {
+      for (const job of state.orphans.ofPair(key)) {
+        const row = state.rows.get(job);
+        if (row === undefined || row.books.pending.records === 0) continue;
+        state.rows.take(job);
+        wait(row, true);
+      }
     };
 
     const begin: Waker["begin"] = (stored, early) => {
@@ -93,23 +108,24 @@ export const makeWaker = (
       const mayEnter = (newcomer: boolean) => !state.isClosing && residency.mayEnter(newcomer);
       const row = state.rows.take(id);
       if (row === undefined) {
-        const start = sequence - 1;
+        const start = Math.max(sequence - 1, state.closedTo.get(id) ?? 0);
         const both = { newest: stored, effective: stored };
         if (mayEnter(true)) enter(both, { row: undefined, start }, true);
-        else wait(firstRow(id, pairKeyOf(stored), stored.revision, start, emptyBooks), false);
+        else refuse(firstRow(id, pairKeyOf(stored), stored.revision, start, emptyBooks), false);
         return;
       }
-      if (row.books.pending.records > 0 || !mayEnter(false)) return wait(row, true);
+      if (row.books.pending.records > 0 || !mayEnter(false)) return refuse(row, true);
       residency.counts.woken += 1;
       enter({ newest: stored, effective: stored }, { row, scan: state.position }, false);
     };
 
     const wake: Waker["wake"] = (key, sequence) => {
       for (const stored of state.jobs.byPair.get(key) ?? []) rouse(stored, sequence);
+      holdOrphans(key);
       return state.byPair.get(key);
     };
 
-    return { wake, rouse, begin, enter, queue };
+    return { wake, rouse, holdOrphans, begin, enter, queue };
   });
 };
 

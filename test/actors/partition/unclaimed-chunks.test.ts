@@ -32,17 +32,29 @@ describe("chunks without a push job", () => {
     assert.strictEqual(chunks.receiptedTo(), 22);
   });
 
+  it("have one when they were set aside while others had theirs", () => {
+    const chunks = new UnclaimedChunks(0);
+    chunks.note("a.http", chunk(30));
+    chunks.take(30, 0);
+    chunks.note("b.http", chunk(20));
+    assert.strictEqual(chunks.take(31, 0).length, 1);
+  });
+
   it("have none when a job that is gone has them in its books", () => {
     const chunks = new UnclaimedChunks(0);
-    chunks.bookedTo("a.http", 30, 20);
-    chunks.bookedTo("b.http", 10, 20);
+    chunks.bookedTo("a.http", 22, 30, 20);
+    chunks.bookedTo("b.http", 0, 10, 20);
     chunks.note("a.http", chunk(30));
     chunks.note("b.http", chunk(21));
     chunks.note("a.http", chunk(31));
+    // That job had not begun yet.
+    chunks.bookedTo("c.http", 22, 30, 20);
+    chunks.note("c.http", chunk(22));
     const told = chunks.take(31, 0).map(({ customer, firstSequence }) => [customer, firstSequence]);
     assert.deepStrictEqual(told, [
       ["b", 21],
       ["a", 31],
+      ["c", 22],
     ]);
   });
 });

@@ -1,0 +1,219 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Fiber, Layer } from "effect";
+import { TestClock } from "effect/testing";
+import { BufferActors } from "../../../src/actors/buffer/actor.ts";
+import { checkpoint } from "../../../src/actors/partition/checkpointer.ts";
+import type { PartitionState } from "../../../src/actors/partition/partition-state.ts";
+import { readLoop } from "../../../src/actors/partition/reader.ts";
+import { adoptJobs } from "../../../src/actors/partition/recover.ts";
+import type { Row } from "../../../src/actors/ports/checkpoints.ts";
+import { type JobAbsence, Jobs } from "../../../src/actors/ports/jobs.ts";
+import type { LogMessage } from "../../../src/actors/ports/log.ts";
+import { accountIn } from "../../../src/actors/residency/accounts.ts";
+import { Residency } from "../../../src/actors/residency/residency.ts";
+import { addBooks, emptyBooks } from "../../../src/domain/books.ts";
+import { jobSetOf, quiet, storedJob } from "../../support/world.ts";
+import {
+  chunkOf,
+  logOf,
+  messagesOf,
+  partitionOf,
+  pendingBooks,
+  registerOf,
+  rowOf,
+  scriptedClaim,
+} from "./partition-fixture.ts";
+
+const ant = storedJob("ant-0", "ant");
+const empty = (number: number) => jobSetOf([], 1, number);
+
+/** Chunks of `ant`, one record each, a message each: the set that it was stored under, by sequence. */
+const logUnder = (sets: ReadonlyArray<number>): ReadonlyArray<LogMessage> =>
+  messagesOf(sets.map((_, i) => ({ millis: i, chunks: [chunkOf("ant", 1)] }))).map((message, i) => ({
+    ...message,
+    jobSet: sets[i]!,
+  }));
+
+/** An owner that reads the log from the start as far as it goes, and runs no actor. */
+const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, scan = 0) => {
+  const { claim, written } = scriptedClaim(registerOf({ scan }));
+  const state = partitionOf(claim, scan);
+  for (const row of rows) state.rows.put(row);
+  const absences: Record<string, JobAbsence> = {};
+  const options = {
+    partitions: 1,
+    bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 },
+    residency: new Residency({ residentBuffersMax: 10, hibernateAfterMillis: 1_000, mayCreate: () => true }),
+  };
+  const layer = Layer.mergeAll(
+    Layer.succeed(BufferActors, {
+      start: () => Effect.void,
+      stop: () => Effect.void,
+      startNow: () => {},
+      stopNow: () => {},
+    }),
+    Layer.succeed(Jobs, {
+      served: () => empty(1),
+      onChange: () => Effect.void,
+      atRevision: () => Effect.succeed(undefined),
+      absence: (id) => Effect.sync(() => absences[id] ?? "stored"),
+    }),
+    logOf(messages),
+    quiet,
+  );
+  const adopt = (set: ReturnType<typeof empty>) => adoptJobs(state, set, options).pipe(Effect.provide(layer));
+  /** Reads all there is. */
+  const read = Effect.gen(function* () {
+    const reading = yield* Effect.forkChild(
+      readLoop(state, { readBytesMax: 1_000_000, readIdleMillisMax: 100 }).pipe(Effect.provide(layer)),
+    );
+    yield* TestClock.adjust(50);
+    yield* Fiber.interrupt(reading);
+    assert.strictEqual(state.position, messages.length);
+  });
+  /** Hands in what is due, at the latest. */
+  const receipts = Effect.gen(function* () {
+    yield* checkpoint(state, null, state.rowed());
+    return written.flatMap((each) => each.receipts).map((each) => [each.reason, each.firstSequence, each.records]);
+  });
+  return { absences, adopt, read, receipts, state };
+};
+
+const fateOf = (state: PartitionState, job = "ant-0") => {
+  const buffer = state.buffers.get(job);
+  const { accepted, pending } = accountIn(state, job)!.books;
+  return { accepted: accepted.records, pending: pending.records, cursor: buffer?.cursor };
+};
+
+const delivered = (records: number) =>
+  addBooks(emptyBooks, {
+    ...emptyBooks,
+    accepted: { records, bytes: records * 10 },
+    delivered: { records, bytes: records * 10 },
+  });
+
+describe("an owner that is behind its forwarders", () => {
+  it.effect("gives a new job all that it will read again, be it of a forwarder that is as far behind", () =>
+    Effect.gen(function* () {
+      const { adopt, read, state } = owner(logUnder([2, 1, 2]), []);
+      yield* adopt(jobSetOf([storedJob("ant-1", "ant")], 1, 1));
+      yield* read;
+      yield* adopt(jobSetOf([ant, storedJob("ant-1", "ant")], 1, 2));
+      assert.deepStrictEqual(fateOf(state), { accepted: 3, pending: 3, cursor: 0 });
+    }),
+  );
+
+  it.effect("leaves early records to their set when their job is gone before that comes: it may be back by then", () =>
+    Effect.gen(function* () {
+      const behind = () => owner(logUnder([1, 3, 1, 3]), []);
+      const back = behind();
+      yield* back.adopt(jobSetOf([ant], 1, 1));
+      yield* back.read;
+      yield* back.adopt(empty(2));
+      yield* back.adopt(jobSetOf([ant], 1, 3));
+      assert.deepStrictEqual(fateOf(back.state), { accepted: 3, pending: 3, cursor: 1 });
+      assert.deepStrictEqual(yield* back.receipts, [["deleted", 1, 1]]);
+      const gone = behind();
+      yield* gone.adopt(jobSetOf([ant], 1, 1));
+      yield* gone.read;
+      yield* gone.adopt(empty(2));
+      yield* gone.adopt(empty(3));
+      assert.deepStrictEqual(yield* gone.receipts, [
+        ["deleted", 1, 1],
+        ["unclaimed", 2, 3],
+      ]);
+    }),
+  );
+});
+
+describe("the job of a row that nobody can explain", () => {
+  it.effect("is back with what came early, but for what its row has counted", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { cursor: 1, counted: 1, books: delivered(1) });
+      const { adopt, read, receipts, state } = owner(logUnder([2, 2, 1, 2]), [row]);
+      yield* adopt(empty(1));
+      yield* read;
+      yield* adopt(jobSetOf([ant], 1, 2));
+      assert.deepStrictEqual(fateOf(state), { accepted: 4, pending: 3, cursor: 1 });
+      assert.deepStrictEqual(yield* receipts, []);
+    }),
+  );
+
+  it.effect("is back with what was pending and with all that came since", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { counted: 2, books: pendingBooks(2) });
+      const { adopt, read, receipts, state } = owner(logUnder([1, 1, 1, 2]), [row], 2);
+      yield* adopt(empty(1));
+      assert.strictEqual(state.buffers.size + state.waitingBuffers.size, 0, "nothing is in memory for it");
+      yield* read;
+      assert.deepStrictEqual(fateOf(state), { accepted: 4, pending: 4, cursor: undefined });
+      yield* adopt(jobSetOf([ant], 1, 2));
+      assert.deepStrictEqual(fateOf(state), { accepted: 4, pending: 4, cursor: 0 });
+      assert.deepStrictEqual(yield* receipts, []);
+    }),
+  );
+
+  it.effect("is given no place, and has one receipt for all of it once the store says that it was removed", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { counted: 2, books: pendingBooks(2) });
+      const { absences, adopt, read, receipts, state } = owner(logUnder([1, 1, 1, 2]), [row], 2);
+      yield* adopt(empty(1));
+      yield* read;
+      yield* adopt(empty(2));
+      assert.strictEqual(state.buffers.size, 0);
+      absences["ant-0"] = "removed";
+      yield* adopt(empty(3));
+      assert.deepStrictEqual(yield* receipts, [["deleted", 1, 4]]);
+    }),
+  );
+
+  it.effect("has nothing to do with what came for nobody while nothing was pending", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { cursor: 2, counted: 2, books: delivered(2) });
+      const { adopt, read, receipts, state } = owner(logUnder([1, 1, 1, 1]), [row], 2);
+      yield* adopt(empty(1));
+      yield* read;
+      yield* adopt(jobSetOf([ant], 1, 2));
+      assert.deepStrictEqual(fateOf(state), { accepted: 2, pending: 0, cursor: undefined });
+      assert.deepStrictEqual(yield* receipts, [["unclaimed", 3, 2]]);
+    }),
+  );
+});
+
+describe("an owner that reads again what was read before it", () => {
+  it.effect("books what came before a job as nobody's, though the job is there now", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { start: 2, cursor: 2, counted: 3, books: pendingBooks(1) });
+      const { adopt, read, receipts, state } = owner(logUnder([1, 1, 2]), [row]);
+      yield* adopt(jobSetOf([ant], 1, 2));
+      yield* read;
+      assert.deepStrictEqual(fateOf(state), { accepted: 1, pending: 1, cursor: 2 });
+      assert.deepStrictEqual(yield* receipts, [["unclaimed", 1, 2]]);
+    }),
+  );
+
+  it.effect("begins a job after what is in the books of one of its name that is gone", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { cursor: 2, counted: 2, books: delivered(2), deleted: true });
+      const { adopt, read, receipts, state } = owner(logUnder([1, 1, 2]), [row]);
+      yield* adopt(jobSetOf([ant], 1, 2));
+      yield* read;
+      assert.deepStrictEqual(fateOf(state), { accepted: 1, pending: 1, cursor: 2 });
+      assert.deepStrictEqual(yield* receipts, []);
+    }),
+  );
+
+  it.effect("closes a job's books where its row has counted, not where it has read again", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { counted: 2, books: pendingBooks(2) });
+      const { adopt, read, receipts } = owner(logUnder([1, 1, 1]), [row]);
+      yield* adopt(jobSetOf([ant], 1, 1));
+      yield* adopt(empty(2));
+      yield* read;
+      assert.deepStrictEqual(yield* receipts, [
+        ["deleted", 1, 2],
+        ["unclaimed", 3, 1],
+      ]);
+    }),
+  );
+});
