@@ -50,24 +50,27 @@ const decodeLine = Schema.decodeUnknownEffect(Line);
 /** One file, a line for each, replaced as a whole. */
 export const untoldGracesIn = (directory: string): UntoldGraces => {
   const path = join(directory, fileName);
-  const load = Effect.tryPromise({ try: () => readFile(path, "utf8"), catch: (error) => error }).pipe(
+  const failed = (error: unknown) =>
+    new LastKnownGoodError({ path, message: error instanceof Error ? error.message : String(error) });
+  const load = Effect.tryPromise({ try: () => readIfThere(path), catch: failed }).pipe(
     Effect.flatMap((text) => Effect.forEach(text.split("\n").filter(isFilled), (line) => decodeLine(line))),
-    Effect.catch((error) => {
-      const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-      const detail = String(error).slice(0, 200);
-      // Whatever it held is over sooner than it would have been: no reason not to start.
-      const said = Effect.logError("What this node knew of removal graces cannot be read.", { path, detail });
-      return Effect.as(isMissing ? Effect.void : said, []);
-    }),
+    // Whatever it held is over sooner than it would have been: no reason not to start.
+    Effect.catch(({ message }) =>
+      Effect.as(Effect.logError("What this node knew of removal graces cannot be read.", { path, message }), []),
+    ),
   );
   const save = (all: ReadonlyArray<Untold>) =>
     Effect.tryPromise({
       try: () => (all.length === 0 ? rm(path, { force: true }) : write(directory, path, all)),
-      catch: (error) =>
-        new LastKnownGoodError({ path, message: error instanceof Error ? error.message : String(error) }),
+      catch: failed,
     });
   return { load, save };
 };
+
+const readIfThere = (path: string): Promise<string> =>
+  readFile(path, "utf8").catch((error: NodeJS.ErrnoException) =>
+    error.code === "ENOENT" ? "" : Promise.reject(error),
+  );
 
 const isFilled = (line: string): boolean => line !== "";
 
