@@ -141,7 +141,12 @@ describe("ten minutes without control process and KV", () => {
           ["pending", "firing", "resolved"],
         );
         assert.closeTo(stories.get("staleForLong")![1]![1], 180, 10);
-      }).pipe(Effect.scoped, Effect.provide(log));
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(log),
+        // However slow this machine is, time stands still for whoever has something to do.
+        Effect.provide(TestClock.layer({ warningDelay: "30 seconds" })),
+      );
     });
   }
 });

@@ -16,6 +16,7 @@ import { pruneIfDue } from "./prune.ts";
 import { retellIfDue } from "./retell.ts";
 import { resume } from "./resume.ts";
 import { type SharedDesk, shareDesk } from "./shared-desk.ts";
+import { returnOf } from "./way-back.ts";
 import { stepReading } from "./step-reading.ts";
 import { countOnNew, dismissLeft, silentNodes } from "./told-nodes.ts";
 
@@ -164,7 +165,7 @@ const watchAdoption = Effect.fnUntraced(function* (desk: Desk, steady: number, i
 
 /** One that refuses to go back is waited for as well: there is nothing else to be done with it. */
 const watchReturn = Effect.fnUntraced(function* (desk: Desk, steady: number, isDue: boolean) {
-  const { nodes, of } = adoptionOf(desk, steady);
+  const { nodes, of } = returnOf(desk, steady);
   if (of > 0 && nodes === of) yield* tell(desk, { type: "nodes.adopted", ...(yield* nowAt) });
   else if (isDue) yield* tell(desk, { type: "time.passed", ...(yield* nowAt) });
 });

@@ -5,6 +5,7 @@ import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { adoptionOf } from "./adoption.ts";
 import { canaryOf } from "./canary.ts";
 import { type Desk, publishedContent } from "./desk.ts";
+import { returnOf } from "./way-back.ts";
 
 /** Where a rollout is. @param steady the steady clock's time */
 export const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
@@ -21,7 +22,7 @@ export const rolloutOf = (desk: Desk, steady: number): RolloutReport => {
     elapsedMillis,
     watchMillis,
     reason,
-    ...(isOn ? { adopted: adoptionOf(desk, steady) } : {}),
+    ...(isOn ? { adopted: value === "returning" ? returnOf(desk, steady) : adoptionOf(desk, steady) } : {}),
     ...(canary === undefined ? {} : { canary }),
   };
 };

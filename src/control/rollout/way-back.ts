@@ -47,6 +47,17 @@ export const restoreBase = Effect.fnUntraced(function* (
   return { type: "base.told", base: desk.state.published!, ...at };
 });
 
+/**
+ * How many of the living nodes have gone back. Who is gone is not waited for, whatever it was told: it reads what is in
+ * force when it comes back.
+ *
+ * @param steady the steady clock's time
+ */
+export const returnOf = ({ reports, state }: Desk, steady: number): { readonly nodes: number; readonly of: number } => {
+  const live = reports.live(steady);
+  return { nodes: live.filter(({ serves }) => serves?.hash === state.published?.hash).length, of: live.length };
+};
+
 /** The number that was kept free for it, unless that is used up: a person has chosen another way back. */
 export const wayBackOf = ({ machine, state }: Desk): number => state.wayBack ?? stepNumbers(machine.context).wayBack;
 
