@@ -34,7 +34,7 @@ export interface Stage {
   readonly orderForStrangers: (count: number) => Effect.Effect<void, DrillFailure>;
   /** Takes them out again. */
   readonly withdrawFromStrangers: Effect.Effect<void, DrillFailure>;
-  /** Takes these customers' push jobs out of the store, in one transaction; whether that comes into force is not waited for. */
+  /** Takes these push jobs out of the store, in one transaction; whether that comes into force is not awaited. */
   readonly removeJobs: (customers: ReadonlyArray<string>) => Effect.Effect<void, DrillFailure>;
   /** Puts them back, as they were. */
   readonly restoreJobs: (customers: ReadonlyArray<string>) => Effect.Effect<void, DrillFailure>;

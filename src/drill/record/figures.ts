@@ -25,7 +25,7 @@ export interface Figures {
   readonly lostByPhase: ReadonlyArray<PhaseLoss>;
   /** The same of the steady customers. */
   readonly steadyLost: number;
-  /** Acknowledged as stored and never delivered; dead letters, which are kept, not counted; null: no books were told. */
+  /** Acknowledged and never delivered; dead letters, which are kept, not counted; null: no books were told. */
   readonly acknowledgedLost: number | null;
   /** Given up by producers after 5 s of repeating, and never delivered either. */
   readonly lostAtDoor: number;

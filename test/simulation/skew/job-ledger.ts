@@ -146,8 +146,8 @@ export const adoptionOf = (before: SkewSnapshot | undefined, after: SkewSnapshot
     if (entry.state === "removed") removed.push(entry);
     else if (was?.revision !== entry.revision || was.state !== entry.state) put.push(entry);
   }
-  for (const { id, revision, state } of before?.entries.values() ?? []) {
-    if (state !== "removed" && !after.entries.has(id)) removed.push({ id, revision, data: noData });
+  for (const { customer, id, revision, state } of before?.entries.values() ?? []) {
+    if (state !== "removed" && !after.entries.has(id)) removed.push({ id, customer, revision, data: noData });
   }
   return { put, removed };
 };
