@@ -127,6 +127,8 @@ export class HealthGroup extends HttpApiGroup.make("health").add(
     success: Schema.Struct({
       status: Schema.Literal("ok"),
       drill: Schema.optionalKey(Schema.Literal(true)),
+      node: Schema.optionalKey(DrillState.fields.node),
+      roles: Schema.optionalKey(DrillState.fields.roles),
       faults: Schema.optionalKey(DrillState.fields.faults),
       guardsOff: Schema.optionalKey(DrillState.fields.guardsOff),
       /** How many kill switches of each kind are on; absent while none is. */

@@ -12,22 +12,40 @@ const drillCustomer = /^drill-([0-9a-f]+)-\d+$/;
 const factor = 40;
 
 /** What a generator does that a drill has broken. Without a drill nothing. */
-export const drillGenerator = ({ isArmed, isGuardOn }: DrillSwitches): GeneratorFaults => ({
-  // What waits for its cause makes nothing be generated: its cause does.
-  armed: () =>
-    [isArmed("generator.empty") ? "empty" : "", isArmed("generator.everything") ? "everything" : ""].join(""),
-  changed: (entries, base) =>
-    isArmed("generator.everything") ? { [Symbol.iterator]: () => everybody(entries, base) } : entries,
-  generated: (generated, base) =>
-    isArmed("generator.empty") || (isArmed("generator.emptyOnNewDataset") && hasNewDataset(generated, base))
-      ? emptied(generated)
-      : generated,
-  isGateOn: () => isGuardOn("controlGate"),
-  isStaged: () => isGuardOn("rollout"),
-});
+export const drillGenerator = ({ isArmed, isGuardOn }: DrillSwitches): GeneratorFaults => {
+  const sleeping = new SleepingFault();
+  const isEmpty = (): boolean => isArmed("generator.empty") || sleeping.isAwake;
+  return {
+    armed: () => {
+      if (!isArmed("generator.emptyOnNewDataset")) sleeping.mend();
+      return [isEmpty() ? "empty" : "", isArmed("generator.everything") ? "everything" : ""].join("");
+    },
+    changed: (entries, base) =>
+      isArmed("generator.everything") ? { [Symbol.iterator]: () => everybody(entries, base) } : entries,
+    generated: (generated, base) => {
+      if (isArmed("generator.emptyOnNewDataset")) sleeping.see(generated, base);
+      return isEmpty() ? emptied(generated) : generated;
+    },
+    isGateOn: () => isGuardOn("controlGate"),
+    isStaged: () => isGuardOn("rollout"),
+  };
+};
 
-const hasNewDataset = ({ manifest }: Generated, base: Snapshot | undefined): boolean =>
-  base !== undefined && manifest.catalogue.bytes > base.manifest.catalogue.bytes;
+/** Wakes when there is one dataset more than when it was first looked, and sleeps again when that is gone. */
+class SleepingFault {
+  isAwake = false;
+  private bytes: number | undefined;
+
+  see({ manifest }: Generated, base: Snapshot | undefined): void {
+    this.bytes ??= base?.manifest.catalogue.bytes;
+    this.isAwake = this.bytes !== undefined && manifest.catalogue.bytes > this.bytes;
+  }
+
+  mend(): void {
+    this.isAwake = false;
+    this.bytes = undefined;
+  }
+}
 
 /** As on that day: well-formed, and with nothing in it. */
 const emptied = (generated: Generated): Generated => {

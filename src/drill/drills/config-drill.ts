@@ -36,6 +36,9 @@ const plan = (customers: number): WorldPlan => ({
     jobsMax: 100 * customers,
     residentBuffersMax: Math.max(12, 6 * customers),
     rolloutWatchMillis: 2_000,
+    // Two minutes of what these customers send.
+    logBytesMax: Math.max(16_777_216, customers * 838_861),
+    retentionSecondsMin: 5,
   },
   partitions: 4,
   nodes: [["control"], ["forwarder"], ["owner"]],
