@@ -96,9 +96,10 @@ const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set:
   for (const row of state.rows) {
     if (++seen % sliceSize === 0) yield* Effect.yieldNow;
     const brief = briefOf(set, row.job);
+    for (const life of row.former ?? []) state.close(row.job, life);
     if (row.deleted) {
       findings.closed.push(row.job);
-      state.close(row);
+      state.close(row.job, row);
     } else if (brief === undefined) findings.orphaned.push({ job: row.job, pairKey: row.pairKey });
     else if (brief.pairKey !== row.pairKey) findings.ofOtherPair.push(row.job);
     else if (row.books.pending.records > 0) findings.unfinished.push({ job: row.job, cursor: row.cursor });
@@ -244,5 +245,5 @@ const rebasedRow = (row: Row): Row => {
     expired: pending,
     pending: { records: -pending.records, bytes: -pending.bytes },
   });
-  return { ...row, books, start: 0, cursor: 0, counted: 0, cuts: [], snapshot: undefined };
+  return { ...row, books, start: 0, cursor: 0, counted: 0, cuts: [], snapshot: undefined, former: undefined };
 };

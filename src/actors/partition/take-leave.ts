@@ -55,7 +55,8 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
  */
 const earlyOf = (state: PartitionState, { cursor, ledger, pairKey, start }: Buffer, lastSequence: number) => {
   const early = state.newerChunks.of(pairKey);
-  if (early === undefined || start >= early.first || cursor >= early.first || lastSequence < early.last) return undefined;
+  if (early === undefined || start >= early.first || cursor >= early.first || lastSequence < early.last)
+    return undefined;
   return ledger.pendingRecords < early.records ? undefined : early;
 };
 
@@ -65,7 +66,7 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
   if (early === undefined) state.newerChunks.bookedTo(pairKey, lastSequence);
   else buffer.ledger.accept(-early.records, -early.bytes);
   const counted = early === undefined ? lastSequence : early.first - 1;
-  state.close({ job, pairKey, start, counted });
+  state.close(job, { pairKey, start, counted });
   const account = buffer.shedPending(counted);
   if (account !== undefined) {
     state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });

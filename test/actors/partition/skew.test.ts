@@ -76,7 +76,7 @@ const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, sc
     yield* checkpoint(state, null, state.rowed());
     return written.flatMap((each) => each.receipts).map((each) => [each.reason, each.firstSequence, each.records]);
   });
-  return { absences, adopt, read, receipts, state };
+  return { absences, adopt, read, receipts, state, written };
 };
 
 const fateOf = (state: PartitionState, job = "ant-0") => {
@@ -200,6 +200,25 @@ describe("an owner that reads again what was read before it", () => {
       yield* read;
       assert.deepStrictEqual(fateOf(state), { accepted: 1, pending: 1, cursor: 2 });
       assert.deepStrictEqual(yield* receipts, []);
+    }),
+  );
+
+  it.effect("knows from a job's row what one of its name that is gone has booked", () =>
+    Effect.gen(function* () {
+      const { adopt, read, receipts, written } = owner(logUnder([1, 1, 1, 1]), [], 0);
+      yield* adopt(jobSetOf([ant], 1, 1));
+      yield* read;
+      yield* adopt(empty(2));
+      yield* adopt(jobSetOf([ant], 1, 3));
+      yield* receipts;
+      const former = [{ pairKey: "ant.http_requests", start: 0, counted: 4 }];
+      assert.deepStrictEqual(written.at(-1)!.rows.at(-1)!.former, former);
+      // Its row in place of that one's, and a scan that another job held back.
+      const row = rowOf("ant-0", "ant", { start: 4, cursor: 4, counted: 6, books: pendingBooks(2), former });
+      const next = owner(logUnder([1, 1, 1, 1, 3, 3]), [row]);
+      yield* next.adopt(jobSetOf([ant], 1, 3));
+      yield* next.read;
+      assert.deepStrictEqual(yield* next.receipts, []);
     }),
   );
 
