@@ -39,20 +39,24 @@ export class NewerChunks {
     return this.pairs.size;
   }
 
-  /** False: there are too many pairs; a new job of this one will begin where the owner stands then. */
-  note({ jobSet, millis, sequence }: LogMessage, { bytes, pairKey, records }: Chunk): boolean {
+  /**
+   * @param isBooked whether it is in the books of a job that is gone
+   * @returns false: there are too many pairs; a new job of this one will begin where the owner stands then
+   */
+  note({ jobSet, millis, sequence }: LogMessage, { bytes, pairKey, records }: Chunk, isBooked = false): boolean {
     const known = this.pairs.get(pairKey);
     if (known === undefined && this.pairs.size >= pairsMax) return false;
     const one = { first: sequence, last: sequence, records, bytes };
+    const unbooked = [known?.unbooked, isBooked ? undefined : one].filter((each) => each !== undefined);
     this.pairs.set(
       pairKey,
       known === undefined
-        ? { ...one, millis, newest: jobSet, unbooked: one }
+        ? { ...one, millis, newest: jobSet, unbooked: sumOf(unbooked) }
         : {
             ...known,
             ...together(known, one),
             newest: Math.max(known.newest, jobSet),
-            unbooked: known.unbooked === undefined ? one : together(known.unbooked, one),
+            unbooked: sumOf(unbooked),
           },
     );
     return true;
@@ -92,3 +96,6 @@ const together = (earlier: Range, later: Range): Range => ({
   records: earlier.records + later.records,
   bytes: earlier.bytes + later.bytes,
 });
+
+const sumOf = ([first, ...others]: ReadonlyArray<Range>): Range | undefined =>
+  first === undefined ? undefined : others.reduce(together, first);

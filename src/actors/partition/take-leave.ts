@@ -50,8 +50,8 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
 };
 
 /**
- * What came under a set that is not adopted here yet, and is pending: that set says whom it is for. The job may be in it
- * again, and its grace over only where nobody has heard of that.
+ * What came under a set that is not adopted here yet, and is pending: that set says whom it is for. The job may be in
+ * it again, and its grace over only where nobody has heard of that.
  */
 const earlyOf = (state: PartitionState, { cursor, ledger, pairKey, start }: Buffer, lastSequence: number) => {
   const early = state.newerChunks.of(pairKey);

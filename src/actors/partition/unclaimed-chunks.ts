@@ -53,7 +53,8 @@ export class UnclaimedChunks {
     if (life.counted > position) this.gone.add(life.pairKey, life);
   }
 
-  private isBooked(pairKey: string, sequence: number): boolean {
+  /** Whether a chunk is in the books of a job that is gone. */
+  isBooked(pairKey: string, sequence: number): boolean {
     return this.gone.get(pairKey).some(({ counted, start }) => sequence > start && sequence <= counted);
   }
 

@@ -233,6 +233,16 @@ describe("an owner that reads again what was read before it", () => {
         ["deleted", 1, 2],
         ["unclaimed", 3, 1],
       ]);
+      // The same, and what is read again is newer than what this owner knows.
+      const behind = owner(logUnder([3, 3, 3]), [row]);
+      yield* behind.adopt(jobSetOf([ant], 1, 1));
+      yield* behind.adopt(empty(2));
+      yield* behind.read;
+      yield* behind.adopt(empty(3));
+      assert.deepStrictEqual(yield* behind.receipts, [
+        ["deleted", 1, 2],
+        ["unclaimed", 3, 1],
+      ]);
     }),
   );
 });
