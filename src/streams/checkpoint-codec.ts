@@ -64,6 +64,7 @@ const RowSchema = Schema.Struct({
       millis: Schema.Number,
     }),
   ),
+  former: Schema.optional(Schema.Array(Schema.Struct({ pairKey: Schema.String, start: Sequence, counted: Sequence }))),
 });
 
 const ReceiptSchema = Schema.Struct({

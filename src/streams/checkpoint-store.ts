@@ -150,7 +150,8 @@ const inBatches = (store: Store, partition: number, before: Register, { receipts
     return [...own.map(write), { subject: rowSubject(partition, row.job), data: encodeControl(row) }];
   });
   const others = [...receiptsOf.values()].flat().map((receipt) => [write(receipt)]);
-  const batches = pack([...others, ...groups], store);
+  // With the register: who reads the log again from before what they tell of may find a job for it by then.
+  const batches = pack([...groups, ...others], store);
   return batches.map((messages, i) => ({ messages, register: i === batches.length - 1 ? register : before }));
 };
 

@@ -88,10 +88,10 @@ export class ScriptedCheckpoints {
           for (const [job, bytes] of part) this.store(job, bytes);
           const last = i === parts.length - 1;
           this.register = { ...(last ? register : this.register!), nonce: this.nonce() };
-          // As the store does it: with the row of their job, and those without one at first.
+          // As the store does it: with the row of their job, and those without one together with the register.
           for (const receipt of receipts) {
             const partOfRow = parts.findIndex((rowsOfPart) => rowsOfPart.some(([job]) => job === receipt.job));
-            if (i !== Math.max(0, partOfRow)) continue;
+            if (i !== (partOfRow < 0 ? parts.length - 1 : partOfRow)) continue;
             const subject = [receipt.job, receipt.customer, receipt.firstSequence, receipt.reason].join(" ");
             this.receipts.set(subject, receipt);
           }

@@ -95,7 +95,7 @@ export const checkpoint = Effect.fnUntraced(function* (
     ...Array.from(taken, (buffer) => buffer.writeRow()),
   ];
   // Of another log they are true only together with the register that says so.
-  const rows = [...(wasRebased ? state.rows : []), ...written.map(({ row }) => row)];
+  const rows = [...(wasRebased ? state.rows : []), ...written.map(({ row }) => state.withFormer(row))];
   // After the rows were taken, so that only what is still unwritten holds the scan back.
   let scan = Math.min(state.position, state.newerChunks.scanBound(), state.unclaimedChunks.scanBound());
   for (const buffer of state.rowed()) scan = Math.min(scan, buffer.scanBound());
@@ -118,6 +118,7 @@ export const checkpoint = Effect.fnUntraced(function* (
     return false;
   }
   state.scan = scan;
+  state.formerLives.forget(scan);
   if (wasRebased) state.isRebased = false;
   state.storedLowWater = register.lowWater;
   // Not before: the mark of a write that did not land is no mark, and the next one may be lower.

@@ -1,3 +1,4 @@
+import type { Tally } from "../../domain/books.ts";
 import type { Chunk, LogMessage } from "../ports/log.ts";
 
 /** Chunks of one pair that came while this owner did not know yet for whom, as one. */
@@ -17,9 +18,13 @@ type Range = Omit<EarlyChunks, "millis">;
 interface Kept extends EarlyChunks {
   /** The newest job set that any of them was accepted under. */
   readonly newest: number;
-  /** Without those that are in the books of a job that is gone since. */
+  /** Without those that are in the books of jobs that are gone since. */
   readonly unbooked: Range | undefined;
+  /** By job that is gone since: up to where it has booked them, and how many. */
+  readonly bookedBy: ReadonlyMap<string, Tally & { readonly to: number }>;
 }
+
+const nobody: Kept["bookedBy"] = new Map();
 
 /** More pairs than a partition of a node at its limit has. */
 const pairsMax = 100_000;
@@ -39,33 +44,62 @@ export class NewerChunks {
     return this.pairs.size;
   }
 
-  /** False: there are too many pairs; a new job of this one will begin where the owner stands then. */
-  note({ jobSet, millis, sequence }: LogMessage, { bytes, pairKey, records }: Chunk): boolean {
+  /**
+   * @param isBooked whether it is in the books of a job that is gone
+   * @returns false: there are too many pairs; a new job of this one will begin where the owner stands then
+   */
+  note({ jobSet, millis, sequence }: LogMessage, { bytes, pairKey, records }: Chunk, isBooked = false): boolean {
     const known = this.pairs.get(pairKey);
     if (known === undefined && this.pairs.size >= pairsMax) return false;
     const one = { first: sequence, last: sequence, records, bytes };
+    const unbooked = [known?.unbooked, isBooked ? undefined : one].filter((each) => each !== undefined);
     this.pairs.set(
       pairKey,
       known === undefined
-        ? { ...one, millis, newest: jobSet, unbooked: one }
+        ? { ...one, millis, newest: jobSet, unbooked: sumOf(unbooked), bookedBy: nobody }
         : {
             ...known,
             ...together(known, one),
             newest: Math.max(known.newest, jobSet),
-            unbooked: known.unbooked === undefined ? one : together(known.unbooked, one),
+            unbooked: sumOf(unbooked),
           },
     );
     return true;
   }
 
-  /** A job of the pair is gone: what came up to here is in its books. */
-  bookedTo(pairKey: string, sequence: number): void {
+  /** A job of the pair is gone: of what came here, all but `left` is in its books, which go to this sequence. */
+  leave(job: string, pairKey: string, to: number, left: Tally): void {
     const known = this.pairs.get(pairKey);
-    if (known !== undefined && known.last <= sequence) this.pairs.set(pairKey, { ...known, unbooked: undefined });
+    if (known === undefined || to < known.first - 1) return;
+    const { bookedBy, bytes, last, records, unbooked } = known;
+    const rest = left.records === 0 ? undefined : { first: to + 1, last, ...left };
+    this.pairs.set(pairKey, {
+      ...known,
+      unbooked: unbooked === undefined || unbooked.first > to ? unbooked : rest,
+      bookedBy: new Map(bookedBy).set(job, { to, records: records - left.records, bytes: bytes - left.bytes }),
+    });
   }
 
   of(pairKey: string): EarlyChunks | undefined {
     return this.pairs.get(pairKey);
+  }
+
+  /**
+   * With which of them a job begins.
+   *
+   * @param former up to here they are in the books of one of its name that is gone
+   */
+  dueTo(job: string, pairKey: string, former: number): EarlyChunks | undefined {
+    const known = this.pairs.get(pairKey);
+    if (known === undefined || former < known.first) return known;
+    const booked = known.bookedBy.get(job);
+    // Read again after a restart, it is not known whose they were.
+    if (booked === undefined)
+      return known.unbooked === undefined || known.unbooked.first <= former
+        ? undefined
+        : { ...known, ...known.unbooked };
+    const [records, bytes] = [known.records - booked.records, known.bytes - booked.bytes];
+    return records === 0 ? undefined : { ...known, first: booked.to + 1, records, bytes };
   }
 
   /**
@@ -92,3 +126,6 @@ const together = (earlier: Range, later: Range): Range => ({
   records: earlier.records + later.records,
   bytes: earlier.bytes + later.bytes,
 });
+
+const sumOf = ([first, ...others]: ReadonlyArray<Range>): Range | undefined =>
+  first === undefined ? undefined : others.reduce(together, first);

@@ -1,11 +1,12 @@
 import type { Buffer, BufferHost } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
-import type { Claim, Receipt, Register, Row } from "../ports/checkpoints.ts";
+import type { Claim, FormerLife, Receipt, Register, Row } from "../ports/checkpoints.ts";
 import { emptyJobSet, type JobSet } from "../ports/jobs.ts";
 import { RowTable } from "../ports/row-table.ts";
 import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
+import { FormerLives } from "./former-lives.ts";
 import { NewerChunks } from "./newer-chunks.ts";
 import { Orphans } from "./orphans.ts";
 import { UnclaimedChunks } from "./unclaimed-chunks.ts";
@@ -60,8 +61,7 @@ export class PartitionState {
   wake: (pairKey: string, sequence: number) => ReadonlyArray<Rowed> = () => [];
   /** Jobs on their way out: a chunk must not bring them in again. */
   readonly leavingNow = new Set<string>();
-  /** Up to where the books of a job that is gone go; one of the same name begins after that. */
-  readonly closedTo = new Map<string, number>();
+  readonly formerLives = new FormerLives();
   /** Whose rows are behind what is in memory; those that were written meanwhile are still among them. */
   private readonly dirty = new Set<Buffer>();
   /** Taken for a checkpoint that has not landed or failed yet. */
@@ -189,10 +189,17 @@ export class PartitionState {
     yield* this.waitingBuffers.values();
   }
 
-  /** A job is gone, and everything up to here is in its books: perhaps more than was read since the claim. */
-  close({ counted, job, pairKey, start }: Pick<Row, "job" | "pairKey" | "start" | "counted">): void {
-    this.unclaimedChunks.bookedTo(pairKey, start, counted, this.position);
-    if (counted > this.position) this.closedTo.set(job, counted);
+  /** A job is gone: what its books go to may be further than was read since the claim. */
+  close(job: string, { counted, pairKey, start }: FormerLife): void {
+    const life = { pairKey, start, counted };
+    this.unclaimedChunks.booked(life, this.position);
+    this.formerLives.add(job, life, this.scan);
+  }
+
+  /** As it is to be stored. */
+  withFormer(row: Row): Row {
+    const former = this.formerLives.of(row.job, this.scan);
+    return former.length === 0 ? row : { ...row, former };
   }
 
   /** Whether there is a push job for what came of a pair, or the row of one. One on its way out is none. */

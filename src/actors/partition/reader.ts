@@ -95,9 +95,10 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
 };
 
 const setAside = (state: PartitionState, message: LogMessage, chunk: Chunk, isEarly: boolean, isDue: boolean): void => {
-  if (isEarly && state.newerChunks.note(message, chunk)) return noteForOrphans(state, message, chunk);
-  if (isDue) return;
   const { sequence } = message;
+  const isBooked = state.unclaimedChunks.isBooked(chunk.pairKey, sequence);
+  if (isEarly && state.newerChunks.note(message, chunk, isBooked)) return noteForOrphans(state, message, chunk);
+  if (isDue) return;
   state.unclaimedChunks.note(chunk.pairKey, { ...chunk, first: sequence, last: sequence });
 };
 

@@ -10,7 +10,6 @@ import type { Residency } from "../residency/residency.ts";
 import { makeWaker, type Waker } from "../residency/wake.ts";
 import { isNewcomer } from "../residency/wake.ts";
 import { pairsAfterScan } from "./pairs-after-scan.ts";
-import type { EarlyChunks } from "./newer-chunks.ts";
 import type { PartitionState } from "./partition-state.ts";
 import { dismiss, dismissRemoved } from "./take-leave.ts";
 
@@ -96,9 +95,10 @@ const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set:
   for (const row of state.rows) {
     if (++seen % sliceSize === 0) yield* Effect.yieldNow;
     const brief = briefOf(set, row.job);
+    for (const life of row.former ?? []) state.close(row.job, life);
     if (row.deleted) {
       findings.closed.push(row.job);
-      state.close(row);
+      state.close(row.job, row);
     } else if (brief === undefined) findings.orphaned.push({ job: row.job, pairKey: row.pairKey });
     else if (brief.pairKey !== row.pairKey) findings.ofOtherPair.push(row.job);
     else if (row.books.pending.records > 0) findings.unfinished.push({ job: row.job, cursor: row.cursor });
@@ -195,19 +195,19 @@ const takeUp = (
   if (row !== undefined && (waiting !== undefined || row.books.pending.records > 0)) {
     waker.queue(job, row, waiting?.newcomer ?? isNewcomer(row));
   }
-  const early = state.newerChunks.of(pairKey);
-  if (early !== undefined) return takeUpEarly(state, pairKey, early, waker);
+  if (state.newerChunks.of(pairKey) !== undefined) return takeUpEarly(state, pairKey, waker);
   if (state.waitingBuffers.has(job)) return;
   if (state.byPair.find(pairKey) !== undefined) waker.rouse(newest(), state.position + 1);
 };
 
 /** Of a pair whose chunks came before this set: who is new begins with them, and the others are here too. */
-const takeUpEarly = (state: PartitionState, pairKey: string, early: EarlyChunks, waker: Waker): void => {
+const takeUpEarly = (state: PartitionState, pairKey: string, waker: Waker): void => {
   for (const stored of state.jobs.byPair.get(pairKey) ?? []) {
     const { id } = stored.job;
     if (state.buffers.has(id) || state.waitingBuffers.has(id)) continue;
-    if (state.rows.has(id)) waker.rouse(stored, state.position + 1);
-    else waker.begin(stored, early);
+    const due = state.newerChunks.dueTo(id, pairKey, state.formerLives.endOf(id, pairKey));
+    if (due === undefined || state.rows.has(id)) waker.rouse(stored, state.position + 1);
+    else waker.begin(stored, due);
   }
   waker.holdOrphans(pairKey);
 };
@@ -244,5 +244,5 @@ const rebasedRow = (row: Row): Row => {
     expired: pending,
     pending: { records: -pending.records, bytes: -pending.bytes },
   });
-  return { ...row, books, start: 0, cursor: 0, counted: 0, cuts: [], snapshot: undefined };
+  return { ...row, books, start: 0, cursor: 0, counted: 0, cuts: [], snapshot: undefined, former: undefined };
 };

@@ -50,23 +50,29 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
 };
 
 /**
- * What came under a set that is not adopted here yet, and is pending: that set says whom it is for. The job may be in it
- * again, and its grace over only where nobody has heard of that.
+ * What came under a set that is not adopted here yet, and is pending: that set says whom it is for. The job may be in
+ * it again, and its grace over only where nobody has heard of that.
+ *
+ * @returns how much it is, and up to where the books of the job go without it
  */
 const earlyOf = (state: PartitionState, { cursor, ledger, pairKey, start }: Buffer, lastSequence: number) => {
   const early = state.newerChunks.of(pairKey);
-  if (early === undefined || start >= early.first || cursor >= early.first || lastSequence < early.last) return undefined;
-  return ledger.pendingRecords < early.records ? undefined : early;
+  if (early === undefined || start >= early.first || lastSequence < early.last) return { to: lastSequence, left: none };
+  const { pendingBytes: bytes, pendingRecords: records } = ledger;
+  // All that is pending is early when some of what is early is settled.
+  if (cursor >= early.first) return { to: cursor, left: { records, bytes } };
+  return records < early.records ? { to: lastSequence, left: none } : { to: early.first - 1, left: early };
 };
+
+const none = { records: 0, bytes: 0 };
 
 const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Buffer, lastSequence: number) {
   const { jobId: job, pairKey, start } = buffer;
-  const early = earlyOf(state, buffer, lastSequence);
-  if (early === undefined) state.newerChunks.bookedTo(pairKey, lastSequence);
-  else buffer.ledger.accept(-early.records, -early.bytes);
-  const counted = early === undefined ? lastSequence : early.first - 1;
-  state.close({ job, pairKey, start, counted });
-  const account = buffer.shedPending(counted);
+  const { left, to } = earlyOf(state, buffer, lastSequence);
+  buffer.ledger.accept(-left.records, -left.bytes);
+  state.newerChunks.leave(job, pairKey, to, { records: left.records, bytes: left.bytes });
+  state.close(job, { pairKey, start, counted: to });
+  const account = buffer.shedPending(to);
   if (account !== undefined) {
     state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });
     yield* Effect.logWarning("A deleted job's backlog is given up.", account);

@@ -1,4 +1,4 @@
-import type { Receipt } from "../ports/checkpoints.ts";
+import type { FormerLife, Receipt } from "../ports/checkpoints.ts";
 import { ByPair } from "./by-pair.ts";
 import type { EarlyChunks } from "./newer-chunks.ts";
 
@@ -21,7 +21,7 @@ export class UnclaimedChunks {
   private readonly pairs = new Map<string, Chunks>();
   private sinceMillis: number | undefined;
   /** Which chunks of a pair are in the books of jobs that are gone, where that is further than was read. */
-  private readonly booked = new ByPair<{ readonly start: number; readonly counted: number }>();
+  private readonly gone = new ByPair<FormerLife>();
   /** There were receipts up to here when the partition was claimed. */
   private readonly receiptedBefore: number;
   /** There are receipts up to here, but of what is set aside until its job set is adopted. */
@@ -47,15 +47,15 @@ export class UnclaimedChunks {
    * After a restart the log is read again from before where a job's row has counted. Of a job that is gone nothing else
    * remembers that.
    *
-   * @param start where that job began
    * @param position the reader's
    */
-  bookedTo(pairKey: string, start: number, counted: number, position: number): void {
-    if (counted > position) this.booked.add(pairKey, { start, counted });
+  booked(life: FormerLife, position: number): void {
+    if (life.counted > position) this.gone.add(life.pairKey, life);
   }
 
-  private isBooked(pairKey: string, sequence: number): boolean {
-    return this.booked.get(pairKey).some(({ counted, start }) => sequence > start && sequence <= counted);
+  /** Whether a chunk is in the books of a job that is gone. */
+  isBooked(pairKey: string, sequence: number): boolean {
+    return this.gone.get(pairKey).some(({ counted, start }) => sequence > start && sequence <= counted);
   }
 
   /** @param nowMillis on a steady clock */

@@ -28,6 +28,15 @@ export interface Row {
   readonly evidence?: CrashEvidence | undefined;
   /** What the destination is to be told, in the first batch after `cursor`. */
   readonly lossMark?: LossMark | undefined;
+  /** Of jobs that had this name before, what lies after the scan. */
+  readonly former?: ReadonlyArray<FormerLife> | undefined;
+}
+
+/** Which chunks of a pair are in the books of a job that is gone: those after `start` up to `counted`. */
+export interface FormerLife {
+  readonly pairKey: string;
+  readonly start: number;
+  readonly counted: number;
 }
 
 /** What is known of the crash by which a buffer was quarantined. */

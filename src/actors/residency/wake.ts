@@ -108,7 +108,7 @@ export const makeWaker = (
       const mayEnter = (newcomer: boolean) => !state.isClosing && residency.mayEnter(newcomer);
       const row = state.rows.take(id);
       if (row === undefined) {
-        const start = Math.max(sequence - 1, state.closedTo.get(id) ?? 0);
+        const start = Math.max(sequence - 1, state.formerLives.endOf(id, pairKeyOf(stored)));
         const both = { newest: stored, effective: stored };
         if (mayEnter(true)) enter(both, { row: undefined, start }, true);
         else refuse(firstRow(id, pairKeyOf(stored), stored.revision, start, emptyBooks), false);

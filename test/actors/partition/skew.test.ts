@@ -76,7 +76,7 @@ const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, sc
     yield* checkpoint(state, null, state.rowed());
     return written.flatMap((each) => each.receipts).map((each) => [each.reason, each.firstSequence, each.records]);
   });
-  return { absences, adopt, read, receipts, state };
+  return { absences, adopt, read, receipts, state, written };
 };
 
 const fateOf = (state: PartitionState, job = "ant-0") => {
@@ -203,6 +203,25 @@ describe("an owner that reads again what was read before it", () => {
     }),
   );
 
+  it.effect("knows from a job's row what one of its name that is gone has booked", () =>
+    Effect.gen(function* () {
+      const { adopt, read, receipts, written } = owner(logUnder([1, 1, 1, 1]), [], 0);
+      yield* adopt(jobSetOf([ant], 1, 1));
+      yield* read;
+      yield* adopt(empty(2));
+      yield* adopt(jobSetOf([ant], 1, 3));
+      yield* receipts;
+      const former = [{ pairKey: "ant.http_requests", start: 0, counted: 4 }];
+      assert.deepStrictEqual(written.at(-1)!.rows.at(-1)!.former, former);
+      // Its row in place of that one's, and a scan that another job held back.
+      const row = rowOf("ant-0", "ant", { start: 4, cursor: 4, counted: 6, books: pendingBooks(2), former });
+      const next = owner(logUnder([1, 1, 1, 1, 3, 3]), [row]);
+      yield* next.adopt(jobSetOf([ant], 1, 3));
+      yield* next.read;
+      assert.deepStrictEqual(yield* next.receipts, []);
+    }),
+  );
+
   it.effect("closes a job's books where its row has counted, not where it has read again", () =>
     Effect.gen(function* () {
       const row = rowOf("ant-0", "ant", { counted: 2, books: pendingBooks(2) });
@@ -211,6 +230,16 @@ describe("an owner that reads again what was read before it", () => {
       yield* adopt(empty(2));
       yield* read;
       assert.deepStrictEqual(yield* receipts, [
+        ["deleted", 1, 2],
+        ["unclaimed", 3, 1],
+      ]);
+      // The same, and what is read again is newer than what this owner knows.
+      const behind = owner(logUnder([3, 3, 3]), [row]);
+      yield* behind.adopt(jobSetOf([ant], 1, 1));
+      yield* behind.adopt(empty(2));
+      yield* behind.read;
+      yield* behind.adopt(empty(3));
+      assert.deepStrictEqual(yield* behind.receipts, [
         ["deleted", 1, 2],
         ["unclaimed", 3, 1],
       ]);

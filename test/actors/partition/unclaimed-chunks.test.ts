@@ -42,13 +42,13 @@ describe("chunks without a push job", () => {
 
   it("have none when a job that is gone has them in its books", () => {
     const chunks = new UnclaimedChunks(0);
-    chunks.bookedTo("a.http", 22, 30, 20);
-    chunks.bookedTo("b.http", 0, 10, 20);
+    chunks.booked({ pairKey: "a.http", start: 22, counted: 30 }, 20);
+    chunks.booked({ pairKey: "b.http", start: 0, counted: 10 }, 20);
     chunks.note("a.http", chunk(30));
     chunks.note("b.http", chunk(21));
     chunks.note("a.http", chunk(31));
     // That job had not begun yet.
-    chunks.bookedTo("c.http", 22, 30, 20);
+    chunks.booked({ pairKey: "c.http", start: 22, counted: 30 }, 20);
     chunks.note("c.http", chunk(22));
     const told = chunks.take(31, 0).map(({ customer, firstSequence }) => [customer, firstSequence]);
     assert.deepStrictEqual(told, [

@@ -106,7 +106,7 @@ export class JobLedger {
     this.publish(this.stored, false);
   }
 
-  /** An earlier content is in force again; what was added since is in it no more, and nothing says that it was removed. */
+  /** An earlier content is in force again. What was added since is in it no more, and nothing says why. */
   private rollBack(): void {
     this.counts.rolledBack += 1;
     const back = this.dice.int(1, Math.min(4, this.snapshots.length - 1));
