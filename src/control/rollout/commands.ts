@@ -114,7 +114,7 @@ const apply = Effect.fnUntraced(function* (
     };
   if (!isIdle(desk)) return underWay(desk);
   if (!desk.isResumed) yield* resume(desk);
-  const proposal = yield* nextProposal(desk);
+  const proposal = yield* wantedOf(desk, accept);
   if (accept !== null && proposal?.snapshot.hash !== accept) {
     const now =
       proposal === undefined ? "Nothing is to be changed now." : "What would be rolled out now is another one.";
@@ -135,6 +135,13 @@ const apply = Effect.fnUntraced(function* (
   }
   yield* rollOut(desk, { ...proposal, author: who, why }, { accept, canaryNodes: named, frozen: null });
   return yield* begunWith(desk, nameOf(proposal.snapshot));
+});
+
+/** All that waits; or what was to go out by itself and was refused, where exactly that is accepted. */
+const wantedOf = Effect.fnUntraced(function* (desk: Desk, accept: string | null) {
+  const all = yield* nextProposal(desk, "asked");
+  if (accept === null || all?.snapshot.hash === accept || desk.refused?.snapshot.hash !== accept) return all;
+  return yield* nextProposal(desk, "byItself");
 });
 
 const rollBack = Effect.fnUntraced(function* (
@@ -242,7 +249,7 @@ const planOf = Effect.fnUntraced(function* (desk: Desk) {
     const content = yield* contentOf(desk, target);
     return { verdict: null, diff: yield* diffOf(base, content), frozen, rollout } satisfies ConfigPlan;
   }
-  const proposal = yield* nextProposal(desk);
+  const proposal = yield* nextProposal(desk, "asked");
   if (proposal === undefined) {
     const at = base?.manifest.number ?? 0;
     return { verdict: null, diff: { from: at, to: at, changes: [], more: 0 }, frozen, rollout } satisfies ConfigPlan;
