@@ -112,7 +112,11 @@ const apply = Effect.fnUntraced(function* (
         `The configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}. Unfreeze it first (` +
         "or with it: --unfreeze).",
     };
-  if (!isIdle(desk)) return underWay(desk);
+  if (!isIdle(desk)) {
+    // What passes the gate goes out by itself: whoever applies it mostly comes when it does already.
+    const isThat = accept === null && canaryNodes.length === 0 && frozen === null;
+    return isThat ? yield* begunWith(desk, desk.machine.context.target) : underWay(desk);
+  }
   if (!desk.isResumed) yield* resume(desk);
   const proposal = yield* wantedOf(desk, accept);
   if (accept !== null && proposal?.snapshot.hash !== accept) {
