@@ -12,7 +12,7 @@ import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { canaryProblem } from "./canary-problem.ts";
 import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
-import { nextProposal, rollOut } from "./next-rollout.ts";
+import { behindProblem, nextProposal, rollOut } from "./next-rollout.ts";
 import { tell, verdictOn } from "./deeds.ts";
 import {
   contentOf,
@@ -118,6 +118,8 @@ const apply = Effect.fnUntraced(function* (
     return isThat ? yield* begunWith(desk, desk.machine.context.target) : underWay(desk);
   }
   if (!desk.isResumed) yield* resume(desk);
+  const behind = yield* behindProblem(desk);
+  if (behind !== undefined) return { unavailable: behind };
   const proposal = yield* wantedOf(desk, accept);
   if (accept !== null && proposal?.snapshot.hash !== accept) {
     const now =
@@ -253,6 +255,8 @@ const planOf = Effect.fnUntraced(function* (desk: Desk) {
     const content = yield* contentOf(desk, target);
     return { verdict: null, diff: yield* diffOf(base, content), frozen, rollout } satisfies ConfigPlan;
   }
+  const behind = yield* behindProblem(desk);
+  if (behind !== undefined) return yield* Effect.fail(behind);
   const proposal = yield* nextProposal(desk, "asked");
   if (proposal === undefined) {
     const at = base?.manifest.number ?? 0;

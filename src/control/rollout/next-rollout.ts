@@ -50,10 +50,10 @@ const rollbackMillisMax = 600_000;
 
 /** What was refused and is wanted no more, since it was taken back or not insisted on, is no refusal any longer. */
 const forgetRefusal = Effect.fnUntraced(function* (desk: Desk) {
-  const { current, faults, stored } = desk.options;
-  const { refused, state } = desk;
+  const { faults, stored } = desk.options;
+  const { refused } = desk;
   // Behind what is in force, this node cannot tell what is pending.
-  if (refused === undefined || current()?.hash !== state.published?.hash) return;
+  if (refused === undefined || isBehind(desk)) return;
   if (stored.pending > 0 || faults.armed() !== "" || (yield* hasNewCatalogue(desk))) return;
   const askedMillis = refused.rollbackOf === undefined ? 0 : refused.snapshot.manifest.createdMillis;
   if ((yield* Clock.currentTimeMillis) - askedMillis > rollbackMillisMax) desk.refused = undefined;
@@ -82,15 +82,38 @@ const isAnsweredNow = Effect.fnUntraced(function* ({ options, refused }: Desk) {
   return Result.isSuccess(yield* Effect.result(options.inStore(id)));
 });
 
+/** What is pending is counted against what this node serves: before that is what is in force, nothing can be told. */
+const isBehind = ({ options, state }: Desk): boolean => options.current()?.hash !== state.published?.hash;
+
+/** Somebody waits for the answer: a node that has just been told takes a moment. */
+const behindMillisMax = 2_000;
+const behindPollMillis = 50;
+
+/** For people: why it cannot be told what is pending. Undefined: it can. */
+export const behindProblem = Effect.fnUntraced(function* (desk: Desk) {
+  const sinceMillis = yield* steadyMillis;
+  while (isBehind(desk)) {
+    if ((yield* steadyMillis) - sinceMillis >= behindMillisMax) {
+      const { options, state } = desk;
+      return (
+        `${options.node}, whose control process leads, does not serve snapshot ${state.published?.number ?? "?"} yet, ` +
+        "which is in force: what is pending cannot be told before it does. Come again soon; `spillway config status` " +
+        "says whether it refuses that."
+      );
+    }
+    yield* Effect.sleep(behindPollMillis);
+  }
+  return undefined;
+});
+
 /**
  * Undefined: what is stored is in force. The same as long as nothing has changed.
  *
  * @param how what a person plans or applies is all that waits; what goes out by itself may be one customer after the other
  */
 export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byItself" | "asked") {
-  const { options, state } = desk;
-  // What is pending is counted against what this node serves.
-  if (options.current()?.hash !== state.published?.hash) return undefined;
+  const { options } = desk;
+  if (isBehind(desk)) return undefined;
   const base = yield* publishedContent(desk);
   const isNew = base !== undefined && base.manifest.catalogue.hash !== options.catalogue().hash;
   // A cluster that has no job yet needs no configuration either.

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect } from "effect";
+import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
 import { answerCommand } from "../../../src/control/rollout/commands.ts";
 import { type ControlOptions, noFaults } from "../../../src/control/rollout/control-options.ts";
@@ -81,7 +81,7 @@ const threeCustomers = Effect.gen(function* () {
     const { job } = storedJob(`j-${i}`, `c-${i}`, { weight: 5 });
     stored.put({ job, revision }, encodeJob(job));
   }
-  const world = { audited: 0 };
+  const world = { isBehind: false, isCaughtUp: false };
   const options = {
     node: "one",
     limits,
@@ -89,13 +89,13 @@ const threeCustomers = Effect.gen(function* () {
     stored,
     position: () => 20,
     cell: () => "cell",
-    current: () => inForce,
+    current: () => (world.isBehind ? undefined : inForce),
     fetch: () => Effect.succeed(inForce),
     inStore: (id: string) => Effect.succeed(stored.get(id)),
     problemOf: () => undefined,
     catalogue: () => ({ hash: inForce.manifest.catalogue.hash, content: Buffer.from("[]") }),
     faults: noFaults,
-    audit: () => Effect.sync(() => void world.audited++),
+    audit: () => Effect.void,
     ended: () => Effect.void,
   } as unknown as ControlOptions;
   const open = Effect.gen(function* () {
@@ -103,7 +103,7 @@ const threeCustomers = Effect.gen(function* () {
     desk.state = { ...desk.state, published: refOf(inForce), highest: 7 };
     return desk;
   });
-  return { desk: yield* open, open, options };
+  return { desk: yield* open, open, options, world };
 });
 
 describe("a person's plan", () => {
@@ -124,6 +124,30 @@ describe("a person's plan", () => {
       assert.strictEqual((yield* plan).verdict!.snapshot, first.verdict!.snapshot, "still that one");
       assert.strictEqual((yield* nextProposal(desk, "byItself"))!.snapshot.hash, alone!.snapshot.hash);
       assert.notStrictEqual((yield* nextProposal(desk, "asked"))!.key, alone!.key);
+    }),
+  );
+
+  it.effect("waits for a node that is behind what is in force, and says so rather than that nothing would change", () =>
+    Effect.gen(function* () {
+      const { desk, world } = yield* threeCustomers;
+      const ask = Effect.fnUntraced(function* (command: object) {
+        const answering = yield* Effect.forkChild(answerCommand(desk, command), { startImmediately: true });
+        yield* TestClock.adjust("1 second");
+        if (!world.isCaughtUp) yield* TestClock.adjust("1 second");
+        world.isBehind = false;
+        yield* TestClock.adjust("1 second");
+        return yield* Fiber.join(answering);
+      });
+      for (const op of ["plan", "apply"]) {
+        world.isBehind = true;
+        const answer = yield* ask({ op, accept: null, who: "test", why: "" });
+        assert.match(JSON.stringify(answer), /"unavailable":"one, whose control process leads, does not serve/, op);
+      }
+      assert.strictEqual(desk.machine.value, "idle");
+      world.isBehind = true;
+      world.isCaughtUp = true;
+      const { done } = (yield* ask({ op: "plan" })) as { readonly done: ConfigPlan };
+      assert.strictEqual(done.diff.changes.length, 3);
     }),
   );
 
