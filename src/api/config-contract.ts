@@ -47,7 +47,8 @@ export class ConfigGroup extends HttpApiGroup.make("config").add(
       description:
         "`accept` lets exactly one snapshot past the gate's thresholds. `canaryNodes` serve all of it before anybody else " +
         "does any of it; 400 when one of them is not alive. `unfreeze` does it although the configuration is frozen, and " +
-        "ends that unless the gate refuses it. Answers when the rollout has begun.",
+        "ends that unless the gate refuses it. Answers when the rollout has begun. While one is under way, `begun` is that " +
+        "one, and nothing changes; 409 when anything of the above is asked for.",
     }),
   ),
   HttpApiEndpoint.post("rollBackConfig", "/v1/config/rollback", {

@@ -88,8 +88,14 @@ export class KnownAnswers {
   }
 }
 
-/** A transaction changes any push jobs, not what lies below its own path. */
-const changedBy = (path: string): string => (path === "/v1/jobs/transactions" ? "/v1/jobs" : path);
+/**
+ * A transaction changes any push jobs, not what lies below its own path; a command to the control process, what all its
+ * reads say.
+ */
+const changedBy = (path: string): string => {
+  if (path === "/v1/jobs/transactions") return "/v1/jobs";
+  return path.startsWith("/v1/config/") ? "/v1/config" : path;
+};
 
 const concerns = (written: string, path: string): boolean =>
   written === path || written.startsWith(`${path}/`) || path.startsWith(`${written}/`);

@@ -9,6 +9,8 @@ import type { MainLine } from "./main-line.ts";
 
 const bodyBytesMax = 1_048_576;
 const writeMillisMax = 30_000;
+/** The control process has a snapshot of a million jobs to make first: longer than a node waits for it. */
+const configMillisMax = 110_000;
 
 /** What of bodies is in memory. */
 const bodiesBytesMax = 33_554_432;
@@ -33,10 +35,10 @@ export const passWrite = (
     const { method = "GET" } = request;
     const asked = { method, url, headers: headersOf(request), body: body.byteLength === 0 ? undefined : body };
     let waiting = true;
+    const millisMax = millisMaxOf(pathOf(url));
     const id = line.ask(asked, (answer) => {
-      // There is no such thing to write to: nothing that is known can have changed. A transaction changes any job.
-      if (answer.status !== 404 && answer.status !== 405)
-        known.written(pathOf(url) === "/v1/jobs/transactions" ? "/v1/jobs" : url);
+      // There is no such thing to write to: nothing that is known can have changed.
+      if (answer.status !== 404 && answer.status !== 405) known.written(url);
       if (waiting) reply(answer);
       waiting = false;
       clearTimeout(timer);
@@ -44,9 +46,9 @@ export const passWrite = (
     // No effect runs on this thread.
     // @effect-diagnostics-next-line globalTimers:off
     const timer = setTimeout(() => {
-      if (waiting) reply(late);
+      if (waiting) reply(lateAfter(millisMax));
       waiting = false;
-    }, writeMillisMax);
+    }, millisMax);
     if (id !== undefined) return;
     clearTimeout(timer);
     reply(crowded);
@@ -104,11 +106,14 @@ export const crowded = {
   message: "Too many requests wait for the main thread (controlInFlightMax): come again in a second.",
 };
 
-const late = {
+export const millisMaxOf = (path: string): number =>
+  path.startsWith("/v1/config/") ? configMillisMax : writeMillisMax;
+
+const lateAfter = (millisMax: number) => ({
   status: 503,
   code: "unavailable",
-  message: `The main thread has not answered within ${writeMillisMax / 1_000} s; it may still do what was asked: look before you repeat.`,
-};
+  message: `The main thread has not answered within ${millisMax / 1_000} s; it may still do what was asked: look before you repeat.`,
+});
 
 const notPassed = new Set([
   "authorization",

@@ -12,6 +12,16 @@ const Answer = Schema.Union([
   Schema.Struct({ invalid: Schema.String }),
   Schema.Struct({ unavailable: Schema.String }),
 ]);
+/** Generating and judging a snapshot of a million jobs takes long, and whatever is asked meanwhile comes after it. */
+const workMillisMax = 100_000;
+/** These change nothing: whoever got no answer has missed nothing. */
+const looks: ReadonlySet<string> = new Set(["status", "plan", "history", "diff"]);
+
+const noAnswer = ({ op }: ConfigCommand, detail: string) => {
+  const left = looks.has(op) ? "" : " It may have begun all the same: look at `spillway config status` first.";
+  return new ApiUnavailable({ detail: `No control process answers (${detail}).${left}` });
+};
+
 const decodeAnswer = Schema.decodeUnknownEffect(Answer);
 
 /** Asks the control process that leads, on this node or another. */
@@ -20,8 +30,8 @@ export const makeConfigControl = Effect.gen(function* () {
 
   const ask = <A>(command: ConfigCommand, decode: (value: unknown) => Effect.Effect<A, unknown>) =>
     Effect.gen(function* () {
-      const answer = yield* askControl(command).pipe(
-        Effect.mapError(({ detail }) => new ApiUnavailable({ detail: `No control process answers (${detail}).` })),
+      const answer = yield* askControl(command, command.op === "status" ? undefined : workMillisMax).pipe(
+        Effect.mapError(({ detail }) => noAnswer(command, detail)),
       );
       const decoded = yield* decodeAnswer(answer).pipe(Effect.mapError(foreign));
       if ("conflict" in decoded) return yield* new ConfigConflict({ message: decoded.conflict });

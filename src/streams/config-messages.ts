@@ -52,6 +52,7 @@ export const NodeReport = Schema.Struct({
 export type NodeReport = typeof NodeReport.Type;
 
 const decodeReport = Schema.decodeUnknownOption(Schema.fromJsonString(NodeReport));
+/** What is only looked at is there at once. */
 const answerMillisMax = 5_000;
 const flushMillisMax = 500;
 
@@ -93,11 +94,14 @@ export const receiveNodeReports = Effect.fnUntraced(function* (accept: (report: 
   );
 });
 
-/** Asks whoever leads; the answer is JSON. Fails when nobody does. */
-export const askControl = Effect.fnUntraced(function* (command: unknown): Effect.fn.Return<unknown, NatsError, Nats> {
+/** Asks whoever leads; the answer is JSON. Fails when nobody does, at once, or has not answered in time. */
+export const askControl = Effect.fnUntraced(function* (
+  command: unknown,
+  millisMax = answerMillisMax,
+): Effect.fn.Return<unknown, NatsError, Nats> {
   const { control } = yield* Nats;
   const answer = yield* attempt("read", () =>
-    control.request(configControlSubject, JSON.stringify(command), { timeout: answerMillisMax }),
+    control.request(configControlSubject, JSON.stringify(command), { timeout: millisMax }),
   );
   return yield* attempt("read", async () => answer.json<unknown>());
 });

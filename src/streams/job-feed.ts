@@ -175,6 +175,7 @@ const readSlice = Effect.fnUntraced(function* (state: State) {
     if (message.isRemoval === true) state.entries.delete(id, message.sequence);
     else if (!applyPlain(state, id, message)) yield* apply(state, id, message);
   }
+  noteTransactions(state, messages);
   // Unless it was to go back meanwhile.
   if (state.position === begun) state.position = last.sequence;
   state.options.onSlice?.();
@@ -227,6 +228,29 @@ const withoutOpenEnd = (messages: ReadonlyArray<StoredMessage>): ReadonlyArray<S
   const last = messages.at(-1);
   const { openBatch: open = 0, sequence: end = 0 } = last ?? {};
   return open === 0 ? messages : messages.filter(({ sequence }) => sequence <= end - open);
+};
+
+/** Of a transaction the last message alone does not say so: it lies right behind one that does. */
+const noteTransactions = ({ entries }: State, messages: ReadonlyArray<StoredMessage>): void => {
+  let open: { readonly first: number; readonly ids: Array<string>; last: number } | undefined;
+  const end = () => {
+    if (open !== undefined && open.ids.length > 1) entries.wroteTogether(open.ids, open.first, open.last);
+    open = undefined;
+  };
+  for (const { openBatch = 0, sequence, subject } of messages) {
+    const first = sequence - openBatch + 1;
+    if (openBatch > 0 && open?.first !== first) {
+      end();
+      open = { first, ids: [], last: sequence };
+    }
+    if (open === undefined) continue;
+    if (openBatch > 0 || sequence === open.last + 1) {
+      open.ids.push(jobIdOf(subject));
+      open.last = sequence;
+    }
+    if (openBatch === 0) end();
+  }
+  end();
 };
 
 /**

@@ -2,6 +2,7 @@ import { mergedIds } from "../domain/merged-ids.ts";
 import { pairKey } from "../domain/partition.ts";
 import type { StoredJob } from "../domain/push-job.ts";
 import { JobTable, type PackedJob } from "./job-table.ts";
+import { WrittenTogether } from "./written-together.ts";
 
 /** A job that was removed from the store, and is in force, or about to be, all the same. */
 export interface PendingRemoval {
@@ -25,6 +26,7 @@ export class StoredJobs {
    * A snapshot has the two in different segments, so the removal has to be in force before the other one may be.
    */
   private readonly removed = new Map<string, Omit<PendingRemoval, "id" | "last">>();
+  private readonly together = new WrittenTogether();
   /** What is served was made from another store: equal revisions say nothing. */
   private isOtherStore = false;
   private count: number;
@@ -104,6 +106,7 @@ export class StoredJobs {
       this.settleOne(id);
     }
     if (isEmpty) return;
+    if (this.pending === 0) this.together.clear();
     let count = this.served.size;
     for (const id of this.removed.keys()) if (this.served.has(id)) count -= 1;
     for (const { id } of this.waiting.packed()) if (!this.served.has(id) || this.removed.has(id)) count += 1;
@@ -136,6 +139,29 @@ export class StoredJobs {
     for (const each of this.waiting.packed()) if (each.revision <= revision) count += 1;
     for (const each of this.removed.values()) if (each.revision <= revision) count += 1;
     return count;
+  }
+
+  /** One transaction wrote these, at revisions from `first` to `last`; they have been put or deleted. */
+  wroteTogether(ids: ReadonlyArray<string>, first: number, last: number): void {
+    const keys = ids.flatMap((id) => [this.waiting.brief(id)?.pairKey, this.removed.get(id)?.pairKey]);
+    const customers = new Set(keys.flatMap((key) => (key === undefined ? [] : [key.slice(0, key.indexOf("."))])));
+    this.together.note({ first, last, customers }, () => this.pendingFrom());
+  }
+
+  /**
+   * A customer, and whoever must not come into force later, since one transaction has changed them all.
+   *
+   * @param pending revisions that are not in force
+   */
+  withWrittenTogether(customer: string, pending: ReadonlyArray<number>): ReadonlySet<string> {
+    return this.together.with(customer, pending);
+  }
+
+  private pendingFrom(): number {
+    let lowest = Infinity;
+    for (const { revision } of this.waiting.packed()) lowest = Math.min(lowest, revision);
+    for (const { revision } of this.removed.values()) lowest = Math.min(lowest, revision);
+    return lowest;
   }
 
   /** Without those whose id is still served as another job. */

@@ -54,6 +54,18 @@ describe("known answers", () => {
     assert.deepStrictEqual(left(), urls);
   });
 
+  it("of the configuration are unknown after whatever was asked of its control process", () => {
+    for (const command of ["apply", "rollback", "freeze", "unfreeze", "halt", "resume"]) {
+      const answers = new KnownAnswers(1_000);
+      const urls = ["/v1/config/status", "/v1/config/plan", "/v1/config/history?limit=5"];
+      for (const url of [...urls, "/v1/books"]) answers.keep(url, known(1), 0);
+      answers.written(`/v1/config/${command}`);
+      for (const url of urls) assert.isUndefined(answers.get(url), `${url} after ${command}`);
+      assert.isDefined(answers.get("/v1/books"));
+      assert.isFalse(answers.keep("/v1/config/status", known(1), 0), "asked for before it");
+    }
+  });
+
   it("of every push job are unknown after a transaction, which may have changed any", () => {
     const answers = new KnownAnswers(1_000);
     for (const url of ["/v1/jobs?limit=1", "/v1/jobs/a", "/v1/books"]) answers.keep(url, known(1), 0);

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
 import { Jobs } from "../../src/actors/ports/jobs.ts";
-import type { ConfigCommand, ConfigStatus } from "../../src/domain/config-report.ts";
+import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
+import { JobStore } from "../../src/streams/job-store.ts";
 import { encodeJob } from "../../src/streams/job-codec.ts";
 import { configNode, type ConfigNodeOptions, foreignPut, job, server } from "../support/job-nodes.ts";
 
@@ -67,8 +68,8 @@ const moved = ({ jobs }: Started) =>
     return destination?.path === "/elsewhere";
   }).length;
 
-/** Thirty jobs in force on all nodes, and each of them stored with another destination, under the ice. */
-const frozenChange = Effect.fnUntraced(function* (leader: Started, nodes: number) {
+/** Thirty jobs in force on all nodes, and each of these stored with another destination, under the ice. */
+const frozenChange = Effect.fnUntraced(function* (leader: Started, nodes: number, changed = names) {
   yield* putAll(leader, names);
   yield* statusUntil(
     leader,
@@ -80,8 +81,8 @@ const frozenChange = Effect.fnUntraced(function* (leader: Started, nodes: number
       status.nodes.filter(({ serves }) => serves?.hash === status.inForce?.hash).length === nodes,
   );
   yield* answer(leader, { op: "freeze", ...who });
-  yield* putAll(leader, names, elsewhere);
-  return yield* statusUntil(leader, "all are pending", ({ pending }) => pending === names.length);
+  yield* putAll(leader, changed, elsewhere);
+  return yield* statusUntil(leader, "all are pending", ({ pending }) => pending === changed.length);
 });
 
 const applyTo = (canaryNodes: ReadonlyArray<string>, unfreeze = true): ConfigCommand => ({
@@ -157,6 +158,52 @@ describe("a rollout to named nodes first", () => {
             "no node goes back in time",
           );
         }
+      }).pipe(Effect.scoped),
+    60_000,
+  );
+
+  it.live(
+    "takes small changes of three customers there together; by itself, only what one transaction has written",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const one = yield* start(url, "one");
+        const two = yield* start(url, "two", { controls: false });
+        yield* frozenChange(one, 2, names.slice(0, 3));
+        const { done: plan } = (yield* answer(one, { op: "plan" })) as unknown as { readonly done: ConfigPlan };
+        assert.deepStrictEqual(plan.diff.changes.map(({ customer }) => customer).toSorted(), ["c0", "c1", "c2"]);
+        assert.isFalse(plan.verdict!.small);
+        const { done: begun } = yield* answer(one, { ...applyTo(["two"]), accept: plan.verdict!.snapshot } as never);
+        assert.strictEqual(begun?.begun?.hash, plan.verdict!.snapshot);
+        yield* statusUntil(one, "the canary is watched", atCanary);
+        assert.deepStrictEqual([one, two].map(moved), [0, 3]);
+        yield* statusUntil(one, "all have it", ({ last }) => last?.hash === plan.verdict!.snapshot);
+        assert.deepStrictEqual([one, two].map(moved), [3, 3]);
+
+        // In a moment at which both are pending: whatever is seen of it is seen of both customers.
+        yield* answer(one, { op: "freeze", ...who });
+        const store = Context.get(one.context, JobStore);
+        yield* putAll(one, ["c3"], elsewhere);
+        const both = names.slice(10, 12).map((customer) => ({ put: job(`j-${customer}`, { customer, ...elsewhere }) }));
+        yield* Effect.provideContext(store.change(both), one.context);
+        yield* statusUntil(one, "all are pending", ({ pending }) => pending === 3);
+        yield* answer(one, { op: "unfreeze", ...who });
+        const done = yield* statusUntil(
+          one,
+          "all are in force",
+          ({ pending, rollout }) => pending === 0 && rollout.state === "idle",
+        );
+        const { done: history } = (yield* answer(one, { op: "history", limit: 2 })) as unknown as {
+          readonly done: ReadonlyArray<RolloutRecord>;
+        };
+        assert.deepStrictEqual(
+          history.map(({ verdict }) => [verdict!.radius.customers.touched, verdict!.small]),
+          [
+            [2, false],
+            [1, true],
+          ],
+        );
+        assert.strictEqual(done.last?.hash, history[0]!.hash);
       }).pipe(Effect.scoped),
     60_000,
   );

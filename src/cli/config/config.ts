@@ -49,7 +49,11 @@ const history = Command.make(
   { ...connectFlags, limit: Flag.Int("limit").pipe(Flag.withDescription("So many at most"), Flag.withDefault(20)) },
   Effect.fn(function* ({ json, limit, url }) {
     const client = yield* openConfigLine(url);
-    const page = (yield* client.ask({ method: "GET", path: `/v1/config/history?limit=${limit}` })).body as {
+    const page = (yield* client.ask({
+      method: "GET",
+      path: `/v1/config/history?limit=${limit}`,
+      millisMax: planMillisMax,
+    })).body as {
       readonly rollouts: ReadonlyArray<RolloutRecord>;
     };
     yield* Console.log(json ? JSON.stringify(page) : historyText(page.rollouts));
@@ -68,8 +72,11 @@ const diff = Command.make(
   },
   Effect.fn(function* ({ from, json, to, url }) {
     const client = yield* openConfigLine(url);
-    const found = (yield* client.ask({ method: "GET", path: `/v1/config/diff?from=${from}&to=${to}` }))
-      .body as ConfigDiff;
+    const found = (yield* client.ask({
+      method: "GET",
+      path: `/v1/config/diff?from=${from}&to=${to}`,
+      millisMax: planMillisMax,
+    })).body as ConfigDiff;
     const isSame = found.changes.length + found.more === 0;
     yield* Console.log(json ? JSON.stringify(found) : isSame ? "No job differs." : diffText(found));
   }, Effect.scoped),
@@ -89,7 +96,12 @@ const simple = (
     { ...connectFlags, reason: reasonFlag },
     Effect.fn(function* ({ json, reason, url }) {
       const client = yield* openConfigLine(url, reason);
-      const now = (yield* client.ask({ method: "POST", path: `/v1/config/${name}`, json: {} })).body as ConfigStatus;
+      const now = (yield* client.ask({
+        method: "POST",
+        path: `/v1/config/${name}`,
+        json: {},
+        millisMax: planMillisMax,
+      })).body as ConfigStatus;
       yield* Console.log(json ? JSON.stringify(now) : statusText(now));
     }, Effect.scoped),
   ).pipe(Command.withDescription(description), Command.withExamples([example]));

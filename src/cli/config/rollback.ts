@@ -76,6 +76,7 @@ const describeWayBack = Effect.fnUntraced(function* (
   const found = (yield* client.ask({
     method: "GET",
     path: `/v1/config/diff?from=${inForce.number}&to=${number.value}`,
+    millisMax: planMillisMax,
   })).body as ConfigDiff;
   const count = found.changes.length + found.more;
   return (

@@ -12,7 +12,7 @@ import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { canaryProblem } from "./canary-problem.ts";
 import { diffOf } from "./config-diff.ts";
 import { loadHistory } from "./control-state.ts";
-import { nextProposal, rollOut } from "./next-rollout.ts";
+import { behindProblem, nextProposal, rollOut } from "./next-rollout.ts";
 import { tell, verdictOn } from "./deeds.ts";
 import {
   contentOf,
@@ -112,9 +112,15 @@ const apply = Effect.fnUntraced(function* (
         `The configuration is frozen by ${frozen.who}: ${frozen.why || "no reason given"}. Unfreeze it first (` +
         "or with it: --unfreeze).",
     };
-  if (!isIdle(desk)) return underWay(desk);
+  if (!isIdle(desk)) {
+    // What passes the gate goes out by itself: whoever applies it mostly comes when it does already.
+    const isThat = accept === null && canaryNodes.length === 0 && frozen === null;
+    return isThat ? yield* begunWith(desk, desk.machine.context.target) : underWay(desk);
+  }
   if (!desk.isResumed) yield* resume(desk);
-  const proposal = yield* nextProposal(desk);
+  const behind = yield* behindProblem(desk);
+  if (behind !== undefined) return { unavailable: behind };
+  const proposal = yield* wantedOf(desk, accept);
   if (accept !== null && proposal?.snapshot.hash !== accept) {
     const now =
       proposal === undefined ? "Nothing is to be changed now." : "What would be rolled out now is another one.";
@@ -135,6 +141,13 @@ const apply = Effect.fnUntraced(function* (
   }
   yield* rollOut(desk, { ...proposal, author: who, why }, { accept, canaryNodes: named, frozen: null });
   return yield* begunWith(desk, nameOf(proposal.snapshot));
+});
+
+/** All that waits; or what was to go out by itself and was refused, where exactly that is accepted. */
+const wantedOf = Effect.fnUntraced(function* (desk: Desk, accept: string | null) {
+  const all = yield* nextProposal(desk, "asked");
+  if (accept === null || all?.snapshot.hash === accept || desk.refused?.snapshot.hash !== accept) return all;
+  return yield* nextProposal(desk, "byItself");
 });
 
 const rollBack = Effect.fnUntraced(function* (
@@ -242,7 +255,9 @@ const planOf = Effect.fnUntraced(function* (desk: Desk) {
     const content = yield* contentOf(desk, target);
     return { verdict: null, diff: yield* diffOf(base, content), frozen, rollout } satisfies ConfigPlan;
   }
-  const proposal = yield* nextProposal(desk);
+  const behind = yield* behindProblem(desk);
+  if (behind !== undefined) return yield* Effect.fail(behind);
+  const proposal = yield* nextProposal(desk, "asked");
   if (proposal === undefined) {
     const at = base?.manifest.number ?? 0;
     return { verdict: null, diff: { from: at, to: at, changes: [], more: 0 }, frozen, rollout } satisfies ConfigPlan;

@@ -17,6 +17,7 @@ import { retellIfDue } from "./retell.ts";
 import { resume } from "./resume.ts";
 import { type SharedDesk, shareDesk } from "./shared-desk.ts";
 import { returnOf } from "./way-back.ts";
+import { statusOf } from "./status.ts";
 import { stepReading } from "./step-reading.ts";
 import { countOnNew, dismissLeft, silentNodes } from "./told-nodes.ts";
 
@@ -83,15 +84,17 @@ const work = Effect.fnUntraced(function* (options: ControlOptions, { nudge, nudg
   const shared = yield* shareDesk(options, reports);
   const failed = yield* Deferred.make<never, DeskFailure>();
   yield* answerControl((command) =>
-    shared
-      .use((desk) => answerCommand(desk, command))
-      .pipe(
-        Effect.map(Result.getOrElse((unavailable) => ({ unavailable }))),
-        Effect.catch((failure) =>
-          Effect.as(Deferred.fail(failed, failure), { unavailable: textOf(failure) } satisfies ControlAnswer),
-        ),
-        Effect.tap(() => Effect.sync(nudge)),
-      ),
+    asksStatus(command)
+      ? Effect.flatMap(shared.look, (desk) => Effect.map(statusOf(desk), (done): ControlAnswer => ({ done })))
+      : shared
+          .use((desk) => answerCommand(desk, command))
+          .pipe(
+            Effect.map(Result.getOrElse((unavailable) => ({ unavailable }))),
+            Effect.catch((failure) =>
+              Effect.as(Deferred.fail(failed, failure), { unavailable: textOf(failure) } satisfies ControlAnswer),
+            ),
+            Effect.tap(() => Effect.sync(nudge)),
+          ),
   );
   const audited = keepAudited(shared, options.audit).pipe(
     // A connection that was closed for good throws: with the next desk it is tried again.
@@ -99,6 +102,9 @@ const work = Effect.fnUntraced(function* (options: ControlOptions, { nudge, nudg
   );
   return yield* Effect.raceAllFirst([goOn(shared, nudges), audited, Deferred.await(failed)]);
 });
+
+/** Of this above all nobody waits for what is under way. */
+const asksStatus = (command: unknown): boolean => (command as { readonly op?: unknown } | null)?.op === "status";
 
 const goOn = Effect.fnUntraced(function* (
   shared: SharedDesk,

@@ -198,7 +198,10 @@ const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
     refusedKey: refusedNow,
   };
   desk.at.clear();
-  if (end.result !== "refused") desk.proposal = undefined;
+  if (end.result !== "refused") {
+    desk.proposal = undefined;
+    desk.generated = [];
+  }
   yield* saveDesk(desk);
   yield* desk.options.ended(record);
 });

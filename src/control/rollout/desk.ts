@@ -32,8 +32,13 @@ export interface Desk {
   machine: Machine;
   state: Omit<ControlState, "machine">;
   revision: number;
-  /** Is being rolled out, or was planned. */
+  /** Is being rolled out, or was refused. */
   proposal: Proposal | undefined;
+  /**
+   * From what is stored now: all of it, as a person plans and accepts it, and the part that goes out by itself. Neither
+   * is made anew because of the other: it would have another hash.
+   */
+  generated: ReadonlyArray<Proposal>;
   /** The gate refused it, and nothing has changed since. */
   refused: Proposal | undefined;
   /** What all nodes are told, as far as this process knows: nobody else tells them anything while it leads. */
@@ -83,6 +88,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     state: { ...state, published: state.published ?? told, highest: Math.max(state.highest, told?.number ?? 0) },
     revision,
     proposal: undefined,
+    generated: [],
     refused: undefined,
     told: pointer,
     isResumed: false,

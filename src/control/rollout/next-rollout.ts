@@ -7,8 +7,9 @@ import { type Desk, publishedContent } from "./desk.ts";
 import type { Freeze } from "../../domain/config-report.ts";
 import { changedSegments, type Snapshot } from "../../snapshot/snapshot.ts";
 import { intentOf } from "./intent.ts";
-import { type Proposal, proposeChanges, sourceOf } from "./proposal.ts";
+import { keyOf, type Proposal, proposeChanges, sourceOf } from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
+import { allWaiting, nextWaiting, type WaitingChanges } from "./waiting-changes.ts";
 
 /** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
 const quietMillis = 150;
@@ -38,7 +39,7 @@ export const proposeIfDue = Effect.fnUntraced(function* (desk: Desk) {
   yield* forgetRefusal(desk);
   if (!mayNote(desk)) return;
   if (desk.state.frozen !== null || isWaveComing(desk, yield* steadyMillis)) return;
-  const proposal = yield* nextProposal(desk);
+  const proposal = yield* nextProposal(desk, "byItself");
   if (proposal === undefined) return;
   if (desk.refused?.key === proposal.key && !(yield* isAnsweredNow(desk))) return;
   yield* rollOut(desk, proposal);
@@ -49,10 +50,10 @@ const rollbackMillisMax = 600_000;
 
 /** What was refused and is wanted no more, since it was taken back or not insisted on, is no refusal any longer. */
 const forgetRefusal = Effect.fnUntraced(function* (desk: Desk) {
-  const { current, faults, stored } = desk.options;
-  const { refused, state } = desk;
+  const { faults, stored } = desk.options;
+  const { refused } = desk;
   // Behind what is in force, this node cannot tell what is pending.
-  if (refused === undefined || current()?.hash !== state.published?.hash) return;
+  if (refused === undefined || isBehind(desk)) return;
   if (stored.pending > 0 || faults.armed() !== "" || (yield* hasNewCatalogue(desk))) return;
   const askedMillis = refused.rollbackOf === undefined ? 0 : refused.snapshot.manifest.createdMillis;
   if ((yield* Clock.currentTimeMillis) - askedMillis > rollbackMillisMax) desk.refused = undefined;
@@ -81,30 +82,63 @@ const isAnsweredNow = Effect.fnUntraced(function* ({ options, refused }: Desk) {
   return Result.isSuccess(yield* Effect.result(options.inStore(id)));
 });
 
-/** Undefined: what is stored is in force. The same as long as nothing has changed. */
-export const nextProposal = Effect.fnUntraced(function* (desk: Desk) {
-  const { options, state } = desk;
-  // What is pending is counted against what this node serves.
-  if (options.current()?.hash !== state.published?.hash) return undefined;
+/** What is pending is counted against what this node serves: before that is what is in force, nothing can be told. */
+const isBehind = ({ options, state }: Desk): boolean => options.current()?.hash !== state.published?.hash;
+
+/** Somebody waits for the answer: a node that has just been told takes a moment. */
+const behindMillisMax = 2_000;
+const behindPollMillis = 50;
+
+/** For people: why it cannot be told what is pending. Undefined: it can. */
+export const behindProblem = Effect.fnUntraced(function* (desk: Desk) {
+  const sinceMillis = yield* steadyMillis;
+  while (isBehind(desk)) {
+    if ((yield* steadyMillis) - sinceMillis >= behindMillisMax) {
+      const { options, state } = desk;
+      return (
+        `${options.node}, whose control process leads, does not serve snapshot ${state.published?.number ?? "?"} yet, ` +
+        "which is in force: what is pending cannot be told before it does. Come again soon; `spillway config status` " +
+        "says whether it refuses that."
+      );
+    }
+    yield* Effect.sleep(behindPollMillis);
+  }
+  return undefined;
+});
+
+/**
+ * Undefined: what is stored is in force. The same as long as nothing has changed.
+ *
+ * @param how what a person plans or applies is all that waits; what goes out by itself may be one customer after the other
+ */
+export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byItself" | "asked") {
+  const { options } = desk;
+  if (isBehind(desk)) return undefined;
   const base = yield* publishedContent(desk);
   const isNew = base !== undefined && base.manifest.catalogue.hash !== options.catalogue().hash;
   // A cluster that has no job yet needs no configuration either.
   if (base === undefined && options.stored.size === 0) return undefined;
   const isBroken = options.faults.armed() !== "";
   if (options.stored.pending === 0 && !isNew && !isBroken) return undefined;
-  const key = sourceOf(options, base);
-  const proposal = desk.proposal?.key === key ? desk.proposal : yield* propose(desk, base, key);
+  const { position, stored } = options;
+  const changes =
+    how === "asked"
+      ? allWaiting(stored, position())
+      : nextWaiting(stored, position(), { ...options.limits, isFirst: base === undefined });
+  const key = keyOf(sourceOf(options, base), changes);
+  const proposal = desk.generated.find((each) => each.key === key) ?? (yield* propose(desk, base, changes));
   // A generator that is broken for a drill makes the same for ever.
   return isBroken && isSame(base, proposal) ? undefined : proposal;
 });
 
-const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefined, key: string) {
+const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefined, changes: WaitingChanges) {
   const { options, state } = desk;
   // After the store was lost a node may serve more than this one knows of: it takes nothing that is not above that.
   const served = desk.reports.live(yield* steadyMillis).map(({ serves }) => serves?.number ?? 0);
-  const made = yield* Effect.result(proposeChanges(options, base, Math.max(state.highest, ...served) + 1, key));
+  const made = yield* Effect.result(proposeChanges(options, base, Math.max(state.highest, ...served) + 1, changes));
   if (Result.isFailure(made)) return yield* Effect.fail(`no configuration can be generated: ${made.failure}`);
-  desk.proposal = made.success;
+  const source = sourceOf(options, base);
+  desk.generated = [...desk.generated.filter(({ key }) => key.startsWith(source)), made.success];
   return made.success;
 });
 

@@ -4,7 +4,7 @@ import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { generate } from "../generate/generate.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { bringBack } from "./stage.ts";
-import { waitingChanges } from "./waiting-changes.ts";
+import { entriesOf, type WaitingChanges } from "./waiting-changes.ts";
 
 /** A snapshot that may be rolled out, and what of it is stored nowhere yet. */
 export interface Proposal {
@@ -15,7 +15,7 @@ export interface Proposal {
   readonly rollbackOf: Snapshot | undefined;
   readonly author: string;
   readonly why: string;
-  /** What it was made from, see `sourceOf`. */
+  /** What it was made from, see `keyOf`. */
   readonly key: string;
   /** The gate's word, once it was asked. */
   verdict: GateVerdict | undefined;
@@ -26,30 +26,35 @@ export interface Proposal {
 /** A removed job's entry is kept for so many changes of the store: every node has seen it long before. */
 const forgetAfter = 1_000_000;
 
-/** What changes that are proposed now are made from: with the same, the same is made. */
+/** What changes that are proposed now are made from, whichever of them are. */
 export const sourceOf = (options: ControlOptions, base: Snapshot | undefined): string =>
   `${options.position()} ${base?.hash ?? ""} ${options.catalogue().hash} ${options.faults.armed()}`;
+
+/** With the same, the same is made. @param source see `sourceOf` */
+export const keyOf = (source: string, { customers }: WaitingChanges): string =>
+  customers === undefined ? source : `${source} of ${[...customers].toSorted().join()}`;
 
 /**
  * Of what the store has and is not in force. A failure's text is for people.
  *
+ * @param changes which of it
  * @param made by whom and when it was made, where it is made again
  */
 export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
   options: ControlOptions,
   base: Snapshot | undefined,
   number: number,
-  key: string,
+  changes: WaitingChanges,
   made?: { readonly author: string; readonly nowMillis: number },
 ) {
   const { author, nowMillis } = made ?? { author: options.node, nowMillis: yield* Clock.currentTimeMillis };
-  const bounds = { ...options.limits, nowMillis, isFirst: base === undefined };
-  const { entries, position } = waitingChanges(options.stored, options.position(), bounds);
+  const { position } = changes;
+  const entries = entriesOf(options.stored, changes, nowMillis);
   const generated = yield* generate({
     previous: base,
     cell: options.cell(),
     number,
-    position: Math.max(position, 0),
+    position,
     changed: options.faults.changed(entries, base),
     mayForget: ({ revision }) => revision < position - forgetAfter,
     catalogue: options.catalogue().content,
@@ -66,7 +71,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     rollbackOf: undefined,
     author: "",
     why: "",
-    key,
+    key: keyOf(sourceOf(options, base), changes),
     verdict: undefined,
   };
   return proposal;

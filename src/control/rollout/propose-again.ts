@@ -2,7 +2,8 @@ import { Effect, Result } from "effect";
 import type { SnapshotRef } from "../../actors/rollout/machine.ts";
 import { contentOf, type Desk, publishedContent } from "./desk.ts";
 import type { Intent } from "./intent.ts";
-import { type Proposal, proposeChanges, proposeRollback, sourceOf } from "./proposal.ts";
+import { keyOf, type Proposal, proposeChanges, proposeRollback, sourceOf } from "./proposal.ts";
+import { allWaiting, nextWaiting } from "./waiting-changes.ts";
 
 /** Made again, to the bit; or not, or not yet. */
 export type Again = { readonly proposal: Proposal } | { readonly isPossibleLater: boolean; readonly why: string };
@@ -39,6 +40,11 @@ const remade = Effect.fnUntraced(function* (
   if (options.current()?.hash !== state.published?.hash) return later("this node does not serve what is in force");
   if (options.position() < position) return later("this node has yet to read the job store");
   const base = yield* publishedContent(desk);
-  if (sourceOf(options, base) !== key) return never("other jobs are stored by now");
-  return yield* proposeChanges(options, base, number, key, { author: madeBy, nowMillis: createdMillis });
+  const source = sourceOf(options, base);
+  const bounds = { ...options.limits, isFirst: base === undefined };
+  const all = allWaiting(options.stored, options.position());
+  const next = nextWaiting(options.stored, options.position(), bounds);
+  const changes = [all, next].find((each) => keyOf(source, each) === key);
+  if (changes === undefined) return never("other jobs are stored by now");
+  return yield* proposeChanges(options, base, number, changes, { author: madeBy, nowMillis: createdMillis });
 });

@@ -54,10 +54,30 @@ const watched = Effect.gen(function* () {
   yield* tell(begun, { type: "gate.passed", small: false, ...at });
   yield* tell(begun, { type: "nodes.adopted", ...at });
   assert.strictEqual(begun.machine.value, "watching");
-  return { first, older, open, options, readsSoFar: () => reads, scripted, stored };
+  return { first, second, older, open, options, readsSoFar: () => reads, scripted, stored };
 });
 
 type Status = { readonly done: ConfigStatus };
+
+describe("applying while a rollout is under way", () => {
+  it.effect("is to follow that one, unless it asks for anything that this one is not", () =>
+    Effect.gen(function* () {
+      const { open, scripted, second } = yield* watched;
+      const desk = yield* open;
+      const apply = { op: "apply", accept: null, ...who };
+      const { revision } = scripted.states.get("rollout")!;
+      const { done } = (yield* answerCommand(desk, apply)) as Status;
+      assert.deepStrictEqual(done.begun, refOf(second));
+      assert.strictEqual(done.rollout.state, "watching");
+      const others = [{ accept: "c".repeat(64) }, { canaryNodes: ["one"] }];
+      for (const other of others) assert.property(yield* answerCommand(desk, { ...apply, ...other }), "conflict");
+      desk.state = { ...desk.state, frozen: { who: "test", why: "", atMillis: 0 } };
+      assert.match(JSON.stringify(yield* answerCommand(desk, apply)), /is frozen by test/);
+      assert.match(JSON.stringify(yield* answerCommand(desk, { ...apply, unfreeze: true })), /is on its way/);
+      assert.strictEqual(scripted.states.get("rollout")!.revision, revision, "nothing has changed");
+    }),
+  );
+});
 
 describe("the way back", () => {
   it.effect("is open though what was in force could not go out now, and ends when nodes have taken it", () =>
