@@ -54,6 +54,8 @@ export const RolloutRecord = Schema.Struct({
   /** Who asked for it and why, as far as is known. */
   author: Schema.String,
   why: Schema.String,
+  /** The person who has taken it back; absent: it was not, or went back by itself. */
+  takenBackBy: Schema.optionalKey(Schema.String),
   /** Number of the snapshot whose content it brought back. */
   rollbackOf: Schema.NullOr(Count),
   verdict: Schema.NullOr(GateVerdict),

@@ -169,7 +169,7 @@ export const rollOut = Effect.fnUntraced(function* (
   const { hash, manifest } = proposal.snapshot;
   // They come after its own.
   const highest = Math.max(desk.state.highest, manifest.number + numbersBeside(context));
-  desk.state = { ...desk.state, highest, accepted: false, frozen, intent, wayBack: null };
+  desk.state = { ...desk.state, highest, accepted: false, frozen, intent, wayBack: null, takenBackBy: null };
   desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
   const nowMillis = yield* Clock.currentTimeMillis;
   const target = { number: manifest.number, hash };
