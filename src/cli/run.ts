@@ -7,7 +7,10 @@ import { CommandFailure } from "./command-failure.ts";
 import { packageVersion } from "./package-version.ts";
 import { spillway } from "./spillway.ts";
 
-/** Runs the command line and ends the process: 0 it worked, 1 it did not, 2 it was asked wrongly (`config plan`: 1), 130 interrupted. */
+/**
+ * Runs the command line and ends the process: 0 it worked, 1 it did not, 2 it was asked wrongly (`config plan`: 1), 130
+ * interrupted.
+ */
 export const runCli = (): void => {
   endQuietlyOnClosedPipe();
   const program = Command.run(spillway, { version: packageVersion() }).pipe(

@@ -88,7 +88,7 @@ export const ConfigStatus = Schema.Struct({
   nodes: Schema.Array(NodeConfig),
   /** Why the control process does not get on, and for how long; absent while it does. */
   trouble: Schema.optionalKey(Schema.Struct({ why: Schema.String, millis: Count })),
-  /** Only in the answer to `apply` and `rollback`: what they put on its way, or found there; null: nothing is to be changed. */
+  /** Only in the answer to `apply` and `rollback`: what they put on its way, or found there; null: nothing. */
   begun: Schema.optionalKey(Schema.NullOr(SnapshotName)),
 });
 export type ConfigStatus = typeof ConfigStatus.Type;

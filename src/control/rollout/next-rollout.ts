@@ -109,7 +109,7 @@ export const behindProblem = Effect.fnUntraced(function* (desk: Desk) {
 /**
  * Undefined: what is stored is in force. The same as long as nothing has changed.
  *
- * @param how what a person plans or applies is all that waits; what goes out by itself may be one customer after the other
+ * @param how what a person plans or applies is all that waits; by itself one customer may go out after the other
  */
 export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byItself" | "asked") {
   const { options } = desk;
