@@ -7,7 +7,10 @@ import { CommandFailure } from "./command-failure.ts";
 import { packageVersion } from "./package-version.ts";
 import { spillway } from "./spillway.ts";
 
-/** Runs the command line and ends the process: 0 it worked, 1 it did not, 2 it was asked wrongly, 130 interrupted. */
+/**
+ * Runs the command line and ends the process: 0 it worked, 1 it did not, 2 it was asked wrongly (`config plan`: 1), 130
+ * interrupted.
+ */
 export const runCli = (): void => {
   endQuietlyOnClosedPipe();
   const program = Command.run(spillway, { version: packageVersion() }).pipe(
@@ -65,13 +68,22 @@ const presenter: CliOutput.Presenter = {
 /** Signals are how a node, or somebody's watching, is meant to end. */
 const isNodeCommand = () => ["dev", "serve", "inspect"].includes(process.argv[2] ?? "");
 
+/** Of this one command 2 says that something would change: a script must not take a misspelt flag for that. */
+const isPlan = () => {
+  const [group, command] = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+  return group === "config" && command === "plan";
+};
+
 const teardown: Runtime.Teardown = (exit, onExit) => {
   if (Exit.isSuccess(exit)) return onExit(0);
   if (Cause.hasInterruptsOnly(exit.cause)) return onExit(isNodeCommand() ? 0 : 130);
   const error = Cause.squash(exit.cause);
-  if (error instanceof CommandFailure) return onExit(error.exitCode);
+  const misuse = isPlan() ? 1 : 2;
+  // Without a message it has said it all: that is its answer.
+  if (error instanceof CommandFailure)
+    return onExit(error.exitCode === 2 && error.message !== "" ? misuse : error.exitCode);
   if (CliError.isCliError(error)) {
-    return onExit(Predicate.isTagged(error, "ShowHelp") && error.errors.length === 0 ? 0 : 2);
+    return onExit(Predicate.isTagged(error, "ShowHelp") && error.errors.length === 0 ? 0 : misuse);
   }
   onExit(1);
 };

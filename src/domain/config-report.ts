@@ -54,6 +54,8 @@ export const RolloutRecord = Schema.Struct({
   /** Who asked for it and why, as far as is known. */
   author: Schema.String,
   why: Schema.String,
+  /** The person who has taken it back; absent: it was not, or went back by itself. */
+  takenBackBy: Schema.optionalKey(Schema.String),
   /** Number of the snapshot whose content it brought back. */
   rollbackOf: Schema.NullOr(Count),
   verdict: Schema.NullOr(GateVerdict),
@@ -86,7 +88,7 @@ export const ConfigStatus = Schema.Struct({
   nodes: Schema.Array(NodeConfig),
   /** Why the control process does not get on, and for how long; absent while it does. */
   trouble: Schema.optionalKey(Schema.Struct({ why: Schema.String, millis: Count })),
-  /** Only in the answer to `apply` and `rollback`: what they put on its way, or found there; null: nothing is to be changed. */
+  /** Only in the answer to `apply` and `rollback`: what they put on its way, or found there; null: nothing. */
   begun: Schema.optionalKey(Schema.NullOr(SnapshotName)),
 });
 export type ConfigStatus = typeof ConfigStatus.Type;

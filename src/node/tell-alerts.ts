@@ -37,8 +37,8 @@ export const tellAlerts = Effect.fnUntraced(function* (nodeName: string) {
     for (const rule of rulesTold) if (!rules.includes(rule)) yield* readings.clear("configRefused", { rule });
     for (const rule of rules) yield* readings.set("configRefused", { rule }, 1);
     rulesTold = rules;
-    // Until a person has looked at it: that is what the freeze is for.
-    const isBack = last?.result === "rolledBack" || frozen?.who === "spillway";
+    // By itself, and until a person has looked at it: that is what the freeze is for.
+    const isBack = (last?.result === "rolledBack" && last.takenBackBy === undefined) || frozen?.who === "spillway";
     yield* isBack ? readings.set("rolloutRolledBack", {}, 1) : readings.clear("rolloutRolledBack");
     yield* readings.set("rolloutHalted", {}, rollout.state === "halted" ? 1 : 0);
     const others = nodes.filter(

@@ -96,6 +96,12 @@ describe("spillway config", () => {
       };
       const refused = yield* run("plan");
       assert.strictEqual(refused.code, 2);
+      for (const wrong of [["--jsn"], ["--url", "nonsense"]]) {
+        const misused = yield* run("plan", ...wrong);
+        assert.strictEqual(misused.code, 1, "2 says that something would change");
+        assert.match(misused.stderr, /^spillway: /);
+        assert.strictEqual((yield* run("status", ...wrong)).code, 2);
+      }
       assert.strictEqual(refused.stderr, "");
       for (const line of [
         "+ new  acme/dns  added, revision 9",

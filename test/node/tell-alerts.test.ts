@@ -45,6 +45,19 @@ const start = Effect.fnUntraced(function* () {
 const refusal = { rule: "unexplained", message: "", remedy: "", jobs: [], acceptable: false };
 const refusals = { refusal: { refusals: [refusal] } as never };
 
+const rolledBack = {
+  result: "rolledBack",
+  number: 8,
+  hash: "c".repeat(64),
+  inForce: 9,
+  atMillis: 0,
+  reason: "",
+  author: "",
+  why: "",
+  rollbackOf: null,
+  verdict: null,
+} as const;
+
 describe("the alerts", () => {
   it.effect("are told of refusals, a rollback, nodes that diverge, a silent control process and kill switches", () =>
     Effect.gen(function* () {
@@ -54,6 +67,11 @@ describe("the alerts", () => {
       say(refusals);
       assert.deepStrictEqual(yield* told, ["configRefused unexplained 1"]);
       say({ frozen: { who: "spillway", why: "a node refuses it", atMillis: 0 } });
+      assert.deepStrictEqual(yield* told, ["rolloutRolledBack  1"]);
+      const last = { ...rolledBack, takenBackBy: "person" };
+      say({ last, frozen: { who: "person", why: "bad region", atMillis: 0 } });
+      assert.deepStrictEqual(yield* told, [], "whoever has taken it back knows");
+      say({ last: rolledBack });
       assert.deepStrictEqual(yield* told, ["rolloutRolledBack  1"]);
       const node = { node: "n", refused: null, silentMillis: 0, serves: null };
       say({ nodes: [node, { ...node, silentMillis: 60_000 }, ...good.nodes] });

@@ -39,7 +39,8 @@ export const apply = Command.make(
 ).pipe(
   Command.withDescription(
     "Roll out what is pending, and show how it goes. What the gate lets past goes out by itself; this is for what it " +
-      "refused (--accept-blast-radius), and to watch: also a rollout that is under way already. Ctrl-C ends the watching, not the rollout. Exit code 0: in force " +
+      "refused (--accept-blast-radius), and to watch: also a rollout that is under way already. " +
+      "Ctrl-C ends the watching, not the rollout. Exit code 0: in force " +
       "everywhere; 3: rolled back; 4: refused; 5: halted; 1: an error, or not ended in time; 130: not watched any more.",
   ),
   Command.withShortDescription("Roll out what is pending"),

@@ -22,7 +22,7 @@ const plan = Command.make(
 ).pipe(
   Command.withDescription(
     "Show what would be rolled out next, in numbers, and what the gate says of it. " +
-      "Exit code 0: nothing would change; 2: something would; 1: an error.",
+      "Exit code 0: nothing would change; 2: something would; 1: an error, also a wrong flag.",
   ),
   Command.withShortDescription("What would change, and whether it may"),
   Command.withExamples([
@@ -106,7 +106,9 @@ const simple = (
     }, Effect.scoped),
   ).pipe(Command.withDescription(description), Command.withExamples([example]));
 
-const freeze = simple("freeze", "Roll nothing out until further notice.", {
+const freezing =
+  "Roll nothing out until further notice. A rollout that is under way goes on: `halt` stops it, `rollback` takes it back.";
+const freeze = simple("freeze", freezing, {
   command: 'spillway config freeze --reason "an incident"',
   description: "Change nothing for now",
 });

@@ -196,6 +196,9 @@ const rollbackTo = Effect.fnUntraced(function* (
   return content === undefined ? { notFound: number } : { content, inForce };
 });
 
+/** Some nodes have it, or are told to. */
+const takeable: ReadonlySet<string> = new Set(["promoting", "watching", "halted"]);
+
 /** What is on its way goes back to where it came from; another target must wait for that. */
 const takeBack = Effect.fnUntraced(function* (
   desk: Desk,
@@ -206,6 +209,8 @@ const takeBack = Effect.fnUntraced(function* (
   if (to === null || to === base?.number) {
     // Nothing has left the gate; without this it would be there again at once.
     if (desk.machine.value === "gating") freeze(desk, { who, why, atMillis: nowMillis });
+    // Else it goes back by itself already.
+    if (takeable.has(desk.machine.value)) desk.state = { ...desk.state, takenBackBy: who };
     yield* tell(desk, event);
     return yield* begunWith(desk, target);
   }

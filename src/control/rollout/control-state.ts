@@ -46,6 +46,8 @@ export const ControlState = Schema.Struct({
   intent: Schema.optionalKey(Schema.NullOr(Intent)),
   /** Number of its way back, where it is not the one that was kept free for it. */
   wayBack: Schema.optionalKey(Schema.NullOr(Schema.Int)),
+  /** The person who takes the rollout under way back; null: nobody does, or it goes back by itself. */
+  takenBackBy: Schema.optionalKey(Schema.NullOr(Schema.String)),
   /** Of the rollout under way: a person accepted exactly its target. */
   accepted: Schema.Boolean,
   last: Schema.NullOr(RolloutRecord),

@@ -168,7 +168,7 @@ export const reportLostEnd = Effect.fnUntraced(function* (desk: Desk) {
 
 const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
   const { limits, store } = desk.options;
-  const { intent } = desk.state;
+  const { intent, takenBackBy } = desk.state;
   const proposal = desk.proposal?.snapshot.hash === end.target.hash ? desk.proposal : undefined;
   const record: RolloutRecord = {
     result: end.result,
@@ -179,6 +179,7 @@ const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
     reason: end.result === "complete" ? "" : end.reason,
     author: intent?.author ?? "",
     why: intent?.why ?? "",
+    ...(end.result === "rolledBack" && takenBackBy != null ? { takenBackBy } : {}),
     rollbackOf: intent?.rollbackOf?.number ?? null,
     verdict: proposal?.verdict === undefined ? null : proposal.verdict,
   };
@@ -193,6 +194,7 @@ const reportEnd = Effect.fnUntraced(function* (desk: Desk, end: RolloutEnd) {
     records: desk.state.records + 1,
     intent: null,
     wayBack: null,
+    takenBackBy: null,
     accepted: false,
     unaudited: isTold ? unaudited : [...unaudited, noteOfEnd(desk.options.node, record)],
     refusedKey: refusedNow,

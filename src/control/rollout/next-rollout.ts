@@ -109,7 +109,7 @@ export const behindProblem = Effect.fnUntraced(function* (desk: Desk) {
 /**
  * Undefined: what is stored is in force. The same as long as nothing has changed.
  *
- * @param how what a person plans or applies is all that waits; what goes out by itself may be one customer after the other
+ * @param how what a person plans or applies is all that waits; by itself one customer may go out after the other
  */
 export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byItself" | "asked") {
   const { options } = desk;
@@ -169,7 +169,7 @@ export const rollOut = Effect.fnUntraced(function* (
   const { hash, manifest } = proposal.snapshot;
   // They come after its own.
   const highest = Math.max(desk.state.highest, manifest.number + numbersBeside(context));
-  desk.state = { ...desk.state, highest, accepted: false, frozen, intent, wayBack: null };
+  desk.state = { ...desk.state, highest, accepted: false, frozen, intent, wayBack: null, takenBackBy: null };
   desk.machine = { ...desk.machine, context: { ...context, base: desk.state.published } };
   const nowMillis = yield* Clock.currentTimeMillis;
   const target = { number: manifest.number, hash };

@@ -9,8 +9,8 @@ export interface SharedDesk {
   /** To look at. */
   readonly now: () => Desk;
   /**
-   * To look at, and not to work at: as nobody is at work, or, when somebody is for long, as it is told of by then. Where
-   * a rollout is must be seen above all while a large one is generated and judged.
+   * To look at, and not to work at: as it is when nobody is at work, or, when somebody is for long, as it is by then.
+   * Where a rollout is must be seen above all while a large one is generated and judged.
    */
   readonly look: Effect.Effect<Desk>;
   /**

@@ -22,7 +22,10 @@ export const restoreBase = Effect.fnUntraced(function* (
   if (base === null || published === null) return { type: "base.restored", base: base ?? published ?? target!, ...at };
   // Stored together with what follows: else the same changes would be on their way again at once.
   const freeze = () => {
-    desk.state = { ...desk.state, frozen: { who: "spillway", why: reason, atMillis: at.nowMillis } };
+    desk.state = {
+      ...desk.state,
+      frozen: { who: desk.state.takenBackBy ?? "spillway", why: reason, atMillis: at.nowMillis },
+    };
   };
   const { value: told } = desk.told ?? {};
   if (told?.hash === base.hash && told.canary === undefined) {

@@ -97,6 +97,28 @@ describe("the way back", () => {
     }),
   );
 
+  it.effect("that a person has taken says so, after a crash as well; what goes back by itself stays that", () =>
+    Effect.gen(function* () {
+      const { open } = yield* watched;
+      const rollback = { op: "rollback", to: null, accept: null, ...who, why: "bad region" };
+      yield* answerCommand(yield* open, rollback);
+      const next = yield* open;
+      assert.deepInclude(next.state.frozen, { who: "person", why: "bad region" });
+      yield* tell(next, { type: "nodes.adopted", ...at });
+      const after = yield* open;
+      assert.deepInclude(after.state.last, { result: "rolledBack", takenBackBy: "person" });
+      assert.isNull(after.state.takenBackBy, "the next one is another");
+
+      const { open: again } = yield* watched;
+      const alone = yield* again;
+      yield* tell(alone, { type: "node.refused", reason: "one refuses it", ...at });
+      yield* answerCommand(alone, rollback);
+      assert.deepInclude(alone.state.frozen, { who: "spillway" });
+      yield* tell(alone, { type: "nodes.adopted", ...at });
+      assert.notProperty(alone.state.last, "takenBackBy");
+    }),
+  );
+
   it.effect("that cannot be read is seen in the status, and a person chooses another one", () =>
     Effect.gen(function* () {
       const { first, older, open, scripted, stored } = yield* watched;
