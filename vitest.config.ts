@@ -6,10 +6,14 @@ process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache
 
 /** What measures how soon an answer comes: not beside others. */
 const latency = ["test/integration/control-thread.test.ts"];
-/** A minute or more each: whole clusters under traffic, processes that are killed again and again, full disks. */
+/** Whole clusters under traffic, judged by how late records come: one after the other, see `test:drills`. */
+const drills = [
+  "test/integration/drill.test.ts",
+  "test/integration/drill-{corrupt-snapshot,dead-control-plane,every,nov14}.test.ts",
+];
+/** A minute or more each: clusters under traffic, processes that are killed again and again, full disks. */
 const long = [
   "test/integration/config-watch-node.test.ts",
-  "test/integration/drill*.test.ts",
   "test/integration/kill.test.ts",
   "test/integration/streams-expiry.test.ts",
 ];
@@ -45,9 +49,10 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      integration("integration", 1, ["test/integration/**/*.test.ts"], [...latency, ...long]),
+      integration("integration", 1, ["test/integration/**/*.test.ts"], [...latency, ...long, ...drills]),
       integration("latency", 2, latency),
       integration("long", 3, long),
+      integration("drills", 4, drills),
     ],
   },
 });

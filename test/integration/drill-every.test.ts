@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { drillFigures } from "../support/drill-command.ts";
 
-/** Small: four customers, phases of six seconds. What each of them must show beside its own bars. */
-const drills: ReadonlyArray<readonly [name: string, exercised: ReadonlyArray<string>]> = [
-  ["empty-config", ["removedPercentMax"]],
-  ["exploding-config", ["addedPercentMax"]],
+/** Small, with six customers. What each of them must show beside its own bars. */
+const drills: ReadonlyArray<readonly [name: string, exercised: ReadonlyArray<string>, ...args: Array<string>]> = [
+  ["empty-config", ["removedPercentMax"], "--seconds-per-phase", "6"],
+  ["exploding-config", ["addedPercentMax"], "--seconds-per-phase", "6"],
   ["buffer-wave", ["residentBuffersMax"]],
   ["hot-customer", ["backlogBytesPerCustomerMax"]],
   ["disk-full", ["unscannedPercentMax"]],
@@ -13,12 +13,12 @@ const drills: ReadonlyArray<readonly [name: string, exercised: ReadonlyArray<str
 ];
 
 describe("a drill on a cluster of its own holds its bars, and reaches the limits that it is about", () => {
-  for (const [name, exercised] of drills) {
+  for (const [name, exercised, ...args] of drills) {
     it.live(
       name,
       () =>
         Effect.gen(function* () {
-          const { code, figures, stderr } = yield* drillFigures([name, "--customers", "6"]);
+          const { code, figures, stderr } = yield* drillFigures([name, "--customers", "6", ...args]);
           assert.deepStrictEqual(figures["barsMissed"], [], stderr);
           assert.strictEqual(code, 0);
           assert.isAbove(figures["configuredOffered"], 6 * 50 * 15);

@@ -35,8 +35,11 @@ describe("the configuration, whatever happens", () => {
           if (Exit.isFailure(ran)) broken.push(Cause.pretty(ran.cause).split("\n")[0]!);
         }
         assert.isNotEmpty(broken);
-        const promises =
-          /nobody ordered|none is delivered|nobody accepted it|an earlier revision|snapshot \d+ was never/;
+        const promises = new RegExp(
+          "nobody ordered|none is delivered|nobody accepted it|an earlier revision|snapshot \\d+ was never|" +
+            // What a broken generator has left out of a snapshot, nobody misses any more.
+            "what is ordered is not in force",
+        );
         assert.isTrue(
           broken.every((line) => promises.test(line)),
           broken.join("; "),

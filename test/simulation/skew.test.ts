@@ -39,8 +39,10 @@ describe("forwarders and owners on different snapshots", () => {
             sums.set(what, (sums.get(what) ?? 0) + count);
           }
         }
-        // The runs have run into what they are for.
-        for (const [what, count] of sums) assert.isAbove(count, seeds > 1 ? 0 : -1, what);
+        // The runs have run into what they are for. Where a pair goes before its job, few records find nobody.
+        for (const [what, count] of sums) {
+          if (what !== "unclaimed") assert.isAbove(count, seeds > 1 ? 0 : -1, what);
+        }
       }),
     300_000,
   );
