@@ -31,7 +31,7 @@ export class JobHistoryGroup extends HttpApiGroup.make("jobHistory").add(
       summary: "Bring a deleted push job back, or the settings of an earlier revision",
       description:
         "Secrets come back as they were stored. Without `revision` a deleted job gets the settings that it had last. The " +
-        "store remembers 20 revisions of each job.",
+        "store remembers 64 revisions of each job.",
     }),
   ),
 ) {}

@@ -21,8 +21,8 @@ import { attempt, Nats, NatsError } from "./nats.ts";
 import { jobsBucket, jobSubject } from "./subjects.ts";
 import { TopologyMismatch } from "./topology.ts";
 
-/** So many revisions of a job can be read: a batch is finished under the one that it was cut under. */
-export const jobHistory = 20;
+/** So many revisions of a job can be read, as many as a bucket may keep: who changed it, and to go back to. */
+export const jobHistory = 64;
 /** Of one job, encoded. */
 export const jobBytesMax = 65_536;
 export const jobsStream = `KV_${jobsBucket}`;
@@ -96,7 +96,7 @@ export const createJobBucket = Effect.fn("JobBucket.create")(function* (replicas
   ).pipe(despiteOthers);
   const manager = yield* attempt("manage", () => jetstreamManager(control, { checkAPI: false }));
   yield* refuseOtherSettings(manager, replicas);
-  yield* allowTransactions(manager);
+  yield* bringUpToDate(manager);
 });
 
 /**
@@ -130,18 +130,20 @@ const refuseOtherSettings = (manager: JetStreamManager, replicas: number) =>
   );
 
 /**
- * A bucket that was made before there were transactions is told to take them: no message and no reader is touched by
- * that. The client's `Kvm` cannot ask for it, so a new bucket comes here too.
+ * A bucket that an earlier version made is told to take transactions and to keep as many revisions as now: no message
+ * and no reader is touched by that. The client's `Kvm` cannot ask for transactions, so a new bucket comes here too.
  */
-const allowTransactions = (manager: JetStreamManager) =>
+const bringUpToDate = (manager: JetStreamManager) =>
   attempt("manage", async () => {
     const { config } = await manager.streams.info(jobsStream);
-    if (config.allow_atomic !== true) await manager.streams.update(jobsStream, { ...config, allow_atomic: true });
+    if (config.allow_atomic === true && config.max_msgs_per_subject === jobHistory) return;
+    await manager.streams.update(jobsStream, { ...config, allow_atomic: true, max_msgs_per_subject: jobHistory });
   });
 
 const differences = (config: StreamConfig, replicas: number): ReadonlyArray<string> => {
   const wanted: ReadonlyArray<readonly [string, unknown, unknown]> = [
-    ["history", config.max_msgs_per_subject, jobHistory],
+    // Fewer than now is an earlier version's; what is kept is never made less.
+    ["history", Math.max(config.max_msgs_per_subject, jobHistory), jobHistory],
     ["storage", config.storage, StorageType.File],
     ["replicas", config.num_replicas, replicas],
     ["maximum value size", config.max_msg_size, jobBytesMax],

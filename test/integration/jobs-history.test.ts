@@ -51,13 +51,13 @@ describe("the history of push jobs on a real nats-server", () => {
     ),
   );
 
-  it.live("remembers twenty, and does not say that the oldest of them was the first", () =>
+  it.live("remembers sixty-four, and does not say that the oldest of them was the first", () =>
     withHistory(
       Effect.gen(function* () {
         const store = yield* JobStore;
-        for (let i = 0; i < 22; i++) yield* store.put(job("a", { destination: { kind: "file", path: `/${i}` } }));
+        for (let i = 0; i < 66; i++) yield* store.put(job("a", { destination: { kind: "file", path: `/${i}` } }));
         const changes = yield* brief("a");
-        assert.strictEqual(changes.length, 20);
+        assert.strictEqual(changes.length, 64);
         assert.isTrue(changes.every(([change]) => change === "updated"));
       }),
     ),

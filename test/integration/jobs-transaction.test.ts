@@ -282,31 +282,38 @@ describe("a transaction of push jobs", () => {
     ),
   );
 
-  it.live("needs a bucket that takes it: one that was made before is told to, and keeps its jobs", () =>
-    Effect.gen(function* () {
-      const { url } = yield* server;
-      const nats = Nats.layer({ servers: url, name: "test" });
-      const create = Effect.flatMap(Nats, ({ control }) =>
-        attempt("kv", async () => {
-          await new Kvm(control).create("jobs", {
-            history: 20,
-            maxValueSize: 65_536,
-            allow_direct: true,
-            description: "as an earlier version made it",
-          });
-          return (await (await jetstreamManager(control)).streams.info("KV_jobs")).config.allow_atomic;
-        }),
-      );
-      assert.notStrictEqual(yield* create.pipe(Effect.provide(nats)), true);
-      const revision = yield* foreignPut("old", encodeJob(job("old"))).pipe(Effect.provide(nats));
-      yield* Effect.gen(function* () {
-        const store = yield* JobStore;
-        const jobs = yield* Jobs;
-        yield* until(() => jobs.served().byId.has("old"), 5_000);
-        assert.strictEqual((yield* store.get("old"))?.revision, revision);
-        const [, created] = yield* store.change([put("old"), put("a"), put("b")]);
-        assert.deepInclude(created, { id: "a", change: "created", revision: revision + 1 });
-      }).pipe(Effect.provide(node(url)));
-    }).pipe(Effect.scoped),
+  it.live(
+    "needs a bucket that takes it: one that was made before is told to, and keeps its jobs, and more of them",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* server;
+        const nats = Nats.layer({ servers: url, name: "test" });
+        const create = Effect.flatMap(Nats, ({ control }) =>
+          attempt("kv", async () => {
+            await new Kvm(control).create("jobs", {
+              history: 20,
+              maxValueSize: 65_536,
+              allow_direct: true,
+              description: "as an earlier version made it",
+            });
+            return (await (await jetstreamManager(control)).streams.info("KV_jobs")).config.allow_atomic;
+          }),
+        );
+        assert.notStrictEqual(yield* create.pipe(Effect.provide(nats)), true);
+        const revision = yield* foreignPut("old", encodeJob(job("old"))).pipe(Effect.provide(nats));
+        yield* Effect.gen(function* () {
+          const store = yield* JobStore;
+          const jobs = yield* Jobs;
+          yield* until(() => jobs.served().byId.has("old"), 5_000);
+          assert.strictEqual((yield* store.get("old"))?.revision, revision);
+          const [, created] = yield* store.change([put("old"), put("a"), put("b")]);
+          assert.deepInclude(created, { id: "a", change: "created", revision: revision + 1 });
+        }).pipe(Effect.provide(node(url)));
+        const now = Effect.flatMap(Nats, ({ control }) =>
+          attempt("manage", async () => (await (await jetstreamManager(control)).streams.info("KV_jobs")).config),
+        );
+        const { allow_atomic, max_msgs_per_subject } = yield* now.pipe(Effect.provide(nats));
+        assert.deepStrictEqual([allow_atomic, max_msgs_per_subject], [true, 64]);
+      }).pipe(Effect.scoped),
   );
 });

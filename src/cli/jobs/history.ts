@@ -17,7 +17,7 @@ export const history = Command.make(
   }, Effect.scoped),
 ).pipe(
   Command.withDescription(
-    "Who changed a push job, when, what and why: its last 20 revisions, newest first. A deleted one has a history, too.",
+    "Who changed a push job, when, what and why: its last 64 revisions, newest first. A deleted one has a history, too.",
   ),
   Command.withShortDescription("Who changed a push job, when, what and why"),
   Command.withExamples([
