@@ -9,9 +9,8 @@ import type { Mutant } from "./skew/skew-world.ts";
  * each at its own time: additions, removals that end or are taken back, disabling, rollbacks, new pairs; and they are
  * killed, drained, cut off and started again with what their disk had. `SEED=n` runs one.
  *
- * The verdicts can fail: see the mutants below. A third one, of which no small number of seeds is sure to tell, is for
- * hand: with `olderTakesOver` (the register does not say of which set its owner was) seeds 302 and 359 fail. Before
- * there was `orphans.ts`, and chunks of older forwarders were noted with early ones, six of the first eight seeds did.
+ * The verdicts can fail: see the mutants below. Before there was `orphans.ts`, and chunks of older forwarders were noted
+ * with early ones, six of the first eight seeds did.
  */
 const seeds = process.env["SEED"] === undefined ? Number(process.env["SEEDS"] ?? 13) : 1;
 const firstSeed = Number(process.env["SEED"] ?? 1);

@@ -8,6 +8,7 @@ import { recordsWrittenOff } from "../../observability/sweep-metrics.ts";
 import type { Fenced } from "../ports/checkpoints.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
+import { jobOfUnclaimed } from "./unclaimed-chunks.ts";
 
 export interface CheckpointerOptions {
   readonly owner: string;
@@ -84,9 +85,11 @@ export const checkpoint = Effect.fnUntraced(function* (
   const wasRebased = state.isRebased;
   // A receipt without its row would tell of a loss that a restart does not know of.
   const taken = new Set(buffers);
-  for (const { job } of receipts) {
+  for (const { customer, dataset, job } of receipts) {
     const buffer = state.buffers.get(job) ?? state.waitingBuffers.get(job);
     if (buffer !== undefined) taken.add(buffer);
+    // Nor would it know, of a job that began after those that were nobody's, that it did.
+    if (job === jobOfUnclaimed) for (const each of state.byPair.get(`${customer}.${dataset}`)) taken.add(each);
   }
   for (const buffer of taken) state.inFlight.add(buffer);
   // Leaving rows first: a new job of the same name has its row under the same subject.

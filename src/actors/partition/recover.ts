@@ -51,7 +51,7 @@ const refuseDamaged = (state: PartitionState, job: string) =>
 /** What the rows of a claim call for, job by job. Most call for nothing. */
 interface Findings {
   readonly closed: Array<string>;
-  readonly orphaned: Array<{ readonly job: string; readonly pairKey: string }>;
+  readonly orphaned: Array<Pick<Row, "job" | "pairKey" | "start" | "counted">>;
   readonly ofOtherPair: Array<string>;
   readonly unfinished: Array<{ readonly job: string; readonly cursor: number }>;
   readonly inDoubt: Array<string>;
@@ -65,7 +65,10 @@ const adoptRows = Effect.fnUntraced(function* (
 ) {
   const { closed, inDoubt, ofOtherPair, orphaned, unfinished } = yield* lookThroughRows(state, set);
   for (const job of closed) state.rows.take(job);
-  for (const { job, pairKey } of orphaned) state.orphans.add(job, pairKey);
+  for (const { counted, job, pairKey, start } of orphaned) {
+    state.orphans.add(job, pairKey);
+    state.unclaimedChunks.booked({ pairKey, start, counted }, state.position);
+  }
   // The customer and dataset of a job never change: one of another pair is another job under the same name, and the
   // one before was deleted while no owner ran.
   for (const job of ofOtherPair) yield* dismiss(state, job, options);
@@ -99,7 +102,7 @@ const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set:
     if (row.deleted) {
       findings.closed.push(row.job);
       state.close(row.job, row);
-    } else if (brief === undefined) findings.orphaned.push({ job: row.job, pairKey: row.pairKey });
+    } else if (brief === undefined) findings.orphaned.push(row);
     else if (brief.pairKey !== row.pairKey) findings.ofOtherPair.push(row.job);
     else if (row.books.pending.records > 0) findings.unfinished.push({ job: row.job, cursor: row.cursor });
     // What lies after the scan may have been counted and pushed without a row that tells of it.

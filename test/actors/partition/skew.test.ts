@@ -181,6 +181,32 @@ describe("the job of a row that nobody can explain", () => {
 });
 
 describe("an owner that reads again what was read before it", () => {
+  it.effect("has what the row of an idle job has counted in nobody else's books, though the job is gone", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { cursor: 2, counted: 2, books: delivered(2) });
+      const { adopt, read, receipts } = owner(logUnder([1, 1, 1]), [row]);
+      yield* adopt(empty(1));
+      yield* read;
+      assert.deepStrictEqual(yield* receipts, [["unclaimed", 3, 1]]);
+    }),
+  );
+
+  it.effect("is told with the receipts of what was nobody's where the jobs of the pair began", () =>
+    Effect.gen(function* () {
+      const messages = [...logUnder([1, 2])];
+      const later = messages.pop()!;
+      const { adopt, read, state, written } = owner(messages, []);
+      yield* adopt(empty(1));
+      yield* read;
+      messages.push(later);
+      yield* adopt(jobSetOf([ant], 1, 2));
+      yield* read;
+      yield* checkpoint(state, null, []);
+      const [{ receipts, rows }] = written as [(typeof written)[0]];
+      assert.deepStrictEqual([receipts.length, rows.map(({ job, start }) => [job, start])], [1, [["ant-0", 1]]]);
+    }),
+  );
+
   it.effect("books what came before a job as nobody's, though the job is there now", () =>
     Effect.gen(function* () {
       const row = rowOf("ant-0", "ant", { start: 2, cursor: 2, counted: 3, books: pendingBooks(1) });
