@@ -165,7 +165,7 @@ describe("spillway config", () => {
         assert.strictEqual(conflict.code, 1);
         assert.include(conflict.stderr, "frozen by me");
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 
   it.live(
@@ -194,7 +194,7 @@ describe("spillway config", () => {
         script(way("promoting", 1), { last: record({}) });
         assert.strictEqual((yield* run("apply")).code, 0);
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 
   it.live(
@@ -244,7 +244,7 @@ describe("spillway config", () => {
         const begun = yield* run("apply", "--detach", "--json");
         assert.deepStrictEqual(JSON.parse(begun.stdout).begun, { number: 8, hash });
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 
   it.live(
@@ -277,7 +277,7 @@ describe("spillway config", () => {
           "nothing is told to stop",
         );
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 
   it.live(
@@ -299,7 +299,7 @@ describe("spillway config", () => {
         assert.include(refused.stderr, "No node c has reported lately. These have: a, b.");
         assert.lengthOf(node.config.asked, 2);
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 
   it.live(
@@ -320,7 +320,7 @@ describe("spillway config", () => {
         assert.match(detached.stdout, /rollout +snapshot 8: promoting/);
         assert.strictEqual(node.config.statuses.length, 1);
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 
   it.live.skipIf(!existsSync(terminal))(
@@ -356,7 +356,7 @@ describe("spillway config", () => {
         assert.match(shown[1]!, /^snapshot 8: watching, 10 % of the customers, 0\.0s of 1m0s\r$/);
         assert.match(shown[2]!, /^snapshot 8 \(the content of 3\): complete, in force everywhere\r\n$/);
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 
   it.live(
@@ -381,7 +381,7 @@ describe("spillway config", () => {
           assert.match(help.stdout, /EXAMPLES/, command);
         }
       }),
-    30_000,
+    120_000,
   );
 
   it.live(
@@ -420,6 +420,6 @@ describe("spillway config", () => {
           ["rollback", "freeze", "unfreeze", "halt", "resume"],
         );
       }).pipe(Effect.scoped),
-    30_000,
+    120_000,
   );
 });

@@ -9,8 +9,8 @@ import type { Mutant } from "./skew/skew-world.ts";
  * each at its own time: additions, removals that end or are taken back, disabling, rollbacks, new pairs; and they are
  * killed, drained, cut off and started again with what their disk had. `SEED=n` runs one.
  *
- * The verdicts can fail: see the mutants below. Before there was `orphans.ts`, and chunks of older forwarders were noted
- * with early ones, six of the first eight seeds did.
+ * The verdicts can fail: see the mutants below. Before there was `orphans.ts`, and chunks of older forwarders were
+ * noted with early ones, six of the first eight seeds did.
  */
 const seeds = process.env["SEED"] === undefined ? Number(process.env["SEEDS"] ?? 13) : 1;
 const firstSeed = Number(process.env["SEED"] ?? 1);
@@ -55,6 +55,12 @@ describe("forwarders and owners on different snapshots", () => {
   it.live(
     "would, were there no grace for what is removed",
     () => Effect.map(noticed("noGrace"), (told) => assert.include(told, "accepted for it, and not delivered")),
+    300_000,
+  );
+
+  it.live(
+    "would go back in time, did the register not say which snapshot its owner had",
+    () => Effect.map(noticed("olderTakesOver"), (told) => assert.include(told, "the partition went back to set")),
     300_000,
   );
 });

@@ -58,6 +58,8 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
 const earlyOf = (state: PartitionState, { cursor, ledger, pairKey, start }: Buffer, lastSequence: number) => {
   const early = state.newerChunks.of(pairKey);
   if (early === undefined || start >= early.first || lastSequence < early.last) return { to: lastSequence, left: none };
+  // Its row counts more than was read since the restart: which of that is early is not known.
+  if (lastSequence > state.position) return { to: lastSequence, left: none };
   const { pendingBytes: bytes, pendingRecords: records } = ledger;
   // All that is pending is early when some of what is early is settled.
   if (cursor >= early.first) return { to: cursor, left: { records, bytes } };

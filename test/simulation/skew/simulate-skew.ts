@@ -17,6 +17,7 @@ const live = Effect.fnUntraced(function* (world: SkewWorld, nodes: Map<string, S
   for (let step = 0; step < steps; step++) {
     yield* TestClock.adjust(dice.int(20, 400));
     for (const { owner } of nodes.values()) assertExplained(owner);
+    if (world.failures.length > 0) throw world.failures[0];
     if (dice.chance(0.05)) ledger.change(world.nowMillis());
     if (dice.chance(0.03)) ledger.revert();
     for (const node of nodes.values()) {

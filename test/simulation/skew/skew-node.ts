@@ -50,7 +50,7 @@ const serve = Effect.fnUntraced(function* (world: SkewWorld, life: Life) {
   jobServing.changed();
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(endGraceMillis), adopted.endGrace)));
   const follow = Effect.gen(function* () {
-    yield* Effect.sleep(world.isSettling ? 100 : dice.pick([50, 300, 2_000, 5_000]));
+    yield* Effect.sleep(world.isSettling ? 100 : dice.pick([50, 300, 2_000, 5_000, 20_000]));
     const number = ledger.newest().number;
     if (life.isDead || number === current) return;
     yield* adopt(current, number);

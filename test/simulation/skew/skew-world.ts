@@ -61,6 +61,12 @@ export class SkewWorld {
     this.graceSeconds = this.dice.pick([3, 8, 20]);
     this.ledger = new JobLedger(this.dice);
     this.absences = new Absences(this.ledger, this.graceSeconds * 1_000);
+    let highest = 0;
+    this.checkpoints.onWrite = () => {
+      const { snapshot } = this.checkpoints.register!;
+      if (snapshot < highest) this.failures.push(new Error(`the partition went back to set ${snapshot}`));
+      highest = snapshot;
+    };
   }
 
   incarnation(): string {
