@@ -36,7 +36,7 @@ export interface Stage {
   readonly withdrawFromStrangers: Effect.Effect<void, DrillFailure>;
   /** Takes these push jobs out of the store, in one transaction; whether that comes into force is not awaited. */
   readonly removeJobs: (customers: ReadonlyArray<string>) => Effect.Effect<void, DrillFailure>;
-  /** Puts them back, as they were. */
+  /** Puts them back, as they were, and waits until they are in force. */
   readonly restoreJobs: (customers: ReadonlyArray<string>) => Effect.Effect<void, DrillFailure>;
   /** A new dataset is put into the catalogue, or taken out of it; false: not in a world that is not ours. */
   readonly newDataset: (isThere: boolean) => Effect.Effect<boolean, DrillFailure>;

@@ -58,7 +58,10 @@ export const stageOf = (cast: Cast, faulted: ReadonlyArray<string>): Stage => {
       Effect.andThen(putJobs(client, [], ordered.splice(0)), bringIntoForce(client, orderedMillisMax)),
     ).pipe(Effect.asVoid),
     removeJobs: (removed) => putJobs(client, [], jobsOf(cast, removed)),
-    restoreJobs: (restored) => putJobs(client, jobsOf(cast, restored)),
+    restoreJobs: (restored) =>
+      Effect.andThen(putJobs(client, jobsOf(cast, restored)), bringIntoForce(client, orderedMillisMax)).pipe(
+        Effect.asVoid,
+      ),
     newDataset: (isThere) => newDataset(world, isThere),
     moveJob: (customer) => moveJob(cast, customer),
     arm: (fault) => armFault(world, fault, sureSeconds),

@@ -24,7 +24,7 @@ describe("a drill on a cluster of its own holds its bars, and reaches the limits
           assert.isAbove(figures["configuredOffered"], 6 * 50 * 15);
           assert.includeMembers(figures["limitsExercised"], [...exercised], stderr);
         }).pipe(Effect.scoped),
-      150_000,
+      300_000,
     );
   }
 });

@@ -2,7 +2,7 @@ import { Effect } from "effect";
 import type { Drill } from "../drill.ts";
 import { always, buffersWithinLimit, detectsWithin, lagStays, nothingLost, recoversWithin } from "./bars.ts";
 import { configDrill, strangersPerCustomer } from "./config-drill.ts";
-import { mostOf, riseOf, wasUsed } from "./evidence.ts";
+import { wasUsed } from "./evidence.ts";
 
 /** Each of them sends a little: it is their number that counts. */
 const recordsPerStranger = 2;
@@ -17,26 +17,32 @@ export const bufferWave: Drill = {
   summary: "A person orders 40 times as many push jobs, and accepts it: there are places for 6 times as many buffers",
   phases: [
     { name: "baseline", kind: "baseline", seconds: 8, about: "every customer sends the same" },
-    {
-      name: "wave",
-      kind: "fault",
-      seconds: 12,
-      about: "40 times as many push jobs are ordered and accepted, and their customers send",
-    },
+    { name: "order", kind: "fault", seconds: 1, about: "40 times as many push jobs are ordered, and accepted" },
+    { name: "wave", kind: "fault", seconds: 12, about: "their customers send" },
     { name: "recovery", kind: "recovery", seconds: 8, about: "they send no more, and their push jobs are removed" },
   ],
   enter: (phase, { customers, orderForStrangers, strangers, withdrawFromStrangers }) => {
     const count = strangersPerCustomer * customers.length;
-    switch (phase.kind) {
-      case "fault":
-        return Effect.andThen(orderForStrangers(count), strangers(count, recordsPerStranger * count));
+    switch (phase.name) {
+      case "order":
+        return orderForStrangers(count);
+      case "wave":
+        return strangers(count, recordsPerStranger * count);
       case "recovery":
         return Effect.andThen(strangers(count, 0), withdrawFromStrangers);
       default:
         return Effect.void;
     }
   },
-  noticed: ({ admission }, baseline) => (admission > (baseline?.admission ?? 0) ? "admission is not open" : undefined),
+  faults: [
+    {
+      name: "wave",
+      phase: "wave",
+      alerts: ["admissionNotOpen", "limitNear"],
+      noticed: ({ admission }, baseline) =>
+        admission > (baseline?.admission ?? 0) ? "admission is not open" : undefined,
+    },
+  ],
   guards: [
     { name: "admission", stops: "newcomers beyond their share, at the door" },
     { name: "bufferLimit", stops: "buffers beyond what memory is made for" },
@@ -47,20 +53,13 @@ export const bufferWave: Drill = {
       seen: "as many buffers as there are places",
       isReached: (evidence) => wasUsed(evidence, "residentBuffersMax", 95),
     },
-    {
-      limit: "newcomerSharePercent",
-      seen: "newcomers refused at the door, in a node that surges",
-      isReached: ({ samples }) =>
-        mostOf(samples, "spillway_admission_state") >= 2 &&
-        riseOf(samples, "spillway_ingest_refused_records_total", 'reason="newcomer"') > 0,
-    },
   ],
   bars: [
     ...always,
     nothingLost,
     lagStays,
     recoversWithin(15),
-    detectsWithin(15),
+    detectsWithin(5),
     buffersWithinLimit,
     {
       figure: "strangersDelivered",

@@ -3,13 +3,13 @@ import type { Drill, Stage } from "../drill.ts";
 import { configBars, configDrill, generatorFault, goBack, refusedBy } from "./config-drill.ts";
 
 /**
- * The first half of 14 November, in both of its forms: emptied by a generator, which nobody ordered, and emptied by
- * somebody who removes what they should not have.
+ * The first half of 14 November, in both of its forms: emptied by somebody who removes what they should not have, and
+ * emptied by a generator, which nobody ordered.
  */
 export const emptyConfig: Drill = {
   ...configDrill,
   name: "empty-config",
-  summary: "The generator emits a configuration with no push job in it; then somebody removes half of the push jobs",
+  summary: "Somebody removes half of the push jobs; then the generator emits a configuration with none in it",
   // Few customers are a small change, which goes past the thresholds on purpose: here they are meant to meet them.
   plan: (customers) => {
     const plan = configDrill.plan(customers);
@@ -17,23 +17,26 @@ export const emptyConfig: Drill = {
   },
   phases: [
     { name: "baseline", kind: "baseline", seconds: 8, about: "every customer sends the same" },
+    { name: "removed", kind: "fault", seconds: 6, about: "somebody removes half of the push jobs" },
+    { name: "restored", kind: "fault", seconds: 1, about: "they are put back, in steps like any change" },
     { name: "empty", kind: "fault", seconds: 7, about: "the generator emits an empty configuration" },
-    { name: "removed", kind: "fault", seconds: 7, about: "it is mended; somebody removes half of the push jobs" },
-    { name: "recovery", kind: "recovery", seconds: 6, about: "they are put back" },
+    { name: "recovery", kind: "recovery", seconds: 6, about: "the generator is mended" },
   ],
   enter: (phase, stage) => {
     switch (phase.name) {
+      case "removed":
+        return stage.removeJobs(halfOf(stage));
+      case "restored":
+        return stage.restoreJobs(halfOf(stage));
       case "empty":
         return stage.arm("generator.empty");
-      case "removed":
-        return Effect.all([stage.disarm, goBack(stage), stage.removeJobs(halfOf(stage))]);
       case "recovery":
-        return Effect.andThen(stage.restoreJobs(halfOf(stage)), goBack(stage));
+        return Effect.andThen(stage.disarm, goBack(stage));
       default:
         return Effect.void;
     }
   },
-  faults: [generatorFault("generator.empty", "empty"), generatorFault("jobs.removed", "removed")],
+  faults: [generatorFault("jobs.removed", "removed"), generatorFault("generator.empty", "empty")],
   guards: [
     { name: "controlGate", stops: "an empty configuration, and a halved one, before any node hears of it" },
     { name: "rollout", stops: "what passed the gate from reaching everybody at once" },
