@@ -51,8 +51,8 @@ export const keepOpening = Effect.fnUntraced(function* (
     }),
   );
   const keepTrying = Effect.gen(function* () {
+    yield* Metric.update(storeNotOpen(name), 1);
     for (let waitMillis = waitMillisMin; !(yield* attempt); waitMillis = Math.min(waitMillisMax, 2 * waitMillis)) {
-      yield* Metric.update(storeNotOpen(name), 1);
       yield* Effect.sleep(waitMillis);
     }
     problem = undefined;
