@@ -49,8 +49,13 @@ export const nov14: Drill = {
       case "empty":
         // Where the files of datasets are not ours, the fault does without its cause.
         return Effect.flatMap(newDataset(true), (isOurs) => (isOurs ? Effect.void : arm("generator.empty")));
-      case "everything":
-        return Effect.all([disarm, newDataset(false), arm("generator.everything"), arm("forwarder.failsOpen")]);
+      case "everything": {
+        const everything = Effect.andThen(arm("generator.everything"), arm("forwarder.failsOpen"));
+        // Mended before its dataset is gone, the generator would roll that out, as it should.
+        return Effect.flatMap(newDataset(false), (isOurs) =>
+          isOurs ? everything : Effect.andThen(disarm, everything),
+        );
+      }
       default:
         return Effect.andThen(disarm, goBack(stage));
     }
