@@ -46,8 +46,10 @@ export interface Concluding {
   readonly say: (line: string) => Effect.Effect<void>;
 }
 
-/** After the producers have stopped, until nothing is pending any more. */
-/** A target tries again as its own limits say, an embedded world as the drill does. */
+/**
+ * After the producers have stopped, until nothing is pending any more. A target tries again as its own limits say, an
+ * embedded world as the drill does.
+ */
 const settleMillisMax = { embedded: 25_000, target: 120_000 };
 const settlePollMillis = 500;
 

@@ -88,19 +88,15 @@ const beforeOnly = (signals: NodeSignals): NodeSignals => ({
 
 const sum = (a: NodeSignals, b: NodeSignals): NodeSignals => ({
   number: b.number,
+  ...sumOfChanged(a, b),
   deliveredPerSecond: a.deliveredPerSecond + b.deliveredPerSecond,
   deliveredPerSecondBefore: a.deliveredPerSecondBefore + b.deliveredPerSecondBefore,
-  attempts: a.attempts + b.attempts,
-  failures: a.failures + b.failures,
-  attemptsBefore: a.attemptsBefore + b.attemptsBefore,
-  failuresBefore: a.failuresBefore + b.failuresBefore,
   backlogBytes: a.backlogBytes + b.backlogBytes,
   backlogBytesBefore: a.backlogBytesBefore + b.backlogBytesBefore,
-  buffers: a.buffers + b.buffers,
-  buffersBefore: a.buffersBefore + b.buffersBefore,
   changed: sumOfChanged(a.changed ?? noChanges, b.changed ?? noChanges),
 });
 
+/** What both the jobs that are as they were and those that were changed are counted by. */
 const sumOfChanged = (a: ChangedSignals, b: ChangedSignals): ChangedSignals => ({
   attempts: a.attempts + b.attempts,
   failures: a.failures + b.failures,
