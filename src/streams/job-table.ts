@@ -59,14 +59,18 @@ export class JobTable {
 
   packedOf(id: string): PackedJob | undefined {
     const value = this.valueOf(id);
-    return value === undefined ? undefined : { id, ...briefIn(value), data: value.subarray(headBytes + value[9]!) };
+    return value === undefined ? undefined : unpacked(id, value);
   }
 
   /** In no particular order. The table must not change meanwhile. */
-  *packed(): Generator<PackedJob> {
-    for (const [id, value] of this.jobs.entries()) {
-      if (!this.retired.has(id)) yield { id, ...briefIn(value), data: value.subarray(headBytes + value[9]!) };
-    }
+  packed(): Generator<PackedJob> {
+    return packedIn(this.jobs, this.retired);
+  }
+
+  /** As they are now: to be gone through later, and more than once, whatever changes meanwhile. In no order. */
+  packedAsNow(): Iterable<PackedJob> {
+    const [jobs, retired] = [this.jobs.snapshot(), new Set(this.retired)];
+    return { [Symbol.iterator]: () => packedIn(jobs, retired) };
   }
 
   /** In order. The table must not change meanwhile. */
@@ -253,6 +257,10 @@ class TableSet implements JobSet {
     earlier instanceof TableSet ? this.table.differing(earlier.table) : undefined;
 }
 
+function* packedIn(jobs: KeyedBytes, retired: ReadonlySet<string>): Generator<PackedJob> {
+  for (const [id, value] of jobs.entries()) if (!retired.has(id)) yield unpacked(id, value);
+}
+
 function* briefsIn(table: KeyedBytes): Generator<readonly [string, JobBrief]> {
   for (const [id, value] of table.entries()) yield [id, briefIn(value)];
 }
@@ -287,6 +295,12 @@ const packed = ({ job, revision }: StoredJob, key: string, data: Uint8Array): Bu
   value.set(data, headBytes + key.length);
   return value;
 };
+
+const unpacked = (id: string, value: Buffer): PackedJob => ({
+  id,
+  ...briefIn(value),
+  data: value.subarray(headBytes + value[9]!),
+});
 
 const briefIn = (value: Buffer): JobBrief => ({
   pairKey: value.toString("latin1", headBytes, headBytes + value[9]!),

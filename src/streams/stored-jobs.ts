@@ -14,6 +14,12 @@ export interface PendingRemoval {
   readonly last: Uint8Array;
 }
 
+/** What is stored and not in force, at one moment. */
+export interface PendingJobs {
+  readonly puts: () => Iterable<PackedJob>;
+  readonly removals: () => Iterable<PendingRemoval>;
+}
+
 /**
  * The push jobs as the store has them: what is served, and in front of it what differs. So a million jobs are in memory
  * once, and what differs is exactly what is to be rolled out.
@@ -87,10 +93,11 @@ export class StoredJobs {
 
   /** The store has the removal of this job. Served or not yet: a snapshot that has it may be on its way. */
   delete(id: string, revision: number): void {
-    const brief = this.served.brief(id) ?? this.waiting.brief(id);
+    // Read once more from before, it was removed more than once: the last removal is the one that is in force.
+    const of = this.served.brief(id) ?? this.waiting.brief(id) ?? this.removed.get(id);
     if (this.has(id)) this.count -= 1;
     this.waiting.delete(id);
-    if (brief !== undefined) this.removed.set(id, { revision, pairKey: brief.pairKey });
+    if (of !== undefined) this.removed.set(id, { revision, pairKey: of.pairKey });
   }
 
   /** Whether what is served was made from another store than this one. */
@@ -164,9 +171,20 @@ export class StoredJobs {
     return lowest;
   }
 
-  /** Without those whose id is still served as another job. */
+  /** Without those whose id is still served as another job. Nothing must change meanwhile. */
   *pendingPuts(): Generator<PackedJob> {
     for (const each of this.waiting.packed()) if (!this.removed.has(each.id)) yield each;
+  }
+
+  /** What is pending now: to be gone through later, and more than once, whatever is stored meanwhile. */
+  pendingAsNow(): PendingJobs {
+    const [waiting, removed] = [this.waiting.packedAsNow(), new Map(this.removed)];
+    return {
+      *puts() {
+        for (const each of waiting) if (!removed.has(each.id)) yield each;
+      },
+      removals: () => this.removalsIn(removed),
+    };
   }
 
   /** The lowest revision of those that `pendingPuts` leaves out; undefined: it leaves none out. */
@@ -179,8 +197,13 @@ export class StoredJobs {
     return lowest;
   }
 
-  *pendingRemovals(): Generator<PendingRemoval> {
-    for (const [id, removal] of this.removed) {
+  /** Nothing must change meanwhile. */
+  pendingRemovals(): Generator<PendingRemoval> {
+    return this.removalsIn(this.removed);
+  }
+
+  private *removalsIn(removed: typeof this.removed): Generator<PendingRemoval> {
+    for (const [id, removal] of removed) {
       yield { id, ...removal, last: this.served.packedOf(id)?.data ?? new Uint8Array() };
     }
   }

@@ -47,6 +47,16 @@ const statusUntil = Effect.fnUntraced(function* (
   }
 });
 
+const planUntil = Effect.fnUntraced(function* (node: Started, what: string, isSo: (plan: ConfigPlan) => boolean) {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const { done: plan } = (yield* answer(node, { op: "plan" })) as unknown as { readonly done?: ConfigPlan };
+    if (plan !== undefined && isSo(plan)) return plan;
+    if (performance.now() > deadline) assert.fail(`not in 20 s: ${what}; ${JSON.stringify(plan)}`);
+    yield* Effect.sleep(30);
+  }
+});
+
 const who = { who: "test", why: "a test" };
 const names = Array.from({ length: 30 }, (_, i) => `c${i}`);
 const elsewhere = { destination: { kind: "file", path: "/elsewhere" } };
@@ -226,7 +236,8 @@ describe("a rollout to named nodes first", () => {
         const three = yield* start(url, "three", { controls: false, limits: strict });
         const before = yield* frozenChange(one, 3);
         yield* putAll(one, names.slice(0, 20), { ...elsewhere, enabled: false });
-        yield* statusUntil(one, "all are pending", ({ pending }) => pending === names.length);
+        // All were pending before: only the plan tells that the leader has read the newer revisions of twenty.
+        yield* planUntil(one, "twenty are to be disabled", ({ verdict }) => verdict?.radius.jobs.disabled === 20);
         const touched = [one, two].map(({ numbers }) => numbers.length);
         yield* answer(one, applyTo(["three"]));
         const back = yield* statusUntil(one, "it is rolled back", ({ last }) => last?.result === "rolledBack");

@@ -1,8 +1,7 @@
-import { assert, describe, it } from "vitest";
+import { assert, describe, inject, it } from "vitest";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inject } from "vitest";
 import { freePort, type SpillwayProcess, startSpillway } from "../support/spillway-process.ts";
 
 const json = (value: unknown) => JSON.stringify(value);
@@ -119,7 +118,11 @@ describe("a job that was removed", () => {
       await spillway.exited;
       spillway = await each.start();
       assert.deepInclude(await send(spillway, 15, 7), { accepted: 7, unconfigured: 0 });
-      await fetch(`${spillway.url}/v1/config/unfreeze`, { method: "POST" });
+      // Nobody leads until the lease of the process that was killed has run out.
+      await until(
+        "the ice is broken",
+        async () => (await fetch(`${spillway.url}/v1/config/unfreeze`, { method: "POST" })).ok,
+      );
       await until("everything is delivered", async () => (await booksOf(spillway, "a"))?.delivered.records === 22);
       assert.strictEqual((await booksOf(spillway, "a"))?.shed.records, 0);
     } finally {

@@ -76,6 +76,17 @@ describe("an id that is given to another customer", () => {
     assert.deepStrictEqual([puts(), removals(), stored.size, stored.has("x")], [[], [], 1, true]);
   });
 
+  it("has been removed twice: read once more, the last removal is the one that waits", () => {
+    const { removals, stored, table } = served();
+    table.delete("x");
+    stored.settle(["x"]);
+    const { data, stored: first } = jobAt(1, "acme");
+    stored.put(first, data);
+    stored.delete("x", 2);
+    stored.delete("x", 4);
+    assert.deepStrictEqual([removals(), stored.size], [["acme.http_requests@4"], 0]);
+  });
+
   it("is another job for another dataset, too", () => {
     const { put, puts, removals, stored } = served();
     stored.delete("x", 2);

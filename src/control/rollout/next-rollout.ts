@@ -7,9 +7,9 @@ import { type Desk, publishedContent } from "./desk.ts";
 import type { Freeze } from "../../domain/config-report.ts";
 import { changedSegments, type Snapshot } from "../../snapshot/snapshot.ts";
 import { intentOf } from "./intent.ts";
-import { keyOf, type Proposal, proposeChanges, sourceOf } from "./proposal.ts";
+import { keyOf, type Proposal, proposeChanges, sourceOf, type TakenChanges, takeChanges } from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
-import { allWaiting, nextWaiting, type WaitingChanges } from "./waiting-changes.ts";
+import { allWaiting, nextWaiting } from "./waiting-changes.ts";
 
 /** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
 const quietMillis = 150;
@@ -126,12 +126,14 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byIts
       ? allWaiting(stored, position())
       : nextWaiting(stored, position(), { ...options.limits, isFirst: base === undefined });
   const key = keyOf(sourceOf(options, base), changes);
-  const proposal = desk.generated.find((each) => each.key === key) ?? (yield* propose(desk, base, changes));
+  const proposal =
+    desk.generated.find((each) => each.key === key) ??
+    (yield* propose(desk, base, takeChanges(options, base, changes)));
   // A generator that is broken for a drill makes the same for ever.
   return isBroken && isSame(base, proposal) ? undefined : proposal;
 });
 
-const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefined, changes: WaitingChanges) {
+const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefined, changes: TakenChanges) {
   const { options, state } = desk;
   // After the store was lost a node may serve more than this one knows of: it takes nothing that is not above that.
   const served = desk.reports.live(yield* steadyMillis).map(({ serves }) => serves?.number ?? 0);

@@ -2,6 +2,7 @@ import { Clock, Effect } from "effect";
 import type { GateVerdict } from "../../domain/blast-radius.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { generate } from "../generate/generate.ts";
+import type { PendingJobs } from "../../streams/stored-jobs.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { bringBack } from "./stage.ts";
 import { entriesOf, type WaitingChanges } from "./waiting-changes.ts";
@@ -26,6 +27,26 @@ export interface Proposal {
 /** A removed job's entry is kept for so many changes of the store: every node has seen it long before. */
 const forgetAfter = 1_000_000;
 
+/** Changes that are to be generated from, as everything is at one moment: making a snapshot takes a while. */
+export interface TakenChanges extends WaitingChanges {
+  /** See `keyOf`. */
+  readonly key: string;
+  readonly pending: PendingJobs;
+  readonly catalogue: Uint8Array;
+}
+
+/** At once: what is stored later has another key. */
+export const takeChanges = (
+  options: ControlOptions,
+  base: Snapshot | undefined,
+  changes: WaitingChanges,
+): TakenChanges => ({
+  ...changes,
+  key: keyOf(sourceOf(options, base), changes),
+  pending: options.stored.pendingAsNow(),
+  catalogue: options.catalogue().content,
+});
+
 /** What changes that are proposed now are made from, whichever of them are. */
 export const sourceOf = (options: ControlOptions, base: Snapshot | undefined): string =>
   `${options.position()} ${base?.hash ?? ""} ${options.catalogue().hash} ${options.faults.armed()}`;
@@ -37,19 +58,19 @@ export const keyOf = (source: string, { customers }: WaitingChanges): string =>
 /**
  * Of what the store has and is not in force. A failure's text is for people.
  *
- * @param changes which of it
+ * @param changes which of it, taken in the same moment in which they were decided on
  * @param made by whom and when it was made, where it is made again
  */
 export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
   options: ControlOptions,
   base: Snapshot | undefined,
   number: number,
-  changes: WaitingChanges,
+  changes: TakenChanges,
   made?: { readonly author: string; readonly nowMillis: number },
 ) {
   const { author, nowMillis } = made ?? { author: options.node, nowMillis: yield* Clock.currentTimeMillis };
-  const { position } = changes;
-  const entries = entriesOf(options.stored, changes, nowMillis);
+  const { catalogue, key, pending, position } = changes;
+  const entries = entriesOf(pending, changes, nowMillis);
   const generated = yield* generate({
     previous: base,
     cell: options.cell(),
@@ -57,7 +78,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     position,
     changed: options.faults.changed(entries, base),
     mayForget: ({ revision }) => revision < position - forgetAfter,
-    catalogue: options.catalogue().content,
+    catalogue,
     author,
     reason: "the job store was changed",
     nowMillis,
@@ -71,7 +92,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     rollbackOf: undefined,
     author: "",
     why: "",
-    key: keyOf(sourceOf(options, base), changes),
+    key,
     verdict: undefined,
   };
   return proposal;

@@ -2,7 +2,7 @@ import { Effect, Result } from "effect";
 import type { SnapshotRef } from "../../actors/rollout/machine.ts";
 import { contentOf, type Desk, publishedContent } from "./desk.ts";
 import type { Intent } from "./intent.ts";
-import { keyOf, type Proposal, proposeChanges, proposeRollback, sourceOf } from "./proposal.ts";
+import { keyOf, type Proposal, proposeChanges, proposeRollback, sourceOf, takeChanges } from "./proposal.ts";
 import { allWaiting, nextWaiting } from "./waiting-changes.ts";
 
 /** Made again, to the bit; or not, or not yet. */
@@ -46,5 +46,6 @@ const remade = Effect.fnUntraced(function* (
   const next = nextWaiting(options.stored, options.position(), bounds);
   const changes = [all, next].find((each) => keyOf(source, each) === key);
   if (changes === undefined) return never("other jobs are stored by now");
-  return yield* proposeChanges(options, base, number, changes, { author: madeBy, nowMillis: createdMillis });
+  const taken = takeChanges(options, base, changes);
+  return yield* proposeChanges(options, base, number, taken, { author: madeBy, nowMillis: createdMillis });
 });

@@ -1,6 +1,6 @@
 import { encodeRemoval } from "../../snapshot/removal.ts";
 import type { SnapshotEntry } from "../../snapshot/segment.ts";
-import type { StoredJobs } from "../../streams/stored-jobs.ts";
+import type { PendingJobs, StoredJobs } from "../../streams/stored-jobs.ts";
 
 /** Which of the changes that wait are to be in the next snapshot. */
 export interface WaitingChanges {
@@ -48,14 +48,14 @@ export const nextWaiting = (
   return { customers, position: Math.max(0, Math.min(all.position, Math.min(...others.map(oldest)) - 1)) };
 };
 
-/** They can be gone through more than once, as long as nothing changes. */
+/** They can be gone through more than once. */
 export const entriesOf = (
-  stored: StoredJobs,
+  pending: PendingJobs,
   { customers }: WaitingChanges,
   nowMillis: number,
 ): Iterable<SnapshotEntry> => ({
   *[Symbol.iterator]() {
-    for (const entry of entriesIn(stored, nowMillis)) {
+    for (const entry of entriesIn(pending, nowMillis)) {
       if (customers === undefined || customers.has(entry.customer)) yield entry;
     }
   },
@@ -66,11 +66,11 @@ function* pendingOf(stored: StoredJobs) {
   yield* stored.pendingRemovals();
 }
 
-function* entriesIn(stored: StoredJobs, nowMillis: number): Generator<SnapshotEntry> {
-  for (const { data, enabled, id, pairKey, revision } of stored.pendingPuts()) {
+function* entriesIn(pending: PendingJobs, nowMillis: number): Generator<SnapshotEntry> {
+  for (const { data, enabled, id, pairKey, revision } of pending.puts()) {
     yield { id, state: enabled ? "enabled" : "disabled", revision, ...pairOf(pairKey), data };
   }
-  for (const { id, last, pairKey, revision } of stored.pendingRemovals()) {
+  for (const { id, last, pairKey, revision } of pending.removals()) {
     yield { id, state: "removed", revision, ...pairOf(pairKey), data: encodeRemoval({ millis: nowMillis, last }) };
   }
 }

@@ -81,13 +81,13 @@ const threeCustomers = Effect.gen(function* () {
     const { job } = storedJob(`j-${i}`, `c-${i}`, { weight: 5 });
     stored.put({ job, revision }, encodeJob(job));
   }
-  const world = { isBehind: false, isCaughtUp: false };
+  const world = { isBehind: false, isCaughtUp: false, position: 20 };
   const options = {
     node: "one",
     limits,
     store: new ScriptedConfigStore().store,
     stored,
-    position: () => 20,
+    position: () => world.position,
     cell: () => "cell",
     current: () => (world.isBehind ? undefined : inForce),
     fetch: () => Effect.succeed(inForce),
@@ -103,7 +103,7 @@ const threeCustomers = Effect.gen(function* () {
     desk.state = { ...desk.state, published: refOf(inForce), highest: 7 };
     return desk;
   });
-  return { desk: yield* open, open, options, world };
+  return { desk: yield* open, open, options, stored, world };
 });
 
 describe("a person's plan", () => {
@@ -124,6 +124,24 @@ describe("a person's plan", () => {
       assert.strictEqual((yield* plan).verdict!.snapshot, first.verdict!.snapshot, "still that one");
       assert.strictEqual((yield* nextProposal(desk, "byItself"))!.snapshot.hash, alone!.snapshot.hash);
       assert.notStrictEqual((yield* nextProposal(desk, "asked"))!.key, alone!.key);
+    }),
+  );
+
+  it.effect("is of one moment, and made anew for what was stored while it was made", () =>
+    Effect.gen(function* () {
+      const { desk, stored, world } = yield* threeCustomers;
+      const plan = Effect.map(answerCommand(desk, { op: "plan" }), (said) => (said as { done: ConfigPlan }).done);
+      // Until others have their turn for the first time.
+      const planning = yield* Effect.forkChild(plan, { startImmediately: true });
+      assert.isUndefined(planning.pollUnsafe());
+      for (const [i, revision] of [21, 22].entries()) {
+        const { job } = storedJob(`j-${i + 1}`, `c-${i + 1}`, { weight: 7 });
+        stored.put({ job, revision }, encodeJob(job));
+      }
+      world.position = 22;
+      const revisionsIn = ({ diff }: ConfigPlan) => diff.changes.map(({ revisionAfter }) => revisionAfter);
+      assert.deepStrictEqual(revisionsIn(yield* Fiber.join(planning)), [11, 12, 13], "nothing of what came later");
+      assert.deepStrictEqual(revisionsIn(yield* plan), [11, 21, 22]);
     }),
   );
 

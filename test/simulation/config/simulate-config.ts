@@ -163,7 +163,10 @@ const stuck = Effect.fnUntraced(function* (world: ConfigWorld, nodes: ReadonlyMa
     node: life.name,
     number: served().number,
     jobs: served().byId.size,
-    pending: stored.pending,
+    pending: [...stored.pendingPuts(), ...stored.pendingRemovals()].map(({ id, pairKey, revision }) => [
+      `${id} of ${pairKey} at ${revision}`,
+      `served as ${stored.servedPair(id) ?? "none"} at ${served().byId.get(id)?.revision ?? "none"}`,
+    ]),
     refused: follower.refused(),
   }));
   const first = [...nodes.values()][0];
@@ -183,7 +186,7 @@ const stuck = Effect.fnUntraced(function* (world: ConfigWorld, nodes: ReadonlyMa
       revision,
       orders: world.ordered.orders.flatMap((each) => (each.id === id ? [`${each.revision} ${each.job?.enabled}`] : [])),
     }));
-  return JSON.stringify({ differing, of, status, plan }).slice(0, 4_000);
+  return JSON.stringify({ differing, of, status, plan }).slice(0, 6_000);
 });
 
 export interface ConfigSimulation {
