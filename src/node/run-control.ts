@@ -62,6 +62,7 @@ const controlOptionsOf = (
     store,
     stored,
     position: feed.position,
+    isCaughtUp: feed.isCaughtUp,
     cell,
     current: serving.current,
     encodedCurrent: serving.encoded,

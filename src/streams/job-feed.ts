@@ -27,6 +27,11 @@ export interface JobFeed {
   readonly nudge: () => void;
   /** Whether `entries` say anything: the bucket was read to its end once, or they are of a snapshot. */
   readonly isKnown: () => boolean;
+  /**
+   * Whether the bucket has been read to its end since the start, or since it was last to be read again. Until then
+   * `entries` may have a revision as the newest of its job that is older than what is served.
+   */
+  readonly isCaughtUp: () => boolean;
   /** Everything after this sequence is to be read again: what is served went back. */
   readonly rewind: (position: number) => void;
 }
@@ -54,6 +59,7 @@ interface State {
   described: BucketState | undefined;
   describedMillis: number;
   isKnown: boolean;
+  isCaughtUp: boolean;
   waitMillis: number;
   failing: boolean;
   /** When the end of a transaction was missed first. */
@@ -78,6 +84,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     described: undefined,
     describedMillis: yield* steadyMillis,
     isKnown: options.known !== undefined,
+    isCaughtUp: false,
     waitMillis: waitMillisMax,
     failing: false,
     openSinceMillis: undefined,
@@ -99,7 +106,9 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
   yield* readAll.pipe(Effect.catch(({ detail }) => endure(state, detail)));
   yield* Effect.forkScoped(Effect.forever(follow(state)));
   const rewind = (position: number) => {
-    state.position = Math.min(state.position, position);
+    if (position >= state.position) return;
+    state.position = position;
+    state.isCaughtUp = false;
     nudge();
   };
   const feed: JobFeed = {
@@ -107,6 +116,7 @@ export const makeJobFeed = Effect.fnUntraced(function* (bucket: JobBucket, optio
     position: () => state.position,
     nudge,
     isKnown: () => state.isKnown,
+    isCaughtUp: () => state.isCaughtUp,
     rewind,
   };
   return feed;
@@ -161,15 +171,20 @@ const beginAgainIfReplaced = Effect.fnUntraced(function* (state: State) {
     lastSequence: now.lastSequence,
   });
   state.position = 0;
+  state.isCaughtUp = false;
   state.waitMillis = waitMillisMin;
 });
 
 /** @returns how many messages it read */
 const readSlice = Effect.fnUntraced(function* (state: State) {
   const begun = state.position;
-  const messages = yield* wholeTransactions(state, yield* readAfter(state, begun));
+  const read = yield* readAfter(state, begun);
+  const messages = yield* wholeTransactions(state, read);
   const last = messages.at(-1);
-  if (last === undefined) return 0;
+  if (last === undefined) {
+    if (read.length === 0 && state.position === begun) state.isCaughtUp = true;
+    return 0;
+  }
   for (const [id, message] of newestOf(state, messages)) {
     // Not asked of an effect for each: there may be a million to read before the node can start.
     if (message.isRemoval === true) state.entries.delete(id, message.sequence);
@@ -177,10 +192,17 @@ const readSlice = Effect.fnUntraced(function* (state: State) {
   }
   noteTransactions(state, messages);
   // Unless it was to go back meanwhile.
-  if (state.position === begun) state.position = last.sequence;
+  if (state.position === begun) {
+    state.position = last.sequence;
+    if (isEnd(read)) state.isCaughtUp = true;
+  }
   state.options.onSlice?.();
   return messages.length;
 });
+
+/** A slice that its bounds have cut off is longer: so much is no single job. */
+const isEnd = (read: ReadonlyArray<StoredMessage>): boolean =>
+  read.length < sliceMessagesMax && read.reduce((bytes, { data }) => bytes + data.length, 0) < sliceBytesMax / 2;
 
 const readAfter = (state: State, sequence: number) =>
   directGet(state.bucket.connection, {

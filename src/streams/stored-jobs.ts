@@ -156,12 +156,12 @@ export class StoredJobs {
   }
 
   /**
-   * A customer, and whoever must not come into force later, since one transaction has changed them all.
+   * These customers, and whoever must not come into force later, since one transaction has changed them all.
    *
    * @param pending revisions that are not in force
    */
-  withWrittenTogether(customer: string, pending: ReadonlyArray<number>): ReadonlySet<string> {
-    return this.together.with(customer, pending);
+  withWrittenTogether(customers: Iterable<string>, pending: ReadonlyArray<number>): ReadonlySet<string> {
+    return this.together.with(customers, pending);
   }
 
   private pendingFrom(): number {

@@ -28,18 +28,18 @@ export class WrittenTogether {
   }
 
   /**
-   * A customer, and all whose changes must not come into force later than theirs.
+   * These customers, and all whose changes must not come into force later than theirs.
    *
    * @param pending revisions that are not in force
    */
-  with(customer: string, pending: ReadonlyArray<number>): ReadonlySet<string> {
+  with(customers: Iterable<string>, pending: ReadonlyArray<number>): ReadonlySet<string> {
     const open = this.transactions.filter(({ first, last }) => pending.some((each) => each >= first && each <= last));
     this.transactions = open;
-    const together = new Set([customer]);
+    const together = new Set(customers);
     for (let before = 0; before < together.size;) {
       before = together.size;
-      for (const { customers } of open) {
-        if ([...customers].some((each) => together.has(each))) for (const each of customers) together.add(each);
+      for (const { customers: changed } of open) {
+        if ([...changed].some((each) => together.has(each))) for (const each of changed) together.add(each);
       }
     }
     return together;

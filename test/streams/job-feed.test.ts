@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { headers } from "@nats-io/transport-node";
 import { Effect } from "effect";
+import { TestClock } from "effect/testing";
 import type { JobBucket } from "../../src/streams/job-bucket.ts";
 import { encodeJob } from "../../src/streams/job-codec.ts";
 import { makeJobFeed } from "../../src/streams/job-feed.ts";
@@ -47,7 +48,7 @@ const bucketOf = (stored: ReadonlyArray<Stored>): JobBucket => {
 
 const feedOf = Effect.fnUntraced(function* (served: StoredJobs, ...stored: ReadonlyArray<Stored>) {
   const options = { entries: served, from: 0, jobsMax: 10, onFound: () => {} };
-  yield* makeJobFeed(bucketOf(stored), options);
+  return yield* makeJobFeed(bucketOf(stored), options);
 });
 
 /** `x` of acme is served at revision 1. */
@@ -68,6 +69,19 @@ describe("the feed of push jobs", () => {
         [...stored.pendingRemovals()].map(({ revision }) => revision),
         [2],
       );
+    }).pipe(Effect.scoped, Effect.provide(quiet)),
+  );
+
+  it.effect("says when the bucket was read to its end, again after going back", () =>
+    Effect.gen(function* () {
+      const feed = yield* feedOf(serving(), { id: "x", customer: "acme" }, { id: "y", customer: "beta" }, { id: "y" });
+      assert.deepStrictEqual([feed.position(), feed.isCaughtUp()], [3, true]);
+      feed.rewind(3);
+      assert.isTrue(feed.isCaughtUp(), "it is there already");
+      feed.rewind(1);
+      assert.deepStrictEqual([feed.position(), feed.isCaughtUp()], [1, false]);
+      yield* TestClock.adjust("1 second");
+      assert.deepStrictEqual([feed.position(), feed.isCaughtUp()], [3, true]);
     }).pipe(Effect.scoped, Effect.provide(quiet)),
   );
 

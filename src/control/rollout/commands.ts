@@ -25,9 +25,10 @@ import {
   textOf,
 } from "./desk.ts";
 import { nameOf } from "./point.ts";
-import { proposeRollback } from "./proposal.ts";
+import { againstOf, proposeRollback } from "./proposal.ts";
 import { resume } from "./resume.ts";
 import { rolloutOf, statusOf } from "./status.ts";
+import { isStillStored } from "./waiting-changes.ts";
 
 /** An answer as it is sent: exactly one of these. */
 export type ControlAnswer =
@@ -72,6 +73,7 @@ export const answerCommand = Effect.fn("control.answerCommand")(function* (
       freeze(desk, null);
       // Whatever was refused is looked at anew.
       desk.refused = undefined;
+      desk.aside = undefined;
       return yield* saved(desk);
     case "halt":
     case "resume":
@@ -146,8 +148,11 @@ const apply = Effect.fnUntraced(function* (
 /** All that waits; or what was to go out by itself and was refused, where exactly that is accepted. */
 const wantedOf = Effect.fnUntraced(function* (desk: Desk, accept: string | null) {
   const all = yield* nextProposal(desk, "asked");
-  if (accept === null || all?.snapshot.hash === accept || desk.refused?.snapshot.hash !== accept) return all;
-  return yield* nextProposal(desk, "byItself");
+  const { options, refused } = desk;
+  if (accept === null || all?.snapshot.hash === accept || refused?.snapshot.hash !== accept) return all;
+  const { taken } = refused;
+  const against = againstOf(options, yield* publishedContent(desk));
+  return taken?.against === against && isStillStored(options.stored, taken) ? refused : undefined;
 });
 
 const rollBack = Effect.fnUntraced(function* (

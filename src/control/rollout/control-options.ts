@@ -18,6 +18,8 @@ export interface ControlOptions {
   readonly stored: StoredJobs;
   /** Of the job store, everything up to this sequence is in `stored`. */
   readonly position: () => number;
+  /** Whether that was its end. Before it is, an older revision may look as if it were the newest of its job. */
+  readonly isCaughtUp: () => boolean;
   readonly cell: () => string;
   /** What this node serves. */
   readonly current: () => Snapshot | undefined;

@@ -4,6 +4,8 @@ import type { RolloutRecord } from "../../domain/config-report.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { judge } from "../gate/gate.ts";
+import { silentRule } from "../gate/rules.ts";
+import { setAside } from "./aside.ts";
 import { noteOfEnd } from "./audit-notes.ts";
 import { noteInHistory } from "./control-state.ts";
 import {
@@ -71,9 +73,10 @@ const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef
   proposal.verdict = verdict;
   if (!verdict.passed && desk.options.faults.isGateOn()) {
     desk.refused = proposal;
+    putAside(desk, proposal);
     return yield* refuse(desk, verdict.refusals.map(({ message }) => message).join(" "));
   }
-  desk.refused = undefined;
+  if (!isStillRefused(desk, proposal)) desk.refused = undefined;
   desk.state = { ...desk.state, accepted: verdict.accepted.length > 0 || !verdict.passed };
   const { store } = desk.options;
   yield* Effect.forEach(proposal.blobs, ([hash, stored]) => store.putBlob(hash, stored), {
@@ -93,6 +96,19 @@ const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef
     ...(yield* nowAt),
   });
 });
+
+/** What nobody has asked for is put aside, unless it is only that the gate had no answer. */
+const putAside = (desk: Desk, { author, taken, verdict }: Proposal): void => {
+  const isAnswered = verdict?.refusals.every(({ rule }) => rule !== silentRule) === true;
+  if (author === "" && taken !== undefined && isAnswered) desk.aside = setAside(desk.aside, taken);
+};
+
+/** What was refused is set aside, and nothing of it is in what goes out now. */
+const isStillRefused = ({ aside, refused }: Desk, { taken }: Proposal): boolean => {
+  if (aside === undefined || refused?.taken === undefined || taken?.customers === undefined) return false;
+  const { customers } = refused.taken;
+  return customers === undefined || ![...customers].some((each) => taken.customers!.has(each));
+};
 
 /**
  * Nothing comes of what is at the gate. What was frozen before is so again, in the same write: else it would be on its

@@ -10,6 +10,7 @@ import type { AuditNote } from "../../domain/audit-entry.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import type { ConfigPointer } from "../../domain/config-pointer.ts";
 import type { ConfigStoreError, Versioned } from "../../streams/config-store.ts";
+import type { Aside } from "./aside.ts";
 import { noteOfHalt } from "./audit-notes.ts";
 import { type ControlOptions, stepsFrom } from "./control-options.ts";
 import { type ControlState, loadControlState, saveControlState } from "./control-state.ts";
@@ -41,6 +42,8 @@ export interface Desk {
   generated: ReadonlyArray<Proposal>;
   /** The gate refused it, and nothing has changed since. */
   refused: Proposal | undefined;
+  /** What was refused, and is not looked at again until it is stored anew or what is in force has changed. */
+  aside: Aside | undefined;
   /** What all nodes are told, as far as this process knows: nobody else tells them anything while it leads. */
   told: Versioned<ConfigPointer> | undefined;
   /** What was under way when this process began goes on. */
@@ -90,6 +93,7 @@ export const openDesk = Effect.fn("control.openDesk")(function* (options: Contro
     proposal: undefined,
     generated: [],
     refused: undefined,
+    aside: undefined,
     told: pointer,
     isResumed: false,
     trouble: undefined,

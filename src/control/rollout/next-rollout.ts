@@ -2,14 +2,23 @@ import { Clock, Effect, Result } from "effect";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 import { mayNote } from "./audit-notes.ts";
 import { silentRule } from "../gate/rules.ts";
+import type { Aside } from "./aside.ts";
 import { tell } from "./deeds.ts";
 import { type Desk, publishedContent } from "./desk.ts";
 import type { Freeze } from "../../domain/config-report.ts";
 import { changedSegments, type Snapshot } from "../../snapshot/snapshot.ts";
 import { intentOf } from "./intent.ts";
-import { keyOf, type Proposal, proposeChanges, sourceOf, type TakenChanges, takeChanges } from "./proposal.ts";
+import {
+  againstOf,
+  keyOf,
+  type Proposal,
+  proposeChanges,
+  sourceOf,
+  type TakenChanges,
+  takeChanges,
+} from "./proposal.ts";
 import { numbersBeside } from "./step-numbers.ts";
-import { allWaiting, nextWaiting } from "./waiting-changes.ts";
+import { allWaiting, nextWaiting, type WaitingChanges } from "./waiting-changes.ts";
 
 /** A wave of changes is over when nothing has come for so long, and waited for no longer than that. */
 const quietMillis = 150;
@@ -51,9 +60,10 @@ const rollbackMillisMax = 600_000;
 /** What was refused and is wanted no more, since it was taken back or not insisted on, is no refusal any longer. */
 const forgetRefusal = Effect.fnUntraced(function* (desk: Desk) {
   const { faults, stored } = desk.options;
-  const { refused } = desk;
-  // Behind what is in force, this node cannot tell what is pending.
-  if (refused === undefined || isBehind(desk)) return;
+  const { aside, refused } = desk;
+  if ((refused === undefined && aside === undefined) || !canTell(desk)) return;
+  if (stored.pending === 0) desk.aside = undefined;
+  if (refused === undefined) return;
   if (stored.pending > 0 || faults.armed() !== "" || (yield* hasNewCatalogue(desk))) return;
   const askedMillis = refused.rollbackOf === undefined ? 0 : refused.snapshot.manifest.createdMillis;
   if ((yield* Clock.currentTimeMillis) - askedMillis > rollbackMillisMax) desk.refused = undefined;
@@ -85,6 +95,9 @@ const isAnsweredNow = Effect.fnUntraced(function* ({ options, refused }: Desk) {
 /** What is pending is counted against what this node serves: before that is what is in force, nothing can be told. */
 const isBehind = ({ options, state }: Desk): boolean => options.current()?.hash !== state.published?.hash;
 
+/** Whether this node can tell what is pending. */
+const canTell = (desk: Desk): boolean => !isBehind(desk) && desk.options.isCaughtUp();
+
 /** Somebody waits for the answer: a node that has just been told takes a moment. */
 const behindMillisMax = 2_000;
 const behindPollMillis = 50;
@@ -92,19 +105,23 @@ const behindPollMillis = 50;
 /** For people: why it cannot be told what is pending. Undefined: it can. */
 export const behindProblem = Effect.fnUntraced(function* (desk: Desk) {
   const sinceMillis = yield* steadyMillis;
-  while (isBehind(desk)) {
-    if ((yield* steadyMillis) - sinceMillis >= behindMillisMax) {
-      const { options, state } = desk;
-      return (
-        `${options.node}, whose control process leads, does not serve snapshot ${state.published?.number ?? "?"} yet, ` +
-        "which is in force: what is pending cannot be told before it does. Come again soon; `spillway config status` " +
-        "says whether it refuses that."
-      );
-    }
+  while (!canTell(desk)) {
+    if ((yield* steadyMillis) - sinceMillis >= behindMillisMax) return behindText(desk);
     yield* Effect.sleep(behindPollMillis);
   }
   return undefined;
 });
+
+const behindText = (desk: Desk): string => {
+  const { node } = desk.options;
+  if (!isBehind(desk))
+    return `${node}, whose control process leads, has yet to read the job store to its end. Come again soon.`;
+  return (
+    `${node}, whose control process leads, does not serve snapshot ${desk.state.published?.number ?? "?"} yet, ` +
+    "which is in force: what is pending cannot be told before it does. Come again soon; `spillway config status` " +
+    "says whether it refuses that."
+  );
+};
 
 /**
  * Undefined: what is stored is in force. The same as long as nothing has changed.
@@ -113,18 +130,15 @@ export const behindProblem = Effect.fnUntraced(function* (desk: Desk) {
  */
 export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byItself" | "asked") {
   const { options } = desk;
-  if (isBehind(desk)) return undefined;
+  if (!canTell(desk)) return undefined;
   const base = yield* publishedContent(desk);
   const isNew = base !== undefined && base.manifest.catalogue.hash !== options.catalogue().hash;
   // A cluster that has no job yet needs no configuration either.
   if (base === undefined && options.stored.size === 0) return undefined;
   const isBroken = options.faults.armed() !== "";
   if (options.stored.pending === 0 && !isNew && !isBroken) return undefined;
-  const { position, stored } = options;
-  const changes =
-    how === "asked"
-      ? allWaiting(stored, position())
-      : nextWaiting(stored, position(), { ...options.limits, isFirst: base === undefined });
+  const changes = how === "asked" ? allWaiting(options.stored, options.position()) : readyByItself(desk, base);
+  if (changes === undefined) return undefined;
   const key = keyOf(sourceOf(options, base), changes);
   const proposal =
     desk.generated.find((each) => each.key === key) ??
@@ -132,6 +146,21 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byIts
   // A generator that is broken for a drill makes the same for ever.
   return isBroken && isSame(base, proposal) ? undefined : proposal;
 });
+
+/** Undefined: the gate has refused all that waits, and neither that nor what is in force has changed since. */
+const readyByItself = (desk: Desk, base: Snapshot | undefined): WaitingChanges | undefined => {
+  const { aside, options } = desk;
+  const bounds = { ...options.limits, isFirst: base === undefined };
+  const next = (without?: Aside) => nextWaiting(options.stored, options.position(), { ...bounds, aside: without });
+  if (aside === undefined) return next();
+  const source = sourceOf(options, base);
+  if (aside.nothingElseAt === source) return undefined;
+  const ready = next(aside);
+  if (ready !== undefined) return ready;
+  const isAsJudged = aside.against === againstOf(options, base);
+  desk.aside = isAsJudged ? { ...aside, nothingElseAt: source } : undefined;
+  return isAsJudged ? undefined : next();
+};
 
 const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefined, changes: TakenChanges) {
   const { options, state } = desk;

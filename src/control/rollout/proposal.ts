@@ -1,4 +1,5 @@
 import { Clock, Effect } from "effect";
+import { createHash } from "node:crypto";
 import type { GateVerdict } from "../../domain/blast-radius.ts";
 import type { Snapshot } from "../../snapshot/snapshot.ts";
 import { generate } from "../generate/generate.ts";
@@ -14,6 +15,8 @@ export interface Proposal {
   readonly blobs: ReadonlyMap<string, Uint8Array>;
   /** The snapshot whose content it brings back. */
   readonly rollbackOf: Snapshot | undefined;
+  /** What it was made from; undefined: an earlier snapshot. */
+  readonly taken: TakenChanges | undefined;
   readonly author: string;
   readonly why: string;
   /** What it was made from, see `keyOf`. */
@@ -31,6 +34,8 @@ const forgetAfter = 1_000_000;
 export interface TakenChanges extends WaitingChanges {
   /** See `keyOf`. */
   readonly key: string;
+  /** What they are judged against. */
+  readonly against: string;
   readonly pending: PendingJobs;
   readonly catalogue: Uint8Array;
 }
@@ -43,17 +48,25 @@ export const takeChanges = (
 ): TakenChanges => ({
   ...changes,
   key: keyOf(sourceOf(options, base), changes),
+  against: againstOf(options, base),
   pending: options.stored.pendingAsNow(),
   catalogue: options.catalogue().content,
 });
 
 /** What changes that are proposed now are made from, whichever of them are. */
 export const sourceOf = (options: ControlOptions, base: Snapshot | undefined): string =>
-  `${options.position()} ${base?.hash ?? ""} ${options.catalogue().hash} ${options.faults.armed()}`;
+  `${options.position()} ${againstOf(options, base)}`;
+
+/** All of that but the job store. */
+export const againstOf = ({ catalogue, cell, faults }: ControlOptions, base: Snapshot | undefined): string =>
+  `${cell()} ${base?.hash ?? ""} ${catalogue().hash} ${faults.armed()}`;
 
 /** With the same, the same is made. @param source see `sourceOf` */
 export const keyOf = (source: string, { customers }: WaitingChanges): string =>
-  customers === undefined ? source : `${source} of ${[...customers].toSorted().join()}`;
+  customers === undefined ? source : `${source} of ${digestOf([...customers].toSorted().join())}`;
+
+/** There may be many, and the key is stored. */
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /**
  * Of what the store has and is not in force. A failure's text is for people.
@@ -90,6 +103,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     encoded,
     blobs,
     rollbackOf: undefined,
+    taken: changes,
     author: "",
     why: "",
     key,
@@ -120,6 +134,7 @@ export const proposeRollback = Effect.fnUntraced(function* (
     encoded,
     blobs: new Map(),
     rollbackOf: content,
+    taken: undefined,
     author: asked.who,
     why: asked.why,
     key: `rollback ${content.hash}`,

@@ -38,13 +38,13 @@ const remade = Effect.fnUntraced(function* (
   }
   // What is pending is counted against what this node serves.
   if (options.current()?.hash !== state.published?.hash) return later("this node does not serve what is in force");
-  if (options.position() < position) return later("this node has yet to read the job store");
+  if (options.position() < position || !options.isCaughtUp()) return later("this node has yet to read the job store");
   const base = yield* publishedContent(desk);
   const source = sourceOf(options, base);
   const bounds = { ...options.limits, isFirst: base === undefined };
   const all = allWaiting(options.stored, options.position());
   const next = nextWaiting(options.stored, options.position(), bounds);
-  const changes = [all, next].find((each) => keyOf(source, each) === key);
+  const changes = [all, next].find((each) => each !== undefined && keyOf(source, each) === key);
   if (changes === undefined) return never("other jobs are stored by now");
   const taken = takeChanges(options, base, changes);
   return yield* proposeChanges(options, base, number, taken, { author: madeBy, nowMillis: createdMillis });

@@ -22,6 +22,7 @@ const start = Effect.gen(function* () {
     store: new ScriptedConfigStore().store,
     catalogue: () => ({ hash: world.catalogue }),
     current: () => (world.behind ? undefined : inForce),
+    isCaughtUp: () => true,
     fetch: () => Effect.succeed(inForce),
     stored: {
       size: 1,

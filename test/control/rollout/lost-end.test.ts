@@ -78,7 +78,12 @@ describe("the end of a rollout", () => {
       const desk = yield* open(new ScriptedConfigStore());
       const note = { kind: "config.ended", who: "w", from: "", what: "w", why: "", detail: "" } as const;
       let asked = 0;
-      const looked = { ...desk.options, stored: { pending: 0, size: 0 }, current: () => void (asked += 1) };
+      const looked = {
+        ...desk.options,
+        stored: { pending: 0, size: 0 },
+        current: () => void (asked += 1),
+        isCaughtUp: () => true,
+      };
       const at = (waiting: number): Desk => ({
         ...desk,
         options: looked as never,

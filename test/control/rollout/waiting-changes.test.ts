@@ -28,7 +28,7 @@ const waiting = (...revisions: ReadonlyArray<readonly [customer: string, revisio
     stored.put({ job, revision }, encodeJob(job));
   }
   const next = () => {
-    const { customers, position } = nextWaiting(stored, 20, bounds);
+    const { customers, position } = nextWaiting(stored, 20, bounds)!;
     return [customers === undefined ? "all" : [...customers].toSorted().join(), position];
   };
   return { stored, next };
@@ -38,6 +38,16 @@ describe("what goes out next by itself", () => {
   it("is the oldest of several customers' small changes", () => {
     assert.deepStrictEqual(waiting(["b", 12], ["a", 11], ["c", 13]).next(), ["a", 11]);
     assert.deepStrictEqual(waiting(["a", 11]).next(), ["all", 20]);
+  });
+
+  it("is a small change before a large one, and a wave as a whole", () => {
+    const { next, stored } = waiting(["b", 40]);
+    for (let i = 0; i < 30; i++) {
+      const { job } = storedJob(`j-a-${i}`, "a");
+      stored.put({ job, revision: 1 + i }, encodeJob(job));
+    }
+    assert.deepStrictEqual(next(), ["b", 0], "what comes before it is not in force");
+    assert.deepStrictEqual(waiting(...Array.from({ length: 9 }, (_, i) => [`c${i}`, 5 + i] as const)).next()[0], "all");
   });
 
   it("is all that one transaction has changed, and whatever that is bound to by another one", () => {
@@ -81,13 +91,14 @@ const threeCustomers = Effect.gen(function* () {
     const { job } = storedJob(`j-${i}`, `c-${i}`, { weight: 5 });
     stored.put({ job, revision }, encodeJob(job));
   }
-  const world = { isBehind: false, isCaughtUp: false, position: 20 };
+  const world = { isBehind: false, isCaughtUp: false, isRead: true, position: 20 };
   const options = {
     node: "one",
     limits,
     store: new ScriptedConfigStore().store,
     stored,
     position: () => world.position,
+    isCaughtUp: () => world.isRead,
     cell: () => "cell",
     current: () => (world.isBehind ? undefined : inForce),
     fetch: () => Effect.succeed(inForce),
@@ -166,6 +177,19 @@ describe("a person's plan", () => {
       world.isCaughtUp = true;
       const { done } = (yield* ask({ op: "plan" })) as { readonly done: ConfigPlan };
       assert.strictEqual(done.diff.changes.length, 3);
+    }),
+  );
+
+  it.effect("waits until the job store was read to its end: what was read so far may be old", () =>
+    Effect.gen(function* () {
+      const { desk, world } = yield* threeCustomers;
+      world.isRead = false;
+      assert.isUndefined(yield* nextProposal(desk, "byItself"));
+      const planning = yield* Effect.forkChild(answerCommand(desk, { op: "plan" }), { startImmediately: true });
+      yield* TestClock.adjust("2 seconds");
+      assert.match(JSON.stringify(yield* Fiber.join(planning)), /"unavailable":"one, .* has yet to read the job store/);
+      world.isRead = true;
+      assert.isDefined(yield* nextProposal(desk, "byItself"));
     }),
   );
 

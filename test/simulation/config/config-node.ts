@@ -46,15 +46,18 @@ const natsOf = ({ bus }: ConfigWorld, life: Life) => {
 /** Stored jobs as a node follows them: late, and again from an earlier place when it is told so. */
 const feedOf = ({ dice, ordered }: ConfigWorld, stored: StoredJobs, from: number) => {
   let position = from;
+  let isCaughtUp = false;
   /** A slice of the store: of each job in it what is newest, and its removal before that. */
   const pump = () => {
-    const slice = ordered.orders.slice(position, position + dice.int(1, 200));
+    const asked = dice.int(1, 200);
+    const slice = ordered.orders.slice(position, position + asked);
     for (const { id, job, revision } of slice) if (job === undefined) stored.delete(id, revision);
     for (const { data, id, job, revision } of new Map(slice.map((each) => [each.id, each])).values()) {
       if (job === undefined) stored.delete(id, revision);
       else stored.put({ job, revision }, data);
     }
     position += slice.length;
+    isCaughtUp ||= slice.length < asked;
   };
   return {
     pump,
@@ -63,7 +66,9 @@ const feedOf = ({ dice, ordered }: ConfigWorld, stored: StoredJobs, from: number
       position: () => position,
       nudge: () => undefined,
       isKnown: () => true,
+      isCaughtUp: () => isCaughtUp,
       rewind: (to: number) => {
+        if (to < position) isCaughtUp = false;
         position = Math.min(position, to);
       },
     },
