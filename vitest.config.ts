@@ -11,11 +11,24 @@ const drills = [
   "test/integration/drill.test.ts",
   "test/integration/drill-{corrupt-snapshot,dead-control-plane,every,nov14}.test.ts",
 ];
-/** A minute or more each: clusters under traffic, processes that are killed again and again, full disks. */
+/** A minute or more each: clusters under traffic, processes that are killed again and again, stores that are silent. */
 const long = [
   "test/integration/config-watch-node.test.ts",
   "test/integration/kill.test.ts",
+  "test/integration/start-without-stores.test.ts",
   "test/integration/streams-expiry.test.ts",
+  // That simulations can fail.
+  "test/simulation/{config,skew}-mutants.test.ts",
+];
+
+/**
+ * Ends no process, changes no environment, leaves nothing open: these files take turns in a few processes, for a second
+ * of imports each is most of what they take. But not what counts what its whole process has counted, nor what tests locks.
+ */
+const logic = [
+  "test/{actors,api,control,destinations,domain,drill,node,observability,serving,snapshot}/**/*.test.ts",
+  "test/forwarder/!(ingest-metrics).test.ts",
+  "test/streams/*.test.ts",
 ];
 
 const integration = (name: string, groupOrder: number, include: Array<string>, exclude: Array<string> = []) => ({
@@ -34,7 +47,7 @@ const integration = (name: string, groupOrder: number, include: Array<string>, e
 
 export default defineConfig({
   test: {
-    // One process per file: a test may kill children, change env and leak sockets without touching its neighbours.
+    // Else one process per file: a test may kill children, change env and leak sockets without touching its neighbours.
     pool: "forks",
     // One more than the cores that it is made for: tests of real processes wait for fsync and timers half of the time.
     maxWorkers: Number(process.env["TEST_WORKERS"] ?? 3),
@@ -42,10 +55,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        test: { name: "logic", include: logic, isolate: false, testTimeout: 120_000 },
+      },
+      {
+        extends: true,
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/integration/**", "node_modules/**"],
+          exclude: ["test/integration/**", ...long, ...logic, "node_modules/**"],
           testTimeout: 120_000,
         },
       },

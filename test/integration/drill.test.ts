@@ -44,7 +44,7 @@ describe("spillway drill run", () => {
         const [{ timeline }] = json.runs;
         assert.deepStrictEqual(
           [...new Set(timeline.map(({ phase }: { phase: string }) => phase))],
-          ["baseline", "slow", "recovery"],
+          ["warm-up", "baseline", "slow", "recovery"],
         );
         // The fault is to be seen: about half as much is delivered as is offered.
         const slow = timeline.filter(({ phase }: { phase: string }) => phase === "slow").slice(2, -1);

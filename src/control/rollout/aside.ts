@@ -1,4 +1,4 @@
-import type { TakenChanges } from "./proposal.ts";
+import type { Proposal, TakenChanges } from "./proposal.ts";
 
 /** Changes that went out by themselves and were refused: whatever is stored after them does not wait for them. */
 export interface Aside {
@@ -8,6 +8,8 @@ export interface Aside {
   readonly upTo: number;
   /** What a customer had stored up to this sequence was refused by itself. */
   readonly customers: ReadonlyMap<string, number>;
+  /** The last of it that was refused. */
+  readonly refused: Proposal;
   /** With this store and this base nothing else waits. */
   readonly nothingElseAt?: string;
 }
@@ -16,13 +18,10 @@ export interface Aside {
 export const isAside = (aside: Aside | undefined, customer: string, newest: number): boolean =>
   aside !== undefined && newest <= Math.max(aside.upTo, aside.customers.get(customer) ?? 0);
 
-export const setAside = (
-  { against, customers: before, upTo }: Aside = { against: "", upTo: 0, customers: new Map() },
-  taken: TakenChanges,
-): Aside => {
-  const since = against === "" ? taken.against : against;
-  if (taken.customers === undefined) return { against: since, upTo: taken.storedPosition, customers: new Map() };
-  const customers = new Map(before);
+export const setAside = (before: Aside | undefined, refused: Proposal, taken: TakenChanges): Aside => {
+  const { against = taken.against, customers: others, upTo = 0 } = before ?? {};
+  if (taken.customers === undefined) return { against, upTo: taken.storedPosition, customers: new Map(), refused };
+  const customers = new Map(others);
   for (const customer of taken.customers) customers.set(customer, taken.storedPosition);
-  return { against: since, upTo, customers };
+  return { against, upTo, customers, refused };
 };

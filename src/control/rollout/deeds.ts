@@ -98,9 +98,10 @@ const judgeTarget = Effect.fnUntraced(function* (desk: Desk, target: SnapshotRef
 });
 
 /** What nobody has asked for is put aside, unless it is only that the gate had no answer. */
-const putAside = (desk: Desk, { author, taken, verdict }: Proposal): void => {
+const putAside = (desk: Desk, proposal: Proposal): void => {
+  const { author, taken, verdict } = proposal;
   const isAnswered = verdict?.refusals.every(({ rule }) => rule !== silentRule) === true;
-  if (author === "" && taken !== undefined && isAnswered) desk.aside = setAside(desk.aside, taken);
+  if (author === "" && taken !== undefined && isAnswered) desk.aside = setAside(desk.aside, proposal, taken);
 };
 
 /** What was refused is set aside, and nothing of it is in what goes out now. */

@@ -154,12 +154,16 @@ const readyByItself = (desk: Desk, base: Snapshot | undefined): WaitingChanges |
   const next = (without?: Aside) => nextWaiting(options.stored, options.position(), { ...bounds, aside: without });
   if (aside === undefined) return next();
   const source = sourceOf(options, base);
-  if (aside.nothingElseAt === source) return undefined;
-  const ready = next(aside);
+  const ready = aside.nothingElseAt === source ? undefined : next(aside);
   if (ready !== undefined) return ready;
-  const isAsJudged = aside.against === againstOf(options, base);
-  desk.aside = isAsJudged ? { ...aside, nothingElseAt: source } : undefined;
-  return isAsJudged ? undefined : next();
+  if (aside.against !== againstOf(options, base)) {
+    desk.aside = undefined;
+    return next();
+  }
+  desk.aside = { ...aside, nothingElseAt: source };
+  // Whatever a person has asked for meanwhile that was refused: this stands.
+  desk.refused = aside.refused;
+  return undefined;
 };
 
 const propose = Effect.fnUntraced(function* (desk: Desk, base: Snapshot | undefined, changes: TakenChanges) {
