@@ -3,7 +3,7 @@ import { Effect } from "effect";
 import { simulateConfig } from "./config/simulate-config.ts";
 
 /** Job changes, faults, kills and reverts, whole nodes with a control process each. `SEED=n` runs one. */
-const seeds = process.env["SEED"] === undefined ? Number(process.env["SEEDS"] ?? 6) : 1;
+const seeds = process.env["SEED"] === undefined ? Number(process.env["SEEDS"] ?? 3) : 1;
 const firstSeed = Number(process.env["SEED"] ?? 1);
 
 describe("the configuration, whatever happens", () => {

@@ -4,7 +4,7 @@ import { assert } from "vitest";
 import { simulateNode } from "./node/simulate-node.ts";
 
 /** Whole nodes, door to destination, with everything around them scripted. `SEED=n` runs one. */
-const seeds = process.env["SEED"] === undefined ? Number(process.env["SEEDS"] ?? 16) : 1;
+const seeds = process.env["SEED"] === undefined ? Number(process.env["SEEDS"] ?? 8) : 1;
 const firstSeed = Number(process.env["SEED"] ?? 1);
 
 describe("a node, whatever happens", () => {
