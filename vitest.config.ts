@@ -23,7 +23,8 @@ const long = [
 
 /**
  * Ends no process, changes no environment, leaves nothing open: these files take turns in a few processes, for a second
- * of imports each is most of what they take. But not what counts what its whole process has counted, nor what tests locks.
+ * of imports each is most of what they take. But not what counts what its whole process has counted, nor what tests
+ * locks.
  */
 const logic = [
   "test/{actors,api,control,destinations,domain,drill,node,observability,serving,snapshot}/**/*.test.ts",

@@ -12,7 +12,7 @@ const drills: ReadonlyArray<readonly [name: string, exercised: ReadonlyArray<str
   ["poison-record", []],
 ];
 
-/** Half an hour is what CI has for everything, and nov14 is there as well: of the others, those that nothing else is like. */
+/** CI has half an hour for everything, and nov14 is there as well: of the others, those that nothing else is like. */
 const few: ReadonlyArray<string> = ["exploding-config", "disk-full"];
 
 describe("a drill on a cluster of its own holds its bars, and reaches the limits that it is about", () => {

@@ -16,7 +16,7 @@ export interface GenerateInput {
   readonly position: number;
   /**
    * The newest of each job that differs from `previous`, removed ones as such. In any order; no id twice. Gone through
-   * several times when all jobs are in it: what makes entries as they are asked for needs memory for a part of them.
+   * several times when there are many: what makes entries as they are asked for needs memory for a part of them.
    */
   readonly changed: Iterable<SnapshotEntry>;
   /** Of removed jobs, which need no entry any more. */
@@ -44,16 +44,17 @@ export interface Generated {
  */
 export const generate = Effect.fn("control.generate")(function* (input: GenerateInput) {
   const { previous } = input;
-  const rangeSize = segmentCount / (previous === undefined ? wholePasses : 1);
-  let bySegment = new Map<number, Map<string, SnapshotEntry>>();
+  let bySegment = yield* entriesOfRange(input.changed, 0, segmentCount, atOnceMax);
+  const rangeSize = bySegment === undefined ? segmentCount / passesOfMany : segmentCount;
   const blobs = new Map<string, Uint8Array>();
   const totals = new Totals(previous?.manifest);
   const empty = previous === undefined ? encodeSegment([]) : undefined;
   if (empty !== undefined) blobs.set(empty.hash, empty.stored);
   const segments: Array<SegmentMark> = [];
   for (let segment = 0; segment < segmentCount; segment++) {
-    if (segment % rangeSize === 0) bySegment = yield* entriesOfRange(input.changed, segment, segment + rangeSize);
-    const changed = bySegment.get(segment);
+    if (rangeSize < segmentCount && segment % rangeSize === 0)
+      bySegment = yield* entriesOfRange(input.changed, segment, segment + rangeSize);
+    const changed = bySegment?.get(segment);
     const mark = previous?.manifest.segments[segment] ?? markOf(empty!);
     if (changed === undefined) {
       segments.push(mark);
@@ -68,7 +69,7 @@ export const generate = Effect.fn("control.generate")(function* (input: Generate
     const encoded = encodeSegment(after);
     segments.push(markOf(encoded));
     if (encoded.hash !== mark.hash) blobs.set(encoded.hash, encoded.stored);
-    bySegment.delete(segment);
+    bySegment?.delete(segment);
   }
   const catalogue = encodeBlob(input.catalogue);
   if (catalogue.hash !== previous?.manifest.catalogue.hash) blobs.set(catalogue.hash, catalogue.stored);
@@ -91,15 +92,23 @@ export const generate = Effect.fn("control.generate")(function* (input: Generate
   return { manifest, encoded, hash: manifestHash(encoded), blobs } satisfies Generated;
 });
 
-/** A million jobs are an object each while they wait for their segment: of an eighth of them at a time. */
-const wholePasses = 8;
+/** Jobs are an object each while they wait for their segment: of more than this, an eighth at a time. */
+const atOnceMax = 100_000;
+const passesOfMany = 8;
 const sliceSize = 50_000;
 
-const entriesOfRange = Effect.fnUntraced(function* (all: Iterable<SnapshotEntry>, from: number, to: number) {
+/** @returns undefined when there are more than `max` */
+const entriesOfRange = Effect.fnUntraced(function* (
+  all: Iterable<SnapshotEntry>,
+  from: number,
+  to: number,
+  max = Infinity,
+) {
   const bySegment = new Map<number, Map<string, SnapshotEntry>>();
   let seen = 0;
   for (const entry of all) {
     if (++seen % sliceSize === 0) yield* Effect.yieldNow;
+    if (seen > max) return undefined;
     const segment = segmentOf(entry.customer);
     if (segment < from || segment >= to) continue;
     const entries = bySegment.get(segment) ?? new Map<string, SnapshotEntry>();
