@@ -151,7 +151,8 @@ const measure = async (jobs: number) => {
   const gateWholeSeconds = (performance.now() - began) / 1_000;
   const all = storeOf(jobs, (i) => jobs + 2 + i);
   began = performance.now();
-  await run(generate({ ...common, previous: first, number: 3, position: 2 * jobs + 2, changed: all }));
+  const last = { number: 3, position: 2 * jobs + 2, changed: all, changedCount: jobs };
+  await run(generate({ ...common, previous: first, ...last }));
   const allSeconds = (performance.now() - began) / 1_000;
   return {
     jobs,

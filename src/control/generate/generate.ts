@@ -19,6 +19,8 @@ export interface GenerateInput {
    * several times when there are many: what makes entries as they are asked for needs memory for a part of them.
    */
   readonly changed: Iterable<SnapshotEntry>;
+  /** How many those are, about; undefined: not many, or, without `previous`, maybe. */
+  readonly changedCount?: number | undefined;
   /** Of removed jobs, which need no entry any more. */
   readonly mayForget: (removed: SnapshotEntry) => boolean;
   /** The catalogue of datasets as JSON. */
@@ -44,17 +46,17 @@ export interface Generated {
  */
 export const generate = Effect.fn("control.generate")(function* (input: GenerateInput) {
   const { previous } = input;
-  let bySegment = yield* entriesOfRange(input.changed, 0, segmentCount, atOnceMax);
-  const rangeSize = bySegment === undefined ? segmentCount / passesOfMany : segmentCount;
+  const { changedCount = previous === undefined ? Infinity : 0 } = input;
+  const rangeSize = segmentCount / (changedCount > atOnceMax ? passesOfMany : 1);
+  let bySegment = new Map<number, Map<string, SnapshotEntry>>();
   const blobs = new Map<string, Uint8Array>();
   const totals = new Totals(previous?.manifest);
   const empty = previous === undefined ? encodeSegment([]) : undefined;
   if (empty !== undefined) blobs.set(empty.hash, empty.stored);
   const segments: Array<SegmentMark> = [];
   for (let segment = 0; segment < segmentCount; segment++) {
-    if (rangeSize < segmentCount && segment % rangeSize === 0)
-      bySegment = yield* entriesOfRange(input.changed, segment, segment + rangeSize);
-    const changed = bySegment?.get(segment);
+    if (segment % rangeSize === 0) bySegment = yield* entriesOfRange(input.changed, segment, segment + rangeSize);
+    const changed = bySegment.get(segment);
     const mark = previous?.manifest.segments[segment] ?? markOf(empty!);
     if (changed === undefined) {
       segments.push(mark);
@@ -69,7 +71,7 @@ export const generate = Effect.fn("control.generate")(function* (input: Generate
     const encoded = encodeSegment(after);
     segments.push(markOf(encoded));
     if (encoded.hash !== mark.hash) blobs.set(encoded.hash, encoded.stored);
-    bySegment?.delete(segment);
+    bySegment.delete(segment);
   }
   const catalogue = encodeBlob(input.catalogue);
   if (catalogue.hash !== previous?.manifest.catalogue.hash) blobs.set(catalogue.hash, catalogue.stored);
@@ -97,18 +99,11 @@ const atOnceMax = 100_000;
 const passesOfMany = 8;
 const sliceSize = 50_000;
 
-/** @returns undefined when there are more than `max` */
-const entriesOfRange = Effect.fnUntraced(function* (
-  all: Iterable<SnapshotEntry>,
-  from: number,
-  to: number,
-  max = Infinity,
-) {
+const entriesOfRange = Effect.fnUntraced(function* (all: Iterable<SnapshotEntry>, from: number, to: number) {
   const bySegment = new Map<number, Map<string, SnapshotEntry>>();
   let seen = 0;
   for (const entry of all) {
     if (++seen % sliceSize === 0) yield* Effect.yieldNow;
-    if (seen > max) return undefined;
     const segment = segmentOf(entry.customer);
     if (segment < from || segment >= to) continue;
     const entries = bySegment.get(segment) ?? new Map<string, SnapshotEntry>();

@@ -90,6 +90,7 @@ export const proposeChanges = Effect.fn("control.proposeChanges")(function* (
     number,
     position,
     changed: options.faults.changed(entries, base),
+    changedCount: options.stored.pending,
     mayForget: ({ revision }) => revision < position - forgetAfter,
     catalogue,
     author,
