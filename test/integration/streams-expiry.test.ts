@@ -88,6 +88,14 @@ const bufferOf = (owner: Owner["Service"], job: string) => owner.owned().get(0)!
 
 const booksOf = (owner: Owner["Service"], job: string) => bufferOf(owner, job).ledger.books();
 
+/** Where a buffer has got to, for whoever waited in vain. */
+const standing = (owner: Owner["Service"], job: string): string => {
+  const { actor, cursor, fedTo, ledger, live, missedTo, window } = bufferOf(owner, job);
+  const { position } = owner.owned().get(0)!.state;
+  const at = { position, cursor, live, fedTo, missedTo, bytes: window.bytes };
+  return JSON.stringify({ ...at, delivery: actor?.delivery(), flow: actor?.flow(), books: ledger.books() });
+};
+
 /** Every record ended in one account, and the stored receipts say the same as the stored books. */
 const assertAccounted = Effect.fnUntraced(function* (owner: Owner["Service"], job: string) {
   const books = booksOf(owner, job);
@@ -177,7 +185,11 @@ describeNats("expiry", (startNats) => {
             assert.isAtMost((yield* log.describe(0)).bytes, 8_388_608);
             assert.isAbove(booksOf(owner, "job-0").expired.records, 0);
             isDead = false;
-            yield* until("the rest is delivered", () => booksOf(owner, "job-0").pending.records === 0, 30_000);
+            yield* until(
+              () => `the rest is delivered: ${standing(owner, "job-0")}`,
+              () => booksOf(owner, "job-0").pending.records === 0,
+              30_000,
+            );
             const books = yield* assertAccounted(owner, "job-0");
             assert.strictEqual(books.accepted.records, written);
             assert.strictEqual(books.delivered.records + books.expired.records, written);

@@ -237,8 +237,14 @@ export const layerOwner = (
 };
 
 /** Waits until `condition` holds; says what it waited for when it does not in time. */
-export const until = Effect.fnUntraced(function* (what: string, condition: () => boolean, millis = 15_000) {
+export const until = Effect.fnUntraced(function* (
+  what: string | (() => string),
+  condition: () => boolean,
+  millis = 15_000,
+) {
   const deadline = performance.now() + millis;
   while (!condition() && performance.now() < deadline) yield* Effect.sleep(10);
-  return yield* condition() ? Effect.void : Effect.die(new Error(`not in ${millis} ms: ${what}`));
+  return yield* condition()
+    ? Effect.void
+    : Effect.die(new Error(`not in ${millis} ms: ${typeof what === "string" ? what : what()}`));
 });
