@@ -90,9 +90,9 @@ const booksOf = (owner: Owner["Service"], job: string) => bufferOf(owner, job).l
 
 /** Where a buffer has got to, for whoever waited in vain. */
 const standing = (owner: Owner["Service"], job: string): string => {
-  const { actor, cursor, fedTo, ledger, live, missedTo, window } = bufferOf(owner, job);
+  const { actor, cursor, fedTo, ledger, live, missedTo } = bufferOf(owner, job);
   const { position } = owner.owned().get(0)!.state;
-  const at = { position, cursor, live, fedTo, missedTo, bytes: window.bytes };
+  const at = { position, cursor, live, fedTo, missedTo };
   return JSON.stringify({ ...at, delivery: actor?.delivery(), flow: actor?.flow(), books: ledger.books() });
 };
 
