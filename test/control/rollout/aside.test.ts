@@ -9,27 +9,18 @@ import { proposeIfDue } from "../../../src/control/rollout/next-rollout.ts";
 import { NodeReports } from "../../../src/control/rollout/node-reports.ts";
 import type { ConfigStatus, RolloutRecord } from "../../../src/domain/config-report.ts";
 import { encodeJob } from "../../../src/streams/job-codec.ts";
-import { JobTable } from "../../../src/streams/job-table.ts";
-import { StoredJobs } from "../../../src/streams/stored-jobs.ts";
 import type { SnapshotRef } from "../../../src/actors/rollout/machine.ts";
 import { decodeManifest } from "../../../src/snapshot/manifest.ts";
 import type { Snapshot } from "../../../src/snapshot/snapshot.ts";
 import { limits, storedJob } from "../../support/world.ts";
 import { ScriptedConfigStore } from "./scripted-config-store.ts";
-import { refOf, snapshotOf } from "./snapshots.ts";
+import { refOf, servedJobs, snapshotOf } from "./snapshots.ts";
 
 /** Sixty customers in force; some destinations may not be delivered to. A node serves at once what it is told. */
 const start = Effect.gen(function* () {
   yield* TestClock.setTime(1_000_000);
   const first = yield* snapshotOf(7, { customers: 60, revision: 1 });
-  const table = new JobTable(8);
-  const stored = new StoredJobs(table, 8);
-  for (let i = 0; i < 60; i++) {
-    const { job } = storedJob(`j-${i}`, `c-${i}`, {});
-    table.put({ job, revision: 1 }, encodeJob(job));
-    stored.put({ job, revision: 1 }, encodeJob(job));
-  }
-  stored.settle(Array.from({ length: 60 }, (_, i) => `j-${i}`));
+  const { stored, table } = servedJobs(60);
   const world = { current: first, position: 10, forbidden: new Set<string>() };
   const ended: Array<RolloutRecord> = [];
   const scripted = new ScriptedConfigStore();

@@ -2,6 +2,8 @@ import { Effect } from "effect";
 import { generate } from "../../../src/control/generate/generate.ts";
 import type { Snapshot } from "../../../src/snapshot/snapshot.ts";
 import { encodeJob } from "../../../src/streams/job-codec.ts";
+import { JobTable } from "../../../src/streams/job-table.ts";
+import { StoredJobs } from "../../../src/streams/stored-jobs.ts";
 import { storedJob } from "../../support/world.ts";
 
 /** With so many customers' jobs, each at this revision. */
@@ -31,5 +33,18 @@ export const snapshotOf = (number: number, { customers, revision }: { customers:
     Effect.map(({ blobs, hash, manifest }): Snapshot => ({ manifest, hash, blob: (name) => blobs.get(name) })),
     Effect.orDie,
   );
+
+/** The same jobs as a node that serves them has them, at revision 1, with nothing pending. */
+export const servedJobs = (customers: number) => {
+  const table = new JobTable(8);
+  const stored = new StoredJobs(table, 8);
+  const jobs = Array.from({ length: customers }, (_, i) => storedJob(`j-${i}`, `c-${i}`, {}).job);
+  for (const job of jobs) {
+    table.put({ job, revision: 1 }, encodeJob(job));
+    stored.put({ job, revision: 1 }, encodeJob(job));
+  }
+  stored.settle(jobs.map(({ id }) => id));
+  return { stored, table };
+};
 
 export const refOf = ({ hash, manifest }: Snapshot) => ({ number: manifest.number, hash });

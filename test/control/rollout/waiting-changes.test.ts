@@ -16,7 +16,7 @@ import { JobTable } from "../../../src/streams/job-table.ts";
 import { StoredJobs } from "../../../src/streams/stored-jobs.ts";
 import { limits, storedJob } from "../../support/world.ts";
 import { ScriptedConfigStore } from "./scripted-config-store.ts";
-import { refOf, snapshotOf } from "./snapshots.ts";
+import { refOf, servedJobs, snapshotOf } from "./snapshots.ts";
 
 const bounds = { isFirst: false, smallChangeJobsMax: 10 };
 
@@ -79,14 +79,7 @@ describe("what goes out next by itself", () => {
 const threeCustomers = Effect.gen(function* () {
   yield* TestClock.setTime(1_000_000);
   const inForce: Snapshot = yield* snapshotOf(7, { customers: 60, revision: 1 });
-  const table = new JobTable(8);
-  const stored = new StoredJobs(table, 8);
-  for (let i = 0; i < 60; i++) {
-    const { job } = storedJob(`j-${i}`, `c-${i}`, {});
-    table.put({ job, revision: 1 }, encodeJob(job));
-    stored.put({ job, revision: 1 }, encodeJob(job));
-  }
-  stored.settle(Array.from({ length: 60 }, (_, i) => `j-${i}`));
+  const { stored } = servedJobs(60);
   for (const [i, revision] of [11, 12, 13].entries()) {
     const { job } = storedJob(`j-${i}`, `c-${i}`, { weight: 5 });
     stored.put({ job, revision }, encodeJob(job));
