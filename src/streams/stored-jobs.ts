@@ -172,19 +172,14 @@ export class StoredJobs {
   }
 
   /** Without those whose id is still served as another job. Nothing must change meanwhile. */
-  *pendingPuts(): Generator<PackedJob> {
-    for (const each of this.waiting.packed()) if (!this.removed.has(each.id)) yield each;
+  pendingPuts(): Generator<PackedJob> {
+    return putsIn(this.waiting.packed(), this.removed);
   }
 
   /** What is pending now: to be gone through later, and more than once, whatever is stored meanwhile. */
   pendingAsNow(): PendingJobs {
     const [waiting, removed] = [this.waiting.packedAsNow(), new Map(this.removed)];
-    return {
-      *puts() {
-        for (const each of waiting) if (!removed.has(each.id)) yield each;
-      },
-      removals: () => this.removalsIn(removed),
-    };
+    return { puts: () => putsIn(waiting, removed), removals: () => this.removalsIn(removed) };
   }
 
   /** The lowest revision of those that `pendingPuts` leaves out; undefined: it leaves none out. */
@@ -212,6 +207,10 @@ export class StoredJobs {
   trim(): void {
     this.waiting.trim();
   }
+}
+
+function* putsIn(waiting: Iterable<PackedJob>, removed: ReadonlyMap<string, unknown>): Generator<PackedJob> {
+  for (const each of waiting) if (!removed.has(each.id)) yield each;
 }
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;

@@ -142,7 +142,7 @@ export const nextProposal = Effect.fnUntraced(function* (desk: Desk, how: "byIts
   const key = keyOf(sourceOf(options, base), changes);
   const proposal =
     desk.generated.find((each) => each.key === key) ??
-    (yield* propose(desk, base, takeChanges(options, base, changes)));
+    (yield* propose(desk, base, takeChanges(options, base, changes, key)));
   // A generator that is broken for a drill makes the same for ever.
   return isBroken && isSame(base, proposal) ? undefined : proposal;
 });

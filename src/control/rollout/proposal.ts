@@ -40,14 +40,15 @@ export interface TakenChanges extends WaitingChanges {
   readonly catalogue: Uint8Array;
 }
 
-/** At once: what is stored later has another key. */
+/** At once when the key is made: what is stored later has another one. */
 export const takeChanges = (
   options: ControlOptions,
   base: Snapshot | undefined,
   changes: WaitingChanges,
+  key: string,
 ): TakenChanges => ({
   ...changes,
-  key: keyOf(sourceOf(options, base), changes),
+  key,
   against: againstOf(options, base),
   pending: options.stored.pendingAsNow(),
   catalogue: options.catalogue().content,

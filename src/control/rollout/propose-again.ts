@@ -46,6 +46,6 @@ const remade = Effect.fnUntraced(function* (
   const next = nextWaiting(options.stored, options.position(), bounds);
   const changes = [all, next].find((each) => each !== undefined && keyOf(source, each) === key);
   if (changes === undefined) return never("other jobs are stored by now");
-  const taken = takeChanges(options, base, changes);
+  const taken = takeChanges(options, base, changes, key);
   return yield* proposeChanges(options, base, number, taken, { author: madeBy, nowMillis: createdMillis });
 });
