@@ -4,9 +4,8 @@ import type { AuditNote } from "../../src/domain/audit-entry.ts";
 import type { ConfigCommand, ConfigStatus } from "../../src/domain/config-report.ts";
 import { openAuditLog } from "../../src/streams/audit-log.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
-import { encodeJob } from "../../src/streams/job-codec.ts";
 import { Nats } from "../../src/streams/nats.ts";
-import { configNode, type ConfigNodeOptions, foreignPut, job, server } from "../support/job-nodes.ts";
+import { configNode, type ConfigNodeOptions, putCustomers, server } from "../support/job-nodes.ts";
 
 /** A node that can be ended by itself, and what its control process would have in the audit log. */
 const start = Effect.fnUntraced(function* (url: string, name: string, options: ConfigNodeOptions = {}) {
@@ -42,18 +41,15 @@ const until = Effect.fnUntraced(function* (
 
 const who = { who: "eve", why: "a test" };
 const names = Array.from({ length: 60 }, (_, i) => `c${i}`);
-const putAll = (node: Started, customers: ReadonlyArray<string>, changes: object = {}) =>
-  Effect.provideContext(
-    Effect.forEach(
-      customers,
-      (customer) => foreignPut(`j-${customer}`, encodeJob(job(`j-${customer}`, { customer, ...changes }))),
-      { concurrency: 32, discard: true },
-    ),
-    node.context,
-  );
+const putAll = (node: Started, customers: ReadonlyArray<string>, changes?: object) =>
+  Effect.provideContext(putCustomers(customers, changes), node.context);
 const disabled = { enabled: false };
-const inForce = (node: Started) =>
-  until(node, "all are in force", (status) => status.pending === 0 && status.rollout.state === "idle");
+const inForce = (node: Started, enabled = names.length) =>
+  until(
+    node,
+    `${enabled} are in force and enabled`,
+    (status) => status.inForce?.enabled === enabled && status.pending === 0 && status.rollout.state === "idle",
+  );
 
 /** Half of them at once, which the gate refuses. */
 const disableHalf = Effect.fnUntraced(function* (node: Started) {
@@ -158,9 +154,9 @@ describe("what the control process decides", () => {
         const one = yield* start(url, "one", { audit });
         yield* putAll(one, names);
         yield* inForce(one);
-        for (const name of names.slice(0, 3)) {
+        for (const [i, name] of names.slice(0, 3).entries()) {
           yield* putAll(one, [name], disabled);
-          yield* inForce(one);
+          yield* inForce(one, names.length - i - 1);
         }
         assert.lengthOf((yield* log.list(0, 100)).entries, 1);
         isDown = false;

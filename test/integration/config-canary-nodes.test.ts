@@ -4,8 +4,7 @@ import { Jobs } from "../../src/actors/ports/jobs.ts";
 import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
 import { JobStore } from "../../src/streams/job-store.ts";
-import { encodeJob } from "../../src/streams/job-codec.ts";
-import { configNode, type ConfigNodeOptions, foreignPut, job, server } from "../support/job-nodes.ts";
+import { configNode, type ConfigNodeOptions, job, putCustomers, server } from "../support/job-nodes.ts";
 
 /** A node that can be ended by itself; the numbers of what it served, one after the other. */
 const start = Effect.fnUntraced(function* (url: string, name: string, options: ConfigNodeOptions = {}) {
@@ -61,15 +60,8 @@ const who = { who: "test", why: "a test" };
 const names = Array.from({ length: 30 }, (_, i) => `c${i}`);
 const elsewhere = { destination: { kind: "file", path: "/elsewhere" } };
 
-const putAll = (node: Started, customers: ReadonlyArray<string>, changes: object = {}) =>
-  Effect.provideContext(
-    Effect.forEach(
-      customers,
-      (customer) => foreignPut(`j-${customer}`, encodeJob(job(`j-${customer}`, { customer, ...changes }))),
-      { concurrency: 32, discard: true },
-    ),
-    node.context,
-  );
+const putAll = (node: Started, customers: ReadonlyArray<string>, changes?: object) =>
+  Effect.provideContext(putCustomers(customers, changes), node.context);
 
 /** How many of the jobs deliver elsewhere by now. */
 const moved = ({ jobs }: Started) =>

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
 import { Jobs } from "../../src/actors/ports/jobs.ts";
 import { noFaults } from "../../src/control/rollout/control-options.ts";
+import type { GateVerdict } from "../../src/domain/blast-radius.ts";
 import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
 import { Dataset } from "../../src/domain/dataset.ts";
 import { DatasetName } from "../../src/domain/ids.ts";
@@ -11,14 +12,13 @@ import { NodeConfiguration } from "../../src/node/served-jobs.ts";
 import { deliveryPulse } from "../../src/observability/delivery-pulse.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
 import { JobStore } from "../../src/streams/job-store.ts";
-import { encodeJob } from "../../src/streams/job-codec.ts";
 import { Nats } from "../../src/streams/nats.ts";
 import {
   catalogueOf,
   configNode,
   type ConfigNodeOptions,
-  foreignPut,
   job,
+  putCustomers,
   server,
   temporaryDirectory,
 } from "../support/job-nodes.ts";
@@ -66,21 +66,24 @@ const statusUntil = Effect.fnUntraced(function* (
 });
 
 const customers = (count: number, prefix = "c") => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
-const jobOf = (customer: string, changes: object = {}) => job(`j-${customer}`, { customer, ...changes });
-
-const putAll = (node: Started, names: ReadonlyArray<string>, changes: object = {}) =>
-  node.run(
-    Effect.forEach(names, (customer) => foreignPut(`j-${customer}`, encodeJob(jobOf(customer, changes))), {
-      concurrency: 32,
-      discard: true,
-    }),
-  );
+const putAll = (node: Started, names: ReadonlyArray<string>, changes?: object) =>
+  node.run(putCustomers(names, changes));
 
 const inForce = (node: Started, jobs: number) =>
   statusUntil(
     node,
     `${jobs} jobs in force`,
     ({ inForce: now, pending, rollout }) => now?.jobs === jobs && pending === 0 && rollout.state === "idle",
+  );
+
+/** Asks what the gate says of what is proposed now until it is so. */
+const untilVerdict = (node: Started, isSo: (verdict: GateVerdict) => boolean = () => true) =>
+  ask<ConfigPlan>(node, { op: "plan" }).pipe(
+    Effect.repeat({
+      until: ({ verdict }) => verdict !== null && isSo(verdict),
+      schedule: Schedule.spaced("50 millis"),
+      times: 200,
+    }),
   );
 
 /** A tenth, half, all; each step is watched for some seconds. */
@@ -152,7 +155,7 @@ describe("a rollout", () => {
           }
         }
         // Three customers at once have theirs one after the other: none of them is a wave.
-        yield* putAll(one, customers(8).slice(5), elsewhere);
+        for (const customer of customers(8).slice(5)) yield* putAll(one, [customer], elsewhere);
         yield* statusUntil(
           one,
           "all three are live",
@@ -194,6 +197,7 @@ describe("a rollout", () => {
         yield* statusUntil(one, "the late one is seen", ({ pending }) => pending === 41);
         assert.isUndefined(one.jobs.served().byId.get("j-late"));
         yield* putAll(one, customers(60).slice(0, 40));
+        yield* untilVerdict(one, ({ radius }) => radius.jobs.disabled === 0);
         yield* ask(one, { op: "unfreeze", ...who });
         yield* inForce(one, 61);
       }).pipe(Effect.scoped),
@@ -430,12 +434,6 @@ describe("the catalogue of datasets", () => {
   );
 });
 
-/** What the gate says of what is proposed now. */
-const untilVerdict = (node: Started) =>
-  ask<ConfigPlan>(node, { op: "plan" }).pipe(
-    Effect.repeat({ until: ({ verdict }) => verdict !== null, schedule: Schedule.spaced("50 millis"), times: 200 }),
-  );
-
 describe("the blast radius", () => {
   it.live(
     "tells of how many bytes a second are delivered elsewhere, from what nodes delivered lately",
@@ -448,7 +446,9 @@ describe("the blast radius", () => {
         yield* putAll(one, customers(60), elsewhere);
         const measured = ask<ConfigPlan>(one, { op: "plan" }).pipe(
           Effect.tap(() =>
-            Effect.sync(() => deliveryPulse.note(jobOf("c7"), true, { records: 1_000, bytes: 1_000_000 })),
+            Effect.sync(() =>
+              deliveryPulse.note(job("j-c7", { customer: "c7" }), true, { records: 1_000, bytes: 1_000_000 }),
+            ),
           ),
           Effect.repeat({
             until: ({ verdict }) => (verdict?.radius.bytesPerSecond?.redirected ?? 0) > 1_000,
