@@ -226,7 +226,7 @@ export const layerOwner = (
       BufferActors.layer(all).pipe(
         Layer.provide([
           destinations.layerFor(owner),
-          DestinationHosts.layer({ ...hostLimits, ...all }),
+          DestinationHosts.layer({ ...all, ...hostLimits, ...over }),
           layerNoLetters,
         ]),
       ),
