@@ -158,7 +158,7 @@ describe("imports", () => {
       [...importsOf("src/actors/buffer/buffer.ts")],
       ["src/actors/ports/log.ts", "src/domain/books.ts"],
     );
-    assert.include(importsOf("src/main.ts"), "src/cli/run.ts");
+    assert.include(importsOf("src/cli/client.ts"), "src/cli/exchange.ts");
     assert.include(importsOf("src/actors/partition/checkpointer.ts"), "src/observability/delivery-metrics.ts");
   });
 });

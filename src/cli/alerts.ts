@@ -1,8 +1,6 @@
 import { Console, DateTime, Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import type { AlertReport, AlertsReport } from "../api/alert-reports.ts";
-import { loadAlertRules } from "../control/alert-rules.ts";
-import { prometheusRules } from "../control/prometheus-rules.ts";
 import { openClient } from "./client.ts";
 import { failed } from "./command-failure.ts";
 import { connectionTo, jsonFlag, urlFlag } from "./connection.ts";
@@ -21,6 +19,9 @@ const rules = Command.make(
     ),
   },
   Effect.fn(function* ({ file, prometheus }) {
+    const [{ loadAlertRules }, { prometheusRules }] = yield* Effect.promise(() =>
+      Promise.all([import("../control/alert-rules.ts"), import("../control/prometheus-rules.ts")]),
+    );
     const loaded = yield* loadAlertRules(Option.getOrUndefined(file)).pipe(
       Effect.mapError(({ message }) => failed(message)),
     );

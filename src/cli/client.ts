@@ -1,32 +1,7 @@
 import { Console, Effect } from "effect";
-import { hostname, userInfo } from "node:os";
-import { Agent, request } from "undici";
-import { readAnswerText } from "./answer-body.ts";
 import { type CommandFailure, failed } from "./command-failure.ts";
-import { authorizationOf, type Connection } from "./connection.ts";
-
-export interface ApiAnswer {
-  readonly status: number;
-  readonly etag: string | undefined;
-  /** When this was so, if the node was too busy to look again. */
-  readonly asOf: string | undefined;
-  /** Decoded JSON; undefined for an empty body. */
-  readonly body: unknown;
-}
-
-export interface ApiRequest {
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly json?: unknown;
-  /** Statuses that the caller handles; any other one that is not 2xx fails the command. */
-  readonly expect?: ReadonlyArray<number>;
-  /** How long the answer may take; an audit reads the whole log. */
-  readonly millisMax?: number;
-}
-
-const requestMillisMax = 30_000;
-const answerBytesMax = 64 * 1_048_576;
+import type { Connection } from "./connection.ts";
+import type { ApiAnswer, ApiRequest } from "./exchange.ts";
 
 /** Speaks to one node's API; every failure is a line for people. */
 export interface ApiClient {
@@ -34,10 +9,9 @@ export interface ApiClient {
 }
 
 export const openClient = Effect.fnUntraced(function* (connection: Connection) {
-  const agent = yield* Effect.acquireRelease(
-    Effect.sync(() => new Agent({ connections: 1, connectTimeout: 5_000 })),
-    (open) => Effect.promise(() => open.destroy()),
-  );
+  // Loaded only now: what asks nobody need not wait for it.
+  const { openAgent, exchange } = yield* Effect.promise(() => import("./exchange.ts"));
+  const agent = yield* Effect.acquireRelease(Effect.sync(openAgent), (open) => Effect.promise(() => open.destroy()));
   const ask = Effect.fnUntraced(function* (asked: ApiRequest) {
     const answer = yield* Effect.tryPromise({
       try: (signal) => exchange(agent, connection, asked, signal),
@@ -51,68 +25,6 @@ export const openClient = Effect.fnUntraced(function* (connection: Connection) {
   });
   return { ask } satisfies ApiClient;
 });
-
-const exchange = async (
-  agent: Agent,
-  connection: Connection,
-  asked: ApiRequest,
-  signal: AbortSignal,
-): Promise<ApiAnswer> => {
-  const millisMax = asked.millisMax ?? requestMillisMax;
-  const response = await request(`${connection.url}${asked.path}`, {
-    dispatcher: agent,
-    method: asked.method,
-    signal,
-    headersTimeout: millisMax,
-    bodyTimeout: millisMax,
-    headers: {
-      ...authorizationOf(connection),
-      ...(asked.method === "GET" ? {} : accountOf(connection)),
-      ...(asked.json === undefined ? {} : { "content-type": "application/json" }),
-      ...asked.headers,
-    },
-    body: asked.json === undefined ? null : JSON.stringify(asked.json),
-  });
-  const text = await readAnswerText(response.body, answerBytesMax);
-  const { etag, "spillway-as-of": asOf } = response.headers;
-  return {
-    status: response.statusCode,
-    etag: typeof etag === "string" ? etag : undefined,
-    asOf: typeof asOf === "string" ? asOf : undefined,
-    body: parseAnswer(text),
-  };
-};
-
-/** Who changes something, and why: for the audit log. */
-const accountOf = ({ reason }: Connection): Readonly<Record<string, string>> => ({
-  "spillway-actor": headerText(actorName()),
-  ...(reason === undefined ? {} : { "spillway-reason": headerText(reason) }),
-});
-
-/** Who runs this command, for the audit log. */
-export const actorName = (): string => `${userName()}@${hostname()}`;
-
-/** A process may run under a number that has no name. */
-const userName = (): string => {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? "unknown");
-  }
-};
-
-/** One line, of printable characters. */
-export const headerText = (text: string): string => text.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500);
-
-/** A proxy in between may answer with something that is not JSON: its text is kept as the message. */
-const parseAnswer = (text: string): unknown => {
-  if (text === "") return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return { error: { code: "not_json", message: text.slice(0, 200) } };
-  }
-};
 
 /** `{"error": {"message", "problems"}}` → lines for people. */
 export const describeAnswer = (answer: Pick<ApiAnswer, "status" | "body">, connection: Connection): string => {

@@ -96,7 +96,7 @@ describe("the rules for Prometheus", () => {
   it.live("are what the command prints, one for each of ours and one for a node that judges itself no more", () =>
     Effect.gen(function* () {
       const loaded = yield* loadAlertRules();
-      const printed = execFileSync(process.execPath, ["src/main.ts", "alerts", "rules", "--prometheus"]).toString();
+      const printed = execFileSync(process.execPath, ["bin/main.mjs", "alerts", "rules", "--prometheus"]).toString();
       assert.strictEqual(printed, prometheusRules(loaded));
       assert.lengthOf(printed.match(/- alert: /g)!, loaded.rules.length + 1);
     }),

@@ -4,9 +4,7 @@ import type { Frame } from "../../observability/inspection/frame.ts";
 import { misused } from "../command-failure.ts";
 import { connectionTo, jsonFlag, urlFlag } from "../connection.ts";
 import { idArgument } from "../jobs/get.ts";
-import { openStatelyBridge } from "./stately-bridge.ts";
 import { TransitionLines } from "./transition-lines.ts";
-import { watchJob } from "./watch-job.ts";
 
 const statelyPort = 8_090;
 
@@ -35,6 +33,9 @@ export const inspect = Command.make(
     if (inspectorUrl !== undefined && !/^https?:\/\//.test(inspectorUrl)) {
       return yield* misused(`--stately-url must begin with http:// or https://, not "${inspectorUrl}"`);
     }
+    const [{ openStatelyBridge }, { watchJob }] = yield* Effect.promise(() =>
+      Promise.all([import("./stately-bridge.ts"), import("./watch-job.ts")]),
+    );
     const bridge = flags.inspectStately ? yield* openStatelyBridge(flags.statelyPort, inspectorUrl) : undefined;
     if (bridge !== undefined) yield* Console.error(`Open ${bridge.url} in a browser: Stately's inspector is in it.`);
     const lines = new TransitionLines();

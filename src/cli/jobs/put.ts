@@ -1,7 +1,8 @@
 import { Console, Effect } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { type EditedJob, transactionChangesMax } from "../../domain/job-transaction.ts";
-import { type ApiAnswer, describeAnswer, openClient } from "../client.ts";
+import { describeAnswer, openClient } from "../client.ts";
+import type { ApiAnswer } from "../exchange.ts";
 import { failed } from "../command-failure.ts";
 import { type Connection, connectionTo, jsonFlag, urlFlag } from "../connection.ts";
 import { grouped } from "../table.ts";

@@ -11,7 +11,8 @@ import {
   switchKinds,
   targetProblem,
 } from "../../domain/kill-switch.ts";
-import { actorName, headerText, openClient } from "../client.ts";
+import { actorName, headerText } from "../account.ts";
+import { openClient } from "../client.ts";
 import { failed, misused } from "../command-failure.ts";
 import { connectionTo, urlFlag } from "../connection.ts";
 

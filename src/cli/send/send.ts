@@ -7,7 +7,6 @@ import { type LineBody, LineCutter } from "./line-cutter.ts";
 import { showProgress } from "./progress.ts";
 import { openSource, type Source, SourceError } from "./source.ts";
 import { SendTally } from "./tally.ts";
-import { openUplink } from "./uplink.ts";
 
 const bodyBytesMax = 524_288;
 const lineBytesMax = 8_388_608;
@@ -55,6 +54,7 @@ export const send = Command.make(
     const tally = new SendTally();
     const started = yield* Clock.currentTimeMillis;
     const say = sayingTo(process.stderr);
+    const { openUplink } = yield* Effect.promise(() => import("./uplink.ts"));
     const uplink = yield* openUplink(
       {
         connection,
