@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/node-compile", import.meta.url));
 
 /** What measures how soon an answer comes: not beside others. */
-const latency = ["test/integration/control-thread.test.ts"];
+const latency = ["test/integration/{control-thread,live-in-two-seconds}.test.ts"];
 /** Whole clusters under traffic, judged by how late records come: one after the other, see `test:drills`. */
 const drills = [
   "test/integration/drill.test.ts",

@@ -1,51 +1,24 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
+import { Context, Effect, Layer } from "effect";
 import type { AuditNote } from "../../src/domain/audit-entry.ts";
-import type { ConfigCommand, ConfigStatus } from "../../src/domain/config-report.ts";
 import { openAuditLog } from "../../src/streams/audit-log.ts";
-import { askControl } from "../../src/streams/config-messages.ts";
 import { Nats } from "../../src/streams/nats.ts";
-import { configNode, type ConfigNodeOptions, putCustomers, server } from "../support/job-nodes.ts";
+import { ask, customers, putAll, startNode, statusUntil } from "../support/config-nodes.ts";
+import { type ConfigNodeOptions, server } from "../support/job-nodes.ts";
 
-/** A node that can be ended by itself, and what its control process would have in the audit log. */
+/** A node, and what its control process would have in the audit log. */
 const start = Effect.fnUntraced(function* (url: string, name: string, options: ConfigNodeOptions = {}) {
-  const scope = yield* Scope.make();
-  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void));
   const notes: Array<AuditNote> = [];
   const audit = (note: AuditNote) => Effect.sync(() => notes.push(note));
-  const context = yield* Layer.buildWithScope(configNode(url, { audit, ...options, name }), scope);
-  return { end: Scope.close(scope, Exit.void), notes, context };
+  return { ...(yield* startNode(url, { audit, ...options, name })), notes };
 });
 type Started = Effect.Success<ReturnType<typeof start>>;
 
-const ask = (node: Started, command: ConfigCommand) =>
-  Effect.provideContext(askControl(command), node.context).pipe(
-    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 100 }),
-    Effect.map((answer) => (answer as { readonly done: ConfigStatus }).done),
-  );
-
-const until = Effect.fnUntraced(function* (
-  node: Started,
-  what: string,
-  isSo: (status: ConfigStatus) => boolean,
-  millis = 20_000,
-) {
-  const deadline = performance.now() + millis;
-  for (;;) {
-    const status = yield* ask(node, { op: "status" });
-    if (status !== undefined && isSo(status)) return status;
-    if (performance.now() > deadline) assert.fail(`not in ${millis} ms: ${what}; ${JSON.stringify(status)}`);
-    yield* Effect.sleep(30);
-  }
-});
-
 const who = { who: "eve", why: "a test" };
-const names = Array.from({ length: 60 }, (_, i) => `c${i}`);
-const putAll = (node: Started, customers: ReadonlyArray<string>, changes?: object) =>
-  Effect.provideContext(putCustomers(customers, changes), node.context);
+const names = customers(60);
 const disabled = { enabled: false };
-const inForce = (node: Started, enabled = names.length) =>
-  until(
+const enabledInForce = (node: Started, enabled = names.length) =>
+  statusUntil(
     node,
     `${enabled} are in force and enabled`,
     (status) => status.inForce?.enabled === enabled && status.pending === 0 && status.rollout.state === "idle",
@@ -55,9 +28,9 @@ const inForce = (node: Started, enabled = names.length) =>
 const disableHalf = Effect.fnUntraced(function* (node: Started) {
   yield* ask(node, { op: "freeze", ...who });
   yield* putAll(node, names.slice(0, 30), disabled);
-  yield* until(node, "half of them are pending", ({ pending }) => pending === 30);
+  yield* statusUntil(node, "half of them are pending", ({ pending }) => pending === 30);
   yield* ask(node, { op: "unfreeze", ...who });
-  return yield* until(node, "it is refused", ({ refusal }) => refusal !== null);
+  return yield* statusUntil(node, "it is refused", ({ refusal }) => refusal !== null);
 });
 const whats = ({ notes }: Started) => notes.map(({ kind, what }) => `${kind} ${what}`);
 
@@ -70,9 +43,9 @@ describe("what the control process decides", () => {
         const steps = { rolloutCanaryPercent: 50, rolloutWatchMillis: 30_000 };
         const one = yield* start(url, "one", { limits: steps });
         yield* putAll(one, names);
-        const first = yield* inForce(one);
+        const first = yield* enabledInForce(one);
         const begun = [`config.ended configuration ${first.inForce!.number}: complete`];
-        yield* until(one, "its end is noted", () => one.notes.length === 1);
+        yield* statusUntil(one, "its end is noted", () => one.notes.length === 1);
         assert.deepStrictEqual(whats(one), begun);
 
         const { refusal } = yield* disableHalf(one);
@@ -80,10 +53,10 @@ describe("what the control process decides", () => {
         for (let i = 0; i < 2; i++) yield* ask(one, { op: "apply", accept: null, ...who });
         const accepted = (yield* ask(one, { op: "plan" })) as unknown as { readonly verdict: { snapshot: string } };
         yield* ask(one, { op: "apply", accept: accepted.verdict.snapshot, ...who });
-        yield* until(one, "it is watched", ({ rollout }) => rollout.state === "watching");
+        yield* statusUntil(one, "it is watched", ({ rollout }) => rollout.state === "watching");
         yield* ask(one, { op: "halt", who: "eve", why: "wait a moment" });
         yield* ask(one, { op: "rollback", to: null, accept: null, who: "eve", why: "rather not" });
-        yield* until(one, "all is noted", () => one.notes.length === 4);
+        yield* statusUntil(one, "all is noted", () => one.notes.length === 4);
         const number = refusal!.number;
         assert.deepStrictEqual(whats(one), [
           ...begun,
@@ -111,13 +84,17 @@ describe("what the control process decides", () => {
         // The audit log does not answer the first one.
         const one = yield* start(url, "one", { audit: () => Effect.never });
         yield* putAll(one, names);
-        yield* inForce(one);
+        yield* enabledInForce(one);
         yield* disableHalf(one);
         const two = yield* start(url, "two");
         yield* one.end;
-        const again = yield* until(two, "it is refused again", (now) => now.leader === "two" && now.refusal !== null);
+        const again = yield* statusUntil(
+          two,
+          "it is refused again",
+          (now) => now.leader === "two" && now.refusal !== null,
+        );
         yield* ask(two, { op: "apply", accept: again.refusal!.snapshot, ...who });
-        yield* until(two, "its end is noted", () =>
+        yield* statusUntil(two, "its end is noted", () =>
           two.notes.some(({ detail }) => detail.includes("accepted: removed")),
         );
         assert.deepStrictEqual(
@@ -153,10 +130,10 @@ describe("what the control process decides", () => {
           });
         const one = yield* start(url, "one", { audit });
         yield* putAll(one, names);
-        yield* inForce(one);
+        yield* enabledInForce(one);
         for (const [i, name] of names.slice(0, 3).entries()) {
           yield* putAll(one, [name], disabled);
-          yield* inForce(one, names.length - i - 1);
+          yield* enabledInForce(one, names.length - i - 1);
         }
         assert.lengthOf((yield* log.list(0, 100)).entries, 1);
         isDown = false;

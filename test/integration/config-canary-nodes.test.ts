@@ -1,55 +1,25 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
-import { Jobs } from "../../src/actors/ports/jobs.ts";
+import { Effect } from "effect";
 import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
-import { askControl } from "../../src/streams/config-messages.ts";
-import { JobStore } from "../../src/streams/job-store.ts";
-import { configNode, type ConfigNodeOptions, job, putCustomers, server } from "../support/job-nodes.ts";
+import { answerTo, customers, elsewhere, pathOf, putAll, startNode, statusUntil } from "../support/config-nodes.ts";
+import { type ConfigNodeOptions, server } from "../support/job-nodes.ts";
 
-/** A node that can be ended by itself; the numbers of what it served, one after the other. */
+/** A node, and the numbers of what it served, one after the other. */
 const start = Effect.fnUntraced(function* (url: string, name: string, options: ConfigNodeOptions = {}) {
-  const scope = yield* Scope.make();
-  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void));
-  const limits = { ...inSteps, ...options.limits };
-  const context = yield* Layer.buildWithScope(configNode(url, { ...options, name, limits }), scope);
-  const jobs = Context.get(context, Jobs);
+  const node = yield* startNode(url, { ...options, name, limits: { ...inSteps, ...options.limits } });
   const numbers: Array<number> = [];
-  yield* jobs.onChange(({ number }) => Effect.sync(() => void numbers.push(number)));
-  return { end: Scope.close(scope, Exit.void), jobs, numbers, context };
+  yield* node.jobs.onChange(({ number }) => Effect.sync(() => void numbers.push(number)));
+  return { ...node, numbers };
 });
 type Started = Effect.Success<ReturnType<typeof start>>;
 
 /** The named nodes, half of the customers, all; each step is watched for some seconds. */
 const inSteps = { rolloutCanaryPercent: 50, rolloutWatchMillis: 1_500, redirectedPercentMax: 100 };
 
-const answer = (node: Started, command: ConfigCommand) =>
-  Effect.provideContext(askControl(command), node.context).pipe(
-    // Nobody leads for a moment when who led is gone.
-    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 100 }),
-    Effect.map(
-      (said) => said as { readonly done?: ConfigStatus; readonly invalid?: string; readonly conflict?: string },
-    ),
-  );
-
-const statusUntil = Effect.fnUntraced(function* (
-  node: Started,
-  what: string,
-  isSo: (status: ConfigStatus) => boolean,
-  millis = 20_000,
-) {
-  const deadline = performance.now() + millis;
-  for (;;) {
-    const { done: status } = yield* answer(node, { op: "status" });
-    if (status !== undefined && isSo(status)) return status;
-    if (performance.now() > deadline) assert.fail(`not in ${millis} ms: ${what}; ${JSON.stringify(status)}`);
-    yield* Effect.sleep(30);
-  }
-});
-
 const planUntil = Effect.fnUntraced(function* (node: Started, what: string, isSo: (plan: ConfigPlan) => boolean) {
   const deadline = performance.now() + 20_000;
   for (;;) {
-    const { done: plan } = (yield* answer(node, { op: "plan" })) as unknown as { readonly done?: ConfigPlan };
+    const { done: plan } = (yield* answerTo(node, { op: "plan" })) as unknown as { readonly done?: ConfigPlan };
     if (plan !== undefined && isSo(plan)) return plan;
     if (performance.now() > deadline) assert.fail(`not in 20 s: ${what}; ${JSON.stringify(plan)}`);
     yield* Effect.sleep(30);
@@ -57,18 +27,10 @@ const planUntil = Effect.fnUntraced(function* (node: Started, what: string, isSo
 });
 
 const who = { who: "test", why: "a test" };
-const names = Array.from({ length: 30 }, (_, i) => `c${i}`);
-const elsewhere = { destination: { kind: "file", path: "/elsewhere" } };
-
-const putAll = (node: Started, customers: ReadonlyArray<string>, changes?: object) =>
-  Effect.provideContext(putCustomers(customers, changes), node.context);
+const names = customers(30);
 
 /** How many of the jobs deliver elsewhere by now. */
-const moved = ({ jobs }: Started) =>
-  names.filter((name) => {
-    const destination = jobs.served().byId.get(`j-${name}`)?.job.destination as { readonly path?: string } | undefined;
-    return destination?.path === "/elsewhere";
-  }).length;
+const moved = (node: Started) => names.filter((name) => pathOf(node, name) === "/elsewhere").length;
 
 /** Thirty jobs in force on all nodes, and each of these stored with another destination, under the ice. */
 const frozenChange = Effect.fnUntraced(function* (leader: Started, nodes: number, changed = names) {
@@ -82,7 +44,7 @@ const frozenChange = Effect.fnUntraced(function* (leader: Started, nodes: number
       status.rollout.state === "idle" &&
       status.nodes.filter(({ serves }) => serves?.hash === status.inForce?.hash).length === nodes,
   );
-  yield* answer(leader, { op: "freeze", ...who });
+  yield* answerTo(leader, { op: "freeze", ...who });
   yield* putAll(leader, changed, elsewhere);
   return yield* statusUntil(leader, "all are pending", ({ pending }) => pending === changed.length);
 });
@@ -108,19 +70,19 @@ describe("a rollout to named nodes first", () => {
         const three = yield* start(url, "three", { controls: false });
         const before = yield* frozenChange(one, 3);
 
-        assert.match((yield* answer(one, applyTo(["two"], false))).conflict ?? "", /frozen by test/);
+        assert.match((yield* answerTo(one, applyTo(["two"], false))).conflict ?? "", /frozen by test/);
         const refused = [
           [["two", "gone"], /No node gone has reported lately\. These have: one, three, two\./],
           [["one", "two", "three"], /all the nodes that are alive/],
         ] as const;
-        for (const [nodes, text] of refused) assert.match((yield* answer(one, applyTo(nodes))).invalid ?? "", text);
+        for (const [nodes, text] of refused) assert.match((yield* answerTo(one, applyTo(nodes))).invalid ?? "", text);
         const still = yield* statusUntil(one, "nothing was begun", () => true);
         assert.deepStrictEqual([still.rollout.state, still.frozen?.who], ["idle", "test"]);
 
         yield* putAll(one, ["new"]);
         yield* statusUntil(one, "a new one is pending", ({ pending }) => pending === names.length + 1);
         const isNewAt = ({ jobs }: Started) => jobs.served().byId.has("j-new");
-        const begun = yield* answer(one, applyTo(["two", "two"]));
+        const begun = yield* answerTo(one, applyTo(["two", "two"]));
         assert.isNotNull(begun.done?.begun);
         assert.isNull(begun.done!.frozen);
         const canary = yield* statusUntil(one, "the canary is watched", atCanary);
@@ -172,10 +134,10 @@ describe("a rollout to named nodes first", () => {
         const one = yield* start(url, "one");
         const two = yield* start(url, "two", { controls: false });
         yield* frozenChange(one, 2, names.slice(0, 3));
-        const { done: plan } = (yield* answer(one, { op: "plan" })) as unknown as { readonly done: ConfigPlan };
+        const { done: plan } = (yield* answerTo(one, { op: "plan" })) as unknown as { readonly done: ConfigPlan };
         assert.deepStrictEqual(plan.diff.changes.map(({ customer }) => customer).toSorted(), ["c0", "c1", "c2"]);
         assert.isFalse(plan.verdict!.small);
-        const { done: begun } = yield* answer(one, { ...applyTo(["two"]), accept: plan.verdict!.snapshot } as never);
+        const { done: begun } = yield* answerTo(one, { ...applyTo(["two"]), accept: plan.verdict!.snapshot } as never);
         assert.strictEqual(begun?.begun?.hash, plan.verdict!.snapshot);
         yield* statusUntil(one, "the canary is watched", atCanary);
         assert.deepStrictEqual([one, two].map(moved), [0, 3]);
@@ -183,19 +145,17 @@ describe("a rollout to named nodes first", () => {
         assert.deepStrictEqual([one, two].map(moved), [3, 3]);
 
         // In a moment at which both are pending: whatever is seen of it is seen of both customers.
-        yield* answer(one, { op: "freeze", ...who });
-        const store = Context.get(one.context, JobStore);
+        yield* answerTo(one, { op: "freeze", ...who });
         yield* putAll(one, ["c3"], elsewhere);
-        const both = names.slice(10, 12).map((customer) => ({ put: job(`j-${customer}`, { customer, ...elsewhere }) }));
-        yield* Effect.provideContext(store.change(both), one.context);
+        yield* putAll(one, names.slice(10, 12), elsewhere);
         yield* statusUntil(one, "all are pending", ({ pending }) => pending === 3);
-        yield* answer(one, { op: "unfreeze", ...who });
+        yield* answerTo(one, { op: "unfreeze", ...who });
         const done = yield* statusUntil(
           one,
           "all are in force",
           ({ pending, rollout }) => pending === 0 && rollout.state === "idle",
         );
-        const { done: history } = (yield* answer(one, { op: "history", limit: 2 })) as unknown as {
+        const { done: history } = (yield* answerTo(one, { op: "history", limit: 2 })) as unknown as {
           readonly done: ReadonlyArray<RolloutRecord>;
         };
         assert.deepStrictEqual(
@@ -231,7 +191,7 @@ describe("a rollout to named nodes first", () => {
         // All were pending before: only the plan tells that the leader has read the newer revisions of twenty.
         yield* planUntil(one, "twenty are to be disabled", ({ verdict }) => verdict?.radius.jobs.disabled === 20);
         const touched = [one, two].map(({ numbers }) => numbers.length);
-        yield* answer(one, applyTo(["three"]));
+        yield* answerTo(one, applyTo(["three"]));
         const back = yield* statusUntil(one, "it is rolled back", ({ last }) => last?.result === "rolledBack");
         assert.match(back.last!.reason, /three refuses it \(shrunk\)/);
         assert.strictEqual(back.frozen?.who, "spillway");
@@ -246,7 +206,7 @@ describe("a rollout to named nodes first", () => {
           touched.map((count) => count + 1),
         );
 
-        yield* answer(one, applyTo(["two"]));
+        yield* answerTo(one, applyTo(["two"]));
         yield* statusUntil(one, "the canary is watched", atCanary);
         assert.deepStrictEqual([one, two, three].map(moved), [0, 30, 0]);
         yield* two.end;
@@ -271,7 +231,7 @@ describe("a rollout to named nodes first", () => {
         const two = yield* start(url, "two", slow);
         const three = yield* start(url, "three", { ...slow, controls: false });
         yield* frozenChange(one, 3);
-        const { done: begun } = yield* answer(one, applyTo(["two"]));
+        const { done: begun } = yield* answerTo(one, applyTo(["two"]));
         yield* statusUntil(one, "the canary is watched", atCanary);
         yield* one.end;
         // Who leads now is the canary itself.
@@ -283,7 +243,7 @@ describe("a rollout to named nodes first", () => {
         assert.deepStrictEqual(next.rollout.target, begun!.begun);
         assert.deepStrictEqual(next.rollout.canary?.nodes, ["two"]);
         assert.deepStrictEqual([two, three].map(moved), [30, 0]);
-        yield* answer(two, { op: "rollback", to: null, accept: null, ...who });
+        yield* answerTo(two, { op: "rollback", to: null, accept: null, ...who });
         const back = yield* statusUntil(two, "it is back", ({ last }) => last?.result === "rolledBack");
         yield* statusUntil(two, "all serve what they had", ({ inForce, nodes }) =>
           nodes.filter(({ node }) => node !== "one").every(({ serves }) => serves?.hash === inForce?.hash),

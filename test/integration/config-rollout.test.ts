@@ -1,83 +1,32 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
-import { Jobs } from "../../src/actors/ports/jobs.ts";
+import { Context, Effect, Layer, Schedule } from "effect";
 import { noFaults } from "../../src/control/rollout/control-options.ts";
 import type { GateVerdict } from "../../src/domain/blast-radius.ts";
-import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
+import type { ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
 import { Dataset } from "../../src/domain/dataset.ts";
 import { DatasetName } from "../../src/domain/ids.ts";
 import { segmentOf } from "../../src/domain/segment-of.ts";
 import { servedDatasets } from "../../src/node/served-datasets.ts";
-import { NodeConfiguration } from "../../src/node/served-jobs.ts";
 import { deliveryPulse } from "../../src/observability/delivery-pulse.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
-import { JobStore } from "../../src/streams/job-store.ts";
 import { Nats } from "../../src/streams/nats.ts";
 import {
-  catalogueOf,
-  configNode,
-  type ConfigNodeOptions,
-  job,
-  putCustomers,
-  server,
-  temporaryDirectory,
-} from "../support/job-nodes.ts";
+  ask,
+  customers,
+  elsewhere,
+  inForce,
+  pathOf,
+  putAll,
+  startNode,
+  type StartedNode,
+  statusUntil,
+} from "../support/config-nodes.ts";
+import { catalogueOf, job, server, temporaryDirectory } from "../support/job-nodes.ts";
 
-type Everything = JobStore | Jobs | NodeConfiguration | Nats;
-
-/** A node that can be ended by itself. */
-const start = Effect.fnUntraced(function* (url: string, options: ConfigNodeOptions) {
-  const scope = yield* Scope.make();
-  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void));
-  const context = yield* Layer.buildWithScope(configNode(url, options), scope);
-  return {
-    end: Scope.close(scope, Exit.void),
-    jobs: Context.get(context, Jobs),
-    store: Context.get(context, JobStore),
-    configuration: Context.get(context, NodeConfiguration),
-    run: <A, E>(effect: Effect.Effect<A, E, Everything>) => Effect.provideContext(effect, context),
-  };
-});
-type Started = Effect.Success<ReturnType<typeof start>>;
-
-const ask = <A>(node: Started, command: ConfigCommand) =>
-  node.run(askControl(command)).pipe(
-    Effect.map((answer) => (answer as { readonly done: A }).done),
-    // Nobody leads for a moment when who led is gone.
-    Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 100 }),
-  );
-const statusOf = (node: Started) => ask<ConfigStatus>(node, { op: "status" });
 const who = { who: "test", why: "a test" };
 
-/** Asks until it is so. */
-const statusUntil = Effect.fnUntraced(function* (
-  node: Started,
-  what: string,
-  isSo: (status: ConfigStatus) => boolean,
-  millis = 15_000,
-) {
-  const deadline = performance.now() + millis;
-  for (;;) {
-    const status = yield* statusOf(node);
-    if (status !== undefined && isSo(status)) return status;
-    if (performance.now() > deadline) assert.fail(`not in ${millis} ms: ${what}; ${JSON.stringify(status)}`);
-    yield* Effect.sleep(30);
-  }
-});
-
-const customers = (count: number, prefix = "c") => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
-const putAll = (node: Started, names: ReadonlyArray<string>, changes?: object) =>
-  node.run(putCustomers(names, changes));
-
-const inForce = (node: Started, jobs: number) =>
-  statusUntil(
-    node,
-    `${jobs} jobs in force`,
-    ({ inForce: now, pending, rollout }) => now?.jobs === jobs && pending === 0 && rollout.state === "idle",
-  );
-
 /** Asks what the gate says of what is proposed now until it is so. */
-const untilVerdict = (node: Started, isSo: (verdict: GateVerdict) => boolean = () => true) =>
+const untilVerdict = (node: StartedNode, isSo: (verdict: GateVerdict) => boolean = () => true) =>
   ask<ConfigPlan>(node, { op: "plan" }).pipe(
     Effect.repeat({
       until: ({ verdict }) => verdict !== null && isSo(verdict),
@@ -88,9 +37,6 @@ const untilVerdict = (node: Started, isSo: (verdict: GateVerdict) => boolean = (
 
 /** A tenth, half, all; each step is watched for some seconds. */
 const inSteps = { rolloutCanaryPercent: 10, rolloutWatchMillis: 2_500, redirectedPercentMax: 100 };
-const elsewhere = { destination: { kind: "file", path: "/elsewhere" } };
-const pathOf = (node: Started, customer: string) =>
-  (node.jobs.served().byId.get(`j-${customer}`)?.job.destination as { readonly path?: string } | undefined)?.path;
 
 describe("a rollout", () => {
   it.live(
@@ -98,8 +44,8 @@ describe("a rollout", () => {
     () =>
       Effect.gen(function* () {
         const { url } = yield* server;
-        const one = yield* start(url, { name: "one", limits: inSteps });
-        const two = yield* start(url, { name: "two", limits: inSteps, controls: false });
+        const one = yield* startNode(url, { name: "one", limits: inSteps });
+        const two = yield* startNode(url, { name: "two", limits: inSteps, controls: false });
         yield* putAll(one, customers(60));
         yield* inForce(one, 60);
         const numbers: Array<number> = [];
@@ -138,48 +84,16 @@ describe("a rollout", () => {
   );
 
   it.live(
-    "is passed by small changes, each live within 2 s",
-    () =>
-      Effect.gen(function* () {
-        const { url } = yield* server;
-        const one = yield* start(url, { name: "one", limits: { ...inSteps, rolloutWatchMillis: 60_000 } });
-        const two = yield* start(url, { name: "two", limits: inSteps, controls: false });
-        yield* putAll(one, customers(30));
-        yield* inForce(one, 30);
-        for (const customer of customers(5)) {
-          const begun = performance.now();
-          yield* putAll(one, [customer], elsewhere);
-          while (pathOf(one, customer) !== "/elsewhere" || pathOf(two, customer) !== "/elsewhere") {
-            if (performance.now() - begun > 2_000) assert.fail(`${customer}: not live after 2 s`);
-            yield* Effect.sleep(10);
-          }
-        }
-        // Three customers at once have theirs one after the other: none of them is a wave.
-        for (const customer of customers(8).slice(5)) yield* putAll(one, [customer], elsewhere);
-        yield* statusUntil(
-          one,
-          "all three are live",
-          () =>
-            customers(8)
-              .slice(5)
-              .every((name) => pathOf(two, name) === "/elsewhere"),
-          2_500,
-        );
-      }).pipe(Effect.scoped),
-    60_000,
-  );
-
-  it.live(
     "goes back by itself when a node refuses it, freezes, and goes on when a person says so",
     () =>
       Effect.gen(function* () {
         const { url } = yield* server;
-        const one = yield* start(url, {
+        const one = yield* startNode(url, {
           name: "one",
           limits: { ...inSteps, removedPercentMax: 100, removedDatasetPercentMax: 100 },
         });
         const strict = { ...inSteps, servedRemovedPercentMax: 1, smallChangeJobsMax: 1 };
-        const two = yield* start(url, { name: "two", limits: strict, controls: false });
+        const two = yield* startNode(url, { name: "two", limits: strict, controls: false });
         yield* putAll(one, customers(60));
         const before = yield* inForce(one, 60);
         yield* putAll(one, customers(60).slice(0, 40), { enabled: false });
@@ -191,7 +105,7 @@ describe("a rollout", () => {
           nodes.every(({ serves }) => serves?.number === back.inForce!.number),
         );
         for (const node of [one, two]) assert.strictEqual(node.jobs.served().pairs.size, 60);
-        assert.strictEqual((yield* statusOf(one)).pending, 40, "what the store has is known all the same");
+        assert.strictEqual((yield* ask(one, { op: "status" })).pending, 40, "what the store has is known all the same");
         // Frozen, nothing else goes out either.
         yield* putAll(one, ["late"]);
         yield* statusUntil(one, "the late one is seen", ({ pending }) => pending === 41);
@@ -210,8 +124,8 @@ describe("a rollout", () => {
       Effect.gen(function* () {
         const { url } = yield* server;
         const slow = { ...inSteps, rolloutWatchMillis: 4_000 };
-        const one = yield* start(url, { name: "one", limits: slow });
-        const two = yield* start(url, { name: "two", limits: slow });
+        const one = yield* startNode(url, { name: "one", limits: slow });
+        const two = yield* startNode(url, { name: "two", limits: slow });
         yield* putAll(two, customers(40));
         yield* inForce(two, 40);
         yield* putAll(two, customers(40), elsewhere);
@@ -235,7 +149,7 @@ describe("a rollout", () => {
     () =>
       Effect.gen(function* () {
         const { url } = yield* server;
-        const one = yield* start(url, { name: "one" });
+        const one = yield* startNode(url, { name: "one" });
         yield* putAll(one, customers(60));
         yield* inForce(one, 60);
         yield* putAll(one, customers(60).slice(0, 30), { enabled: false });
@@ -279,7 +193,7 @@ describe("a rollout", () => {
             },
           }),
         };
-        const one = yield* start(url, { name: "one", faults });
+        const one = yield* startNode(url, { name: "one", faults });
         yield* putAll(one, customers(50));
         yield* inForce(one, 50);
         for (const count of [2, 50]) {
@@ -309,7 +223,7 @@ describe("a rollout", () => {
     () =>
       Effect.gen(function* () {
         const { url } = yield* server;
-        const one = yield* start(url, { name: "one", limits: { redirectedPercentMax: 100 } });
+        const one = yield* startNode(url, { name: "one", limits: { redirectedPercentMax: 100 } });
         yield* putAll(one, customers(30));
         const first = yield* inForce(one, 30);
         yield* putAll(one, customers(30), elsewhere);
@@ -340,7 +254,7 @@ describe("a rollout", () => {
     () =>
       Effect.gen(function* () {
         const { url } = yield* server;
-        const one = yield* start(url, { name: "one", limits: { redirectedPercentMax: 100 } });
+        const one = yield* startNode(url, { name: "one", limits: { redirectedPercentMax: 100 } });
         yield* putAll(one, customers(30));
         const first = yield* inForce(one, 30);
         yield* putAll(one, customers(60).slice(30));
@@ -349,7 +263,7 @@ describe("a rollout", () => {
         yield* putAll(one, customers(30), { enabled: false });
         yield* statusUntil(one, "it is refused", ({ refusal }) => refusal !== null);
         const to = first.inForce!.number;
-        const asked = yield* ask<ConfigStatus>(one, { op: "rollback", to, accept: null, ...who });
+        const asked = yield* ask(one, { op: "rollback", to, accept: null, ...who });
         assert.deepStrictEqual(asked.last?.verdict?.refusals.map(({ rule }) => rule).toSorted(), [
           "removed",
           "removedOfDataset",
@@ -371,7 +285,7 @@ describe("a rollout", () => {
       Effect.gen(function* () {
         const { url } = yield* server;
         const dataDirectory = yield* temporaryDirectory;
-        const one = yield* start(url, { name: "one", dataDirectory });
+        const one = yield* startNode(url, { name: "one", dataDirectory });
         yield* putAll(one, customers(20));
         yield* inForce(one, 20);
         // The copy on disk follows what is served.
@@ -385,9 +299,9 @@ describe("a rollout", () => {
             yield* Effect.promise(() => control.request("$JS.API.STREAM.DELETE.KV_jobs", ""));
           }),
         );
-        const again = yield* start(url, { name: "one", dataDirectory });
+        const again = yield* startNode(url, { name: "one", dataDirectory });
         assert.strictEqual(again.jobs.served().pairs.size, 20, "at once, from its own disk");
-        const fresh = yield* start(url, { name: "two", controls: false });
+        const fresh = yield* startNode(url, { name: "two", controls: false });
         yield* statusUntil(again, "the other serves it, too", ({ nodes }) =>
           nodes.some(({ node, serves }) => node === "two" && serves !== null),
         );
@@ -406,8 +320,8 @@ describe("the catalogue of datasets", () => {
       Effect.gen(function* () {
         const { url } = yield* server;
         let files = catalogueOf();
-        const controls = yield* start(url, { name: "one", limits: inSteps, catalogue: () => files });
-        const other = yield* start(url, { name: "two", limits: inSteps, controls: false });
+        const controls = yield* startNode(url, { name: "one", limits: inSteps, catalogue: () => files });
+        const other = yield* startNode(url, { name: "two", limits: inSteps, controls: false });
         const doors = [controls, other].map(({ configuration }) => servedDatasets(configuration.serving));
         const known = () => doors.map((door) => door.get("audit")?.customerField);
         yield* putAll(controls, customers(20), { dataset: "audit" });
@@ -427,7 +341,7 @@ describe("the catalogue of datasets", () => {
           verdict?.refusals.map(({ rule }) => rule),
           ["datasetInUse"],
         );
-        assert.strictEqual((yield* statusOf(controls)).inForce?.number, added?.number);
+        assert.strictEqual((yield* ask(controls, { op: "status" })).inForce?.number, added?.number);
         assert.deepStrictEqual(known(), ["Account", "Account"]);
       }).pipe(Effect.scoped),
     60_000,
@@ -440,7 +354,7 @@ describe("the blast radius", () => {
     () =>
       Effect.gen(function* () {
         const { url } = yield* server;
-        const one = yield* start(url, { name: "one", limits: { ...inSteps, redirectedPercentMax: 1 } });
+        const one = yield* startNode(url, { name: "one", limits: { ...inSteps, redirectedPercentMax: 1 } });
         yield* putAll(one, customers(60));
         yield* inForce(one, 60);
         yield* putAll(one, customers(60), elsewhere);

@@ -19,25 +19,6 @@ const planned = Effect.map(
 ).pipe(Effect.catch(() => Effect.succeed({ verdict: null })));
 
 describe("push jobs in KV", () => {
-  it.live("are live on every node within 2 s, at the owners before the forwarders", () =>
-    Effect.gen(function* () {
-      const { url } = yield* server;
-      yield* Effect.gen(function* () {
-        const jobs = yield* Jobs;
-        const adopted: Array<readonly [adopted: number, servedThen: number]> = [];
-        yield* jobs.onChange((set) =>
-          Effect.sync(() => void adopted.push([set.number, jobs.served().number])).pipe(Effect.delay("20 millis")),
-        );
-        assert.deepStrictEqual(adopted, [[0, 0]], "the current set at once");
-        const revision = yield* foreignPut("a", encodeJob(job("a")));
-        const millis = yield* until(() => jobs.served().pairs.has("acme.http_requests"), 2_000);
-        assert.isBelow(millis, 2_000);
-        assert.strictEqual(jobs.served().number, revision);
-        assert.deepStrictEqual(adopted.at(-1), [revision, 0]);
-      }).pipe(Effect.provide(node(url)));
-    }).pipe(Effect.scoped),
-  );
-
   it.live("reach forwarders although an owner hangs or crashes, and that owner gets the last set when it goes on", () =>
     onNode(
       Effect.gen(function* () {

@@ -16,7 +16,7 @@ import { runControl, type RunControlOptions } from "../../src/node/run-control.t
 import { layerServedJobs } from "../../src/node/served-jobs.ts";
 import { encodeCatalogue } from "../../src/snapshot/catalogue.ts";
 import { encodeBlob } from "../../src/snapshot/segment.ts";
-import { JobStore } from "../../src/streams/job-store.ts";
+import type { JobStore } from "../../src/streams/job-store.ts";
 import { attempt, Nats } from "../../src/streams/nats.ts";
 import { startNats } from "./nats-server.ts";
 import { limits } from "./world.ts";
@@ -106,15 +106,6 @@ export const until = Effect.fnUntraced(function* (isSo: () => boolean, deadlineM
   }
   return performance.now() - start;
 });
-
-/**
- * A push job for each of these customers, as one transaction: one after the other they would be small changes, so many
- * of them as the control process happens to see at once.
- */
-export const putCustomers = (customers: ReadonlyArray<string>, changes: object = {}) =>
-  Effect.flatMap(JobStore, ({ change }) =>
-    change(customers.map((customer) => ({ put: job(`j-${customer}`, { customer, ...changes }) }))),
-  );
 
 /** A write past our own code, as another tool would do it. */
 export const foreignPut = Effect.fnUntraced(function* (id: string, data: Uint8Array | string) {
