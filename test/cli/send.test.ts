@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { FakeNode, startApi } from "../api/fake-node.ts";
 import { type RunOptions, runSpillway } from "./run-spillway.ts";
 import { ScriptedIngest, type Step } from "./scripted-ingest.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const linesOf = (count: number) => Array.from({ length: count }, (_, at) => `{"n":${at + 1}}`);
 const textOf = (lines: ReadonlyArray<string>) => lines.map((line) => `${line}\n`).join("");
@@ -30,7 +31,7 @@ const temporaryFile = (name: string, content: Buffer | string) =>
       await writeFile(join(directory, name), content);
       return { directory, path: join(directory, name) };
     }),
-    ({ directory }) => Effect.promise(() => rm(directory, { recursive: true, force: true })),
+    ({ directory }) => Effect.promise(() => removeTree(directory)),
   ).pipe(Effect.map(({ path }) => path));
 
 const answer = (refused: ReadonlyArray<{ line: number; reason: string }>): Step => ({

@@ -1,5 +1,5 @@
 import { assert, inject, it } from "vitest";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask, until } from "../control-thread/blocked-world.ts";
 import { freePort, killHard, natsPidsOf, startSpillway } from "../support/spillway-process.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 /** A destination that refuses the job until it is told otherwise, and the operators' webhook beside it. */
 const receiver = async () => {
@@ -69,6 +70,6 @@ it("a node tells its operators that a destination refuses a job: webhook, API, m
       (pids) => pids.length === 0,
     );
     world.close();
-    await rm(root, { recursive: true, force: true });
+    await removeTree(root);
   }
 });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import type { ConfigPlan, ConfigStatus } from "../../src/domain/config-report.ts
 import { segmentCount, segmentOf } from "../../src/domain/segment-of.ts";
 import { type SpawnedNats, startSpawnedNats } from "../support/nats-spawned.ts";
 import { serveNode, type ServedNode } from "../support/served-node.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 /** Half of the customers, watched for longer than it takes to see that less is delivered; then all. */
 const limits = {
@@ -142,7 +143,7 @@ afterAll(async () => {
   for (const node of [...nodes, leader]) await node.kill();
   receiver.close();
   await nats[Symbol.asyncDispose]();
-  await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  await removeTree(directory);
 });
 
 describe("a rollout that is watched, on nodes with traffic", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it, inject } from "vitest";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { Agent, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ask, type Answered, until } from "../control-thread/blocked-world.ts";
 import { freePort, killHard, natsPidsOf, type SpillwayProcess, startSpillway } from "../support/spillway-process.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const preload = fileURLToPath(new URL("../support/block-on-signal.mjs", import.meta.url));
 
@@ -37,7 +38,7 @@ const withSpillway = async (
       () => Promise.resolve(natsPidsOf(data)),
       (pids) => pids.length === 0,
     );
-    await rm(root, { recursive: true, force: true });
+    await removeTree(root);
   }
 };
 

@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest";
 import { Effect, type Scope } from "effect";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,10 +10,11 @@ import { conformanceCases, type ConformanceWorld } from "../../src/destinations/
 import type { S3Destination } from "../../src/domain/destination.ts";
 import { openDestination } from "../destinations/open-destination.ts";
 import { startS3Store, storeCredentials } from "../support/s3-store.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "spillway-conformance-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true })),
+  (folder) => Effect.promise(() => removeTree(folder)),
 );
 
 const httpServer = (answer: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void) =>

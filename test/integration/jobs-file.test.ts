@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { applyJobsFile } from "../../src/control/apply-jobs.ts";
@@ -8,6 +8,7 @@ import { restoreRedacted } from "../../src/control/redact-job.ts";
 import { completeJob } from "../../src/node/complete-job.ts";
 import { JobStore } from "../../src/streams/job-store.ts";
 import { job, onNode } from "../support/job-nodes.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const withFile = <A, E, R>(
   use: (write: (jobs: ReadonlyArray<object>) => Effect.Effect<string>) => Effect.Effect<A, E, R>,
@@ -22,7 +23,7 @@ const withFile = <A, E, R>(
           return path;
         }),
       ),
-    (directory) => Effect.promise(() => rm(directory, { recursive: true })),
+    (directory) => Effect.promise(() => removeTree(directory)),
   );
 
 const apply = (path: string) => applyJobsFile(path, completeJob({ allowPrivateDestinations: false }));

@@ -1,6 +1,6 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,6 +15,7 @@ import type { SwitchAnswer } from "../../src/api/switch-reports.ts";
 import { runSpillway } from "../cli/run-spillway.ts";
 import { type SpawnedNats, startSpawnedNats } from "../support/nats-spawned.ts";
 import { serveNode, type ServedNode } from "../support/served-node.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const customers = ["c-17", "globex", "initech"] as const;
 type Customer = (typeof customers)[number];
@@ -168,7 +169,7 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
   receiver.server.closeAllConnections();
   receiver.server.close();
-  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  await removeTree(directory);
 }, 30_000);
 
 describe("a kill switch on two nodes", () => {

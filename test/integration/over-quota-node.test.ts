@@ -1,9 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, describe, inject, it } from "vitest";
 import type { ReceiptReport } from "../../src/api/buffer-reports.ts";
 import { freePort, killHard, type SpillwayProcess, startSpillway } from "../support/spillway-process.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 /** Nobody listens there. */
 const dead = "http://127.0.0.1:1/in";
@@ -49,7 +50,7 @@ const withNode = async (use: (node: SpillwayProcess) => Promise<void>) => {
     node.child.kill("SIGTERM");
     await node.exited;
     killHard(nats);
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    await removeTree(directory);
   }
 };
 

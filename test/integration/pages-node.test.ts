@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,6 +8,7 @@ import { inject } from "vitest";
 import { readBooks, readTotals } from "../../demo/books.ts";
 import { runSpillway } from "../cli/run-spillway.ts";
 import { freePort, killHard, startSpillway } from "../support/spillway-process.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const count = 1_250;
 const idOf = (i: number) => `job-${String(i).padStart(5, "0")}`;
@@ -17,7 +18,7 @@ const customerOf = (i: number) => `customer-${i}`;
 const node = Effect.gen(function* () {
   const data = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-pages-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 })),
+    (folder) => Effect.promise(() => removeTree(folder)),
   );
   const file = join(data, "jobs.json");
   const jobs = Array.from({ length: count }, (_, i) => jobOf(data, idOf(i), customerOf(i)));

@@ -1,8 +1,9 @@
 import { assert, describe, inject, it } from "vitest";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, type SpillwayProcess, startSpillway } from "../support/spillway-process.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const json = (value: unknown) => JSON.stringify(value);
 
@@ -22,7 +23,7 @@ const world = async () => {
       nats: inject("natsServer"),
       flags: ["--config", settings],
     });
-  return { data, start, [Symbol.asyncDispose]: () => rm(data, { recursive: true, force: true }) };
+  return { data, start, [Symbol.asyncDispose]: () => removeTree(data) };
 };
 
 const jobOf = (id: string, data: string) => ({
@@ -61,6 +62,9 @@ const booksOf = async ({ url }: SpillwayProcess, job: string) => {
   };
   return jobs.find((each) => each.job === job)?.books;
 };
+
+const bufferOf = async ({ url }: SpillwayProcess, job: string) =>
+  (await (await fetch(`${url}/v1/buffers/${job}`)).json()) as { readonly enabled: boolean };
 
 const until = async (what: string, isSo: () => Promise<boolean>) => {
   const deadline = performance.now() + 20_000;
@@ -114,16 +118,22 @@ describe("a job that was removed", () => {
         return status.last !== null && "rollbackOf" in status.last && status.last.rollbackOf !== null;
       });
       assert.deepInclude(await send(spillway, 10, 5), { accepted: 5, unconfigured: 0 });
+      const delivered = async () => (await booksOf(spillway, "a"))?.delivered.records;
+      await until("nothing is delivered in its grace", async () => (await bufferOf(spillway, "a")).enabled === false);
+      const before = await delivered();
       spillway.child.kill("SIGKILL");
       await spillway.exited;
       spillway = await each.start();
       assert.deepInclude(await send(spillway, 15, 7), { accepted: 7, unconfigured: 0 });
+      // It is there when the job comes again, as it was in its grace.
+      await until("its buffer has them all", async () => (await booksOf(spillway, "a"))?.accepted.records === 22);
+      assert.strictEqual(await delivered(), before);
       // Nobody leads until the lease of the process that was killed has run out.
       await until(
         "the ice is broken",
         async () => (await fetch(`${spillway.url}/v1/config/unfreeze`, { method: "POST" })).ok,
       );
-      await until("everything is delivered", async () => (await booksOf(spillway, "a"))?.delivered.records === 22);
+      await until("everything is delivered", async () => (await delivered()) === 22);
       assert.strictEqual((await booksOf(spillway, "a"))?.shed.records, 0);
     } finally {
       spillway.child.kill("SIGKILL");

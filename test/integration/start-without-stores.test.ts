@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import { afterAll, assert, beforeAll, describe, inject, it } from "vitest";
 import { type DeafProxy, startDeafProxy } from "../support/deaf-proxy.ts";
 import { type SpawnedNats, startSpawnedNats } from "../support/nats-spawned.ts";
 import { serveNode, type ServedNode } from "../support/served-node.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 /**
  * Everything but the logs and the checkpoints: no answer from the stores of jobs, configurations, dead letters, kill
@@ -101,7 +102,7 @@ afterAll(async () => {
   receiver.close();
   await nats[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
-  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  await removeTree(directory);
 });
 
 describe("a node that starts while only its logs and checkpoints are answered", () => {

@@ -2,7 +2,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { assert, it } from "@effect/vitest";
 import { Context, Effect, Layer, Logger, References, type Scope } from "effect";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KillSwitches } from "../../src/actors/ports/kill-switches.ts";
@@ -16,10 +16,11 @@ import { runSpillway } from "../cli/run-spillway.ts";
 import { aSwitch } from "../support/scripted-switches.ts";
 import { describeNats } from "../support/nats-variants.ts";
 import { layerNats, quiet, until } from "../support/world.ts";
+import { removeTree } from "../support/remove-tree.ts";
 
 const folder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-switches-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true })),
+  (path) => Effect.promise(() => removeTree(path)),
 );
 
 /** The switches of one node. */

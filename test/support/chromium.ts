@@ -1,10 +1,11 @@
 import { Effect } from "effect";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { WebSocket } from "ws";
+import { removeTree } from "./remove-tree.ts";
 
 /** A page in a real browser, driven over the DevTools protocol. */
 export interface ChromiumPage {
@@ -60,7 +61,7 @@ const runs = (path: string): boolean =>
 export const openChromium = Effect.fnUntraced(function* (executable: string) {
   const profile = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-chromium-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 })),
+    (folder) => Effect.promise(() => removeTree(folder)),
   );
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>

@@ -1,14 +1,15 @@
 import { Effect } from "effect";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
 import { runSpillway } from "../cli/run-spillway.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** A directory for everything that a drill leaves behind, its temporary files included. */
 export const drillDirectory = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-drills-"))),
-  (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true, maxRetries: 5 })),
+  (directory) => Effect.promise(() => removeTree(directory)),
 );
 
 export const drillRun = (directory: string, args: ReadonlyArray<string>) =>

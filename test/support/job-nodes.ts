@@ -1,7 +1,7 @@
 import { jetstream } from "@nats-io/jetstream";
 import { assert } from "@effect/vitest";
 import { Effect, Layer } from "effect";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
@@ -20,6 +20,7 @@ import type { JobStore } from "../../src/streams/job-store.ts";
 import { attempt, Nats } from "../../src/streams/nats.ts";
 import { startNats } from "./nats-server.ts";
 import { limits } from "./world.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** A push job to a file. */
 export const job = (id: string, changes: object = {}): PushJob =>
@@ -84,7 +85,7 @@ export const node = (url: string, jobsMax = 20_000) => configNode(url, { limits:
 
 export const temporaryDirectory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "spillway-test-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
+  (path) => Effect.promise(() => removeTree(path)),
 );
 
 /** A nats-server of its own for as long as the scope lives. */

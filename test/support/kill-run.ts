@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { freePort, killHard, natsPidsOf, type SpillwayProcess, startSpillway } from "./spillway-process.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** Whom the reaper comes for. `group`: Spillway, nats-server and the watcher between them, all at once. */
 export type Victim = "group" | "spillway" | "nats-server";
@@ -79,7 +80,7 @@ export const killRun = async (nats: string, victim: Victim, seed: number): Promi
   } finally {
     if (spillway.child.pid !== undefined) killHard(spillway.child.pid);
     for (const pid of natsPidsOf(data)) killHard(pid);
-    await rm(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    await removeTree(root);
   }
 };
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { untilOpen } from "./nats-spawned.ts";
 import { type Group, spawnGroup } from "./process-group.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** Three nats-servers, each with a store of its own, that replicate streams among themselves. */
 export interface NatsCluster extends AsyncDisposable {
@@ -20,7 +21,7 @@ const size = 3;
 export const startNatsCluster = async (binary: string): Promise<NatsCluster> => {
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "spillway-cluster-"));
-  stack.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  stack.defer(() => removeTree(directory));
   const ports = await freePorts(2 * size);
   const [clientPorts, routePorts] = [ports.slice(0, size), ports.slice(size)];
   const routes = routePorts.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");

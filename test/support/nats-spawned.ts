@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { natsConfiguration, type NatsSettings, type NatsUnderTest } from "./nats-under-test.ts";
 import { type Group, spawnGroup } from "./process-group.ts";
+import { removeTree } from "./remove-tree.ts";
 
 export interface SpawnedNats extends NatsUnderTest {
   /** SIGKILL: nothing is flushed, closed or said. */
@@ -18,7 +19,7 @@ export interface SpawnedNats extends NatsUnderTest {
 export const startSpawnedNats = async (binary: string, settings: Partial<NatsSettings> = {}): Promise<SpawnedNats> => {
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "spillway-nats-"));
-  stack.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  stack.defer(() => removeTree(directory));
   const file = join(directory, "nats.conf");
   await writeFile(file, natsConfiguration(settings, "127.0.0.1:-1", join(directory, "store")));
   let group: Group = spawnGroup(binary, ["-c", file, "--ports_file_dir", directory]);

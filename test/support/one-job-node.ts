@@ -1,10 +1,11 @@
 import { Effect } from "effect";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
 import type { Limits } from "../../src/domain/limits.ts";
 import { freePort, killHard, startSpillway } from "./spillway-process.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** A node in a process of its own, with one push job of the customer `acme` to this URL. Ends with its scope. */
 export const startOneJobNode = (
@@ -25,7 +26,7 @@ export const startNode = Effect.fnUntraced(function* (
 ) {
   const data = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "spillway-node-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 5 })),
+    (folder) => Effect.promise(() => removeTree(folder)),
   );
   const jobs = join(data, "jobs.yaml");
   const config = join(data, "spillway.json");

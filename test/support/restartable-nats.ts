@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Group, spawnGroup } from "./process-group.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** A nats-server that can be killed and started again on the same port and store. */
 export interface RestartableNats extends AsyncDisposable {
@@ -42,7 +43,7 @@ export const restartableNats = async (binary: string): Promise<RestartableNats> 
     start,
     async [Symbol.asyncDispose]() {
       await kill();
-      await rm(directory, { recursive: true, force: true });
+      await removeTree(directory);
     },
   };
 };

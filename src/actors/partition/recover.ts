@@ -178,18 +178,19 @@ const isOfPartition = (state: PartitionState, pairKey: string, { partitions }: B
   return partitionOf(customer, dataset, partitions) === state.partition;
 };
 
-/** A job that is new or has a new revision. */
+/** A job that is new, has a new revision, or is removed and in its grace, or is so no more. */
 const takeUp = (
   state: PartitionState,
   set: JobSet,
   job: string,
-  { pairKey, revision }: JobBrief,
+  { enabled, pairKey, revision }: JobBrief,
   waker: Waker,
 ): void => {
   const buffer = state.buffers.get(job);
   const newest = () => set.byId.get(job)!;
   if (buffer !== undefined) {
-    if (buffer.newest.revision !== revision) buffer.revise(newest());
+    // What went back to before its addition is kept disabled for its grace, at the revision with which it comes again.
+    if (buffer.newest.revision !== revision || buffer.newest.job.enabled !== enabled) buffer.revise(newest());
     return;
   }
   const waiting = state.waiting.get(job);

@@ -123,6 +123,25 @@ describe("recovery", () => {
     }),
   );
 
+  it.effect("stops and goes on at one revision: what went back to before its addition, and has come again", () =>
+    Effect.gen(function* () {
+      const { state } = partition(40);
+      const { layer } = scripted();
+      const inGrace = jobSetOf([storedJob("a", "a", { enabled: false }, 2), storedJob("b", "a", {}, 3)], 1, 1);
+      const again = jobSetOf([storedJob("a", "a", {}, 2), storedJob("b", "a", {}, 3)], 1, 2);
+      yield* Effect.gen(function* () {
+        yield* adoptFirst(state, inGrace, []);
+        come(state, "a");
+        const isEnabled = () => [...state.buffers.values()].map(({ newest }) => newest.job.enabled);
+        assert.deepStrictEqual(isEnabled(), [false, true]);
+        yield* adoptJobs(state, again, options);
+        assert.deepStrictEqual(isEnabled(), [true, true]);
+        yield* adoptJobs(state, { ...inGrace, number: 3 }, options);
+        assert.deepStrictEqual(isEnabled(), [false, true]);
+      }).pipe(Effect.provide(layer));
+    }),
+  );
+
   it.effect("cuts it anew when that revision is forgotten: without its snapshot, and once the new row is durable", () =>
     Effect.gen(function* () {
       const { state, written } = partition(40);

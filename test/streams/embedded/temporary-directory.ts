@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeTree } from "../../support/remove-tree.ts";
 
 export interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
@@ -9,5 +10,5 @@ export interface TemporaryDirectory extends AsyncDisposable {
 /** Its name has what names can have: a path that is put into a configuration or a command unquoted breaks there. */
 export const makeTemporaryDirectory = async (): Promise<TemporaryDirectory> => {
   const path = await mkdtemp(join(tmpdir(), `spill way "it's" $x `));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
+  return { path, [Symbol.asyncDispose]: () => removeTree(path) };
 };
