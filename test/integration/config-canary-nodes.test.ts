@@ -1,7 +1,16 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import type { ConfigCommand, ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
-import { answerTo, customers, elsewhere, pathOf, putAll, startNode, statusUntil } from "../support/config-nodes.ts";
+import {
+  answerTo,
+  customers,
+  elsewhere,
+  pathOf,
+  planUntil,
+  putAll,
+  startNode,
+  statusUntil,
+} from "../support/config-nodes.ts";
 import { type ConfigNodeOptions, server } from "../support/job-nodes.ts";
 
 /** A node, and the numbers of what it served, one after the other. */
@@ -15,16 +24,6 @@ type Started = Effect.Success<ReturnType<typeof start>>;
 
 /** The named nodes, half of the customers, all; each step is watched for some seconds. */
 const inSteps = { rolloutCanaryPercent: 50, rolloutWatchMillis: 1_500, redirectedPercentMax: 100 };
-
-const planUntil = Effect.fnUntraced(function* (node: Started, what: string, isSo: (plan: ConfigPlan) => boolean) {
-  const deadline = performance.now() + 20_000;
-  for (;;) {
-    const { done: plan } = (yield* answerTo(node, { op: "plan" })) as unknown as { readonly done?: ConfigPlan };
-    if (plan !== undefined && isSo(plan)) return plan;
-    if (performance.now() > deadline) assert.fail(`not in 20 s: ${what}; ${JSON.stringify(plan)}`);
-    yield* Effect.sleep(30);
-  }
-});
 
 const who = { who: "test", why: "a test" };
 const names = customers(30);

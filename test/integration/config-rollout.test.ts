@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, Layer, Schedule } from "effect";
 import { noFaults } from "../../src/control/rollout/control-options.ts";
-import type { GateVerdict } from "../../src/domain/blast-radius.ts";
 import type { ConfigPlan, ConfigStatus, RolloutRecord } from "../../src/domain/config-report.ts";
 import { Dataset } from "../../src/domain/dataset.ts";
 import { DatasetName } from "../../src/domain/ids.ts";
@@ -16,24 +15,14 @@ import {
   elsewhere,
   inForce,
   pathOf,
+  planUntil,
   putAll,
   startNode,
-  type StartedNode,
   statusUntil,
 } from "../support/config-nodes.ts";
 import { catalogueOf, job, server, temporaryDirectory } from "../support/job-nodes.ts";
 
 const who = { who: "test", why: "a test" };
-
-/** Asks what the gate says of what is proposed now until it is so. */
-const untilVerdict = (node: StartedNode, isSo: (verdict: GateVerdict) => boolean = () => true) =>
-  ask<ConfigPlan>(node, { op: "plan" }).pipe(
-    Effect.repeat({
-      until: ({ verdict }) => verdict !== null && isSo(verdict),
-      schedule: Schedule.spaced("50 millis"),
-      times: 200,
-    }),
-  );
 
 /** A tenth, half, all; each step is watched for some seconds. */
 const inSteps = { rolloutCanaryPercent: 10, rolloutWatchMillis: 2_500, redirectedPercentMax: 100 };
@@ -111,7 +100,7 @@ describe("a rollout", () => {
         yield* statusUntil(one, "the late one is seen", ({ pending }) => pending === 41);
         assert.isUndefined(one.jobs.served().byId.get("j-late"));
         yield* putAll(one, customers(60).slice(0, 40));
-        yield* untilVerdict(one, ({ radius }) => radius.jobs.disabled === 0);
+        yield* planUntil(one, "none is to be disabled", ({ verdict }) => verdict?.radius.jobs.disabled === 0);
         yield* ask(one, { op: "unfreeze", ...who });
         yield* inForce(one, 61);
       }).pipe(Effect.scoped),
@@ -335,7 +324,7 @@ describe("the catalogue of datasets", () => {
         assert.deepStrictEqual(known(), ["Account", "Account"]);
 
         files = catalogueOf({ ...audit, customerField: "Somebody" });
-        const { verdict } = yield* untilVerdict(controls);
+        const { verdict } = yield* planUntil(controls, "the gate says something", (plan) => plan.verdict !== null);
         assert.deepStrictEqual(verdict?.radius.catalogue, { added: [], removed: [], changed: ["audit"] });
         assert.deepStrictEqual(
           verdict?.refusals.map(({ rule }) => rule),

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { Jobs } from "../../src/actors/ports/jobs.ts";
 import { encodeJob } from "../../src/streams/job-codec.ts";
-import { customers, elsewhere, inForce, pathOf, putAll, startNode, statusUntil } from "../support/config-nodes.ts";
+import { customers, elsewhere, inForce, pathOf, putAll, startNode } from "../support/config-nodes.ts";
 import { foreignPut, job, node, server, until } from "../support/job-nodes.ts";
 
 // Measured, so nothing else runs beside it: see the project `latency`.
@@ -42,8 +42,7 @@ describe("a small change is live within 2 s", () => {
         // Three customers at once have theirs one after the other: none of them is a wave.
         const three = customers(8).slice(5);
         for (const customer of three) yield* putAll(one, [customer], elsewhere);
-        const isLive = () => three.every((customer) => pathOf(two, customer) === "/elsewhere");
-        yield* statusUntil(one, "all three are live", isLive, 2_500);
+        yield* until(() => three.every((customer) => pathOf(two, customer) === "/elsewhere"), 2_500);
       }).pipe(Effect.scoped),
     60_000,
   );

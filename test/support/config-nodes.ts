@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest";
 import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
 import { Jobs } from "../../src/actors/ports/jobs.ts";
-import type { ConfigCommand, ConfigStatus } from "../../src/domain/config-report.ts";
+import type { ConfigCommand, ConfigPlan, ConfigStatus } from "../../src/domain/config-report.ts";
 import { NodeConfiguration } from "../../src/node/served-jobs.ts";
 import { askControl } from "../../src/streams/config-messages.ts";
 import { JobStore } from "../../src/streams/job-store.ts";
@@ -44,21 +44,28 @@ export const answerTo = (node: Asked, command: ConfigCommand) =>
 export const ask = <A = ConfigStatus>(node: Asked, command: ConfigCommand) =>
   Effect.map(answerTo(node, command), (said) => (said as { readonly done: A }).done);
 
-/** Asks until it is so. */
-export const statusUntil = Effect.fnUntraced(function* (
-  node: Asked,
+const askUntil = Effect.fnUntraced(function* <A>(
+  asking: Effect.Effect<A | undefined, unknown>,
   what: string,
-  isSo: (status: ConfigStatus) => boolean,
-  millis = 20_000,
+  isSo: (told: A) => boolean,
+  millis: number,
 ) {
   const deadline = performance.now() + millis;
   for (;;) {
-    const { done: status } = yield* answerTo(node, { op: "status" });
-    if (status !== undefined && isSo(status)) return status;
-    if (performance.now() > deadline) assert.fail(`not in ${millis} ms: ${what}; ${JSON.stringify(status)}`);
+    const told = yield* asking;
+    if (told !== undefined && isSo(told)) return told;
+    if (performance.now() > deadline) assert.fail(`not in ${millis} ms: ${what}; ${JSON.stringify(told)}`);
     yield* Effect.sleep(30);
   }
 });
+
+/** Asks until it is so. */
+export const statusUntil = (node: Asked, what: string, isSo: (status: ConfigStatus) => boolean, millis = 20_000) =>
+  askUntil(ask<ConfigStatus | undefined>(node, { op: "status" }), what, isSo, millis);
+
+/** Asks what would be rolled out now until it is so. */
+export const planUntil = (node: Asked, what: string, isSo: (plan: ConfigPlan) => boolean) =>
+  askUntil(ask<ConfigPlan | undefined>(node, { op: "plan" }), what, isSo, 20_000);
 
 /** So many push jobs, no more of them pending, and no rollout under way. */
 export const inForce = (node: Asked, jobs: number) =>

@@ -56,7 +56,7 @@ export function* idsAfter(set: JobSet, after: string | undefined): Generator<str
   else for (const id of [...set.byId.keys()].toSorted()) if (after === undefined || id > after) yield id;
 }
 
-/** The jobs that are in one of two sets only, or at another revision. */
+/** The jobs that are in one of two sets only, or differ: in their revision, or in their grace alone. */
 export const changedIds = (before: JobSet, after: JobSet): Iterable<string> => {
   const known = after.changedSince?.(before);
   if (known !== undefined) return known;
