@@ -110,14 +110,9 @@ const lookAt = (
   const restedMillis = idleFor(watch, buffer, quiescent || stuck, buffer.cursor, nowMillis);
   if (quiescent && restedMillis >= residency.idleMillisMin()) rested.add(buffer.pairKey);
   if (!stuck || !mayEvict || restedMillis < residency.stuckMillisMin()) return false;
-  if (!residency.isFull() || !isAnybodyWaiting(state)) return false;
+  if (!residency.isWanted(buffer, nowMillis)) return false;
   evict(reaping, buffer);
   return true;
-};
-
-const isAnybodyWaiting = ({ waiting }: PartitionState): boolean => {
-  for (const { enabled } of waiting.values()) if (enabled) return true;
-  return false;
 };
 
 const idleFor = ({ idle }: IdleWatch, of: object, isIdle: boolean, cursor: number, nowMillis: number): number => {

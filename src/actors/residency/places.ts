@@ -4,6 +4,7 @@ import type { StoredJob } from "../../domain/push-job.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
 import type { Row } from "../ports/checkpoints.ts";
 import { Jobs } from "../ports/jobs.ts";
+import { steadyMillis } from "../../domain/steady-clock.ts";
 import type { Residency } from "./residency.ts";
 import type { Waker } from "./wake.ts";
 
@@ -19,8 +20,9 @@ export const givePlaces = Effect.fnUntraced(function* (state: PartitionState, re
       if (enabled && newcomer === newcomers) next.push(job);
     }
     for (const job of next) {
-      if (residency.isFull()) return;
-      if (!(yield* give(state, residency, waker, job))) break;
+      if (!residency.isFull() && (yield* give(state, residency, waker, job))) continue;
+      residency.miss(newcomers, yield* steadyMillis);
+      break;
     }
   }
 });

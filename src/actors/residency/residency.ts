@@ -17,6 +17,8 @@ const newcomersShare = 2;
 /** From this share of the places on, buffers hibernate as soon as they are quiescent. */
 const scarcePercent = 90;
 const stuckMillisMax = 10_000;
+/** Who waits asks for a place in every round of the reaper; who has not for so long waits no more. */
+const missedMillisMax = 5_000;
 
 /**
  * The node's places for buffers with an actor. A newcomer (nothing of it was ever delivered) may have one only while
@@ -28,6 +30,7 @@ export class Residency {
   readonly max: number;
   private readonly residents = new Set<Buffer>();
   private readonly newcomers = new Set<Buffer>();
+  private readonly missedMillis = { established: Number.NEGATIVE_INFINITY, newcomer: Number.NEGATIVE_INFINITY };
   /**
    * Since the node started: buffers that hibernated, that a chunk woke, that were refused a place (they wait, and lose
    * nothing), and that gave theirs up to others.
@@ -51,7 +54,30 @@ export class Residency {
   mayEnter(newcomer: boolean): boolean {
     if (this.options.isBounded?.() === false) return true;
     if (this.isFull()) return false;
-    return !newcomer || (this.newcomers.size < Math.ceil(this.max / newcomersShare) && this.options.mayCreate());
+    return !newcomer || (this.newcomers.size < this.newcomersMax() && this.options.mayCreate());
+  }
+
+  private newcomersMax(): number {
+    return Math.ceil(this.max / newcomersShare);
+  }
+
+  /**
+   * Somebody who waits, in whichever partition, could not enter.
+   *
+   * @param nowMillis on a steady clock, as below
+   */
+  miss(newcomer: boolean, nowMillis: number): void {
+    this.missedMillis[newcomer ? "newcomer" : "established"] = nowMillis;
+  }
+
+  /** Whether somebody who waits can enter only when this buffer gives up its place. */
+  isWanted(buffer: Buffer, nowMillis: number): boolean {
+    const { established, newcomer } = this.missedMillis;
+    const isFull = this.isFull();
+    if (isFull && nowMillis - established < missedMillisMax) return true;
+    if (nowMillis - newcomer >= missedMillisMax) return false;
+    const others = this.newcomers.size - (this.newcomers.has(buffer) ? 1 : 0);
+    return others < this.newcomersMax() && (isFull || this.newcomers.size >= this.newcomersMax());
   }
 
   isFull(): boolean {

@@ -246,8 +246,12 @@ describe("residency", () => {
       come("b");
       yield* saveAll;
       yield* reap;
+      yield* places;
       assert.deepStrictEqual([...state.buffers.keys()], ["a"], "it has its time");
       yield* TestClock.adjust("20 seconds");
+      yield* reap;
+      assert.deepStrictEqual([...state.buffers.keys()], ["a"], "nobody has asked for its place for long");
+      yield* places;
       yield* reap;
       yield* places;
       assert.deepStrictEqual([...state.buffers.keys()], ["b"]);
@@ -257,6 +261,41 @@ describe("residency", () => {
       assert.strictEqual(totalsOf(state).pending.records, 2);
     }),
   );
+
+  it.effect("lets newcomers that cannot deliver give theirs up to newcomers, though others' places are free", () =>
+    Effect.gen(function* () {
+      const { come, places, reap, residency, saveAll, state, states } = yield* world(["a", "b", "c"], 4);
+      for (const customer of ["a", "b", "c"]) come(customer);
+      assert.deepStrictEqual([...state.buffers.keys()], ["a", "b"]);
+      for (const job of ["a", "b"]) {
+        states.set(job, "suspended");
+        state.buffers.get(job)!.giveUpWindow();
+      }
+      yield* saveAll;
+      yield* reap;
+      yield* TestClock.adjust("20 seconds");
+      yield* places;
+      yield* reap;
+      yield* places;
+      assert.deepStrictEqual([...state.buffers.keys()], ["b", "c"]);
+      assert.deepStrictEqual([residency.counts.evicted, residency.newcomersSize], [1, 2]);
+    }),
+  );
+
+  it("wants a place of a newcomer for newcomers, of an established one for all whom it would let in", () => {
+    const residency = new Residency({ residentBuffersMax: 2, hibernateAfterMillis: 0, mayCreate: () => true });
+    const [established, newcomer] = [{} as Buffer, {} as Buffer];
+    residency.enter(newcomer, true);
+    residency.miss(true, 0);
+    assert.deepStrictEqual([residency.isWanted(newcomer, 4_999), residency.isWanted(newcomer, 5_000)], [true, false]);
+    residency.enter(established, false);
+    // A newcomer could not take it: newcomers have their half.
+    assert.isFalse(residency.isWanted(established, 1));
+    residency.miss(false, 1);
+    assert.isTrue(residency.isWanted(established, 2));
+    residency.leave(newcomer);
+    assert.isFalse(residency.isWanted(established, 2), "there is one");
+  });
 
   it.effect("keeps half of the places from newcomers, and none from those who were there before", () =>
     Effect.gen(function* () {
