@@ -6,6 +6,7 @@ import { makeWallClock, type WallClock } from "../support/wall-clock.ts";
 import { HealthyNode } from "./node/healthy-node.ts";
 import { lagMillisOf } from "./node/node-verdicts.ts";
 import { allCustomers, customers, NodeWorld } from "./node/node-world.ts";
+import { layerSimulatedClock } from "./simulated-clock.ts";
 
 /** An hour: far more than any interval, pause, backoff or silence of this world, and than the ages it allows. */
 const hourMillis = 3_600_000;
@@ -88,7 +89,7 @@ describe("a clock that jumps an hour, and back", () => {
     for (const byMillis of [hourMillis, -hourMillis]) {
       it.live(`changes nothing when it is the ${who}'s, set ${byMillis > 0 ? "ahead" : "back"}`, () =>
         live({ who, byMillis }).pipe(
-          Effect.provide(TestClock.layer()),
+          Effect.provide(layerSimulatedClock),
           Random.withSeed(7),
           Effect.provideService(References.MinimumLogLevel, "None"),
         ),
@@ -112,7 +113,7 @@ describe("a clock that jumps an hour, and back", () => {
       assert.strictEqual(node.owner.residency.size, 0, "it hibernates");
       yield* node.end;
     }).pipe(
-      Effect.provide(TestClock.layer()),
+      Effect.provide(layerSimulatedClock),
       Random.withSeed(7),
       Effect.provideService(References.MinimumLogLevel, "None"),
     ),

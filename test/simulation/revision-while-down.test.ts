@@ -6,6 +6,7 @@ import { Life } from "./life.ts";
 import { PartitionWorld } from "./partition-world.ts";
 import { begin, end, inTime, isSettled, stuck } from "./simulate-partition.ts";
 import { assertAtLeastOnce } from "./verdicts.ts";
+import { layerSimulatedClock } from "./simulated-clock.ts";
 
 /** The first batch of each job that arrived and that nothing durable tells of. */
 const unknownFirsts = ({ checkpoints, store }: PartitionWorld) =>
@@ -56,7 +57,7 @@ describe("a batch that arrived before a crash, unknown to every row", () => {
         const seen = { pending: 0, all: 0 };
         for (let seed = 1; seed <= 60; seed++) {
           const { all, pending } = yield* reviseWhileDown(seed).pipe(
-            Effect.provide(TestClock.layer()),
+            Effect.provide(layerSimulatedClock),
             Random.withSeed(seed),
             Effect.provideService(References.MinimumLogLevel, "None"),
           );

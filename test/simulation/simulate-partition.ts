@@ -15,6 +15,7 @@ import {
   assertStoredIsWhole,
   assertUnclaimed,
 } from "./verdicts.ts";
+import { layerSimulatedClock } from "./simulated-clock.ts";
 
 /** Runs an owner for a while; every few moments its books are checked. */
 const live = Effect.fnUntraced(function* (world: PartitionWorld, { life, owner }: Running, steps: number) {
@@ -200,7 +201,7 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
 /** One partition's story from the first message to the last, told by a seed. Fails when a promise is broken. */
 export const simulatePartition = (seed: number) =>
   simulate(seed).pipe(
-    Effect.provide(TestClock.layer()),
+    Effect.provide(layerSimulatedClock),
     Random.withSeed(seed),
     Effect.provideService(References.MinimumLogLevel, "None"),
     // From giving way at every few steps, so that any two fibers meet anywhere, to hardly ever.

@@ -18,6 +18,7 @@ import { LossesBefore } from "../../src/observability/losses.ts";
 import { Nats } from "../../src/streams/nats.ts";
 import type { ClusterNode } from "./rollouts/cluster-node.ts";
 import { RolloutWorld } from "./rollouts/rollout-world.ts";
+import { layerSimulatedClock } from "./simulated-clock.ts";
 
 const lookSeconds = 5;
 const minutes = 10;
@@ -145,7 +146,7 @@ describe("ten minutes without control process and KV", () => {
         Effect.scoped,
         Effect.provide(log),
         // However slow this machine is, time stands still for whoever has something to do.
-        Effect.provide(TestClock.layer({ warningDelay: "30 seconds" })),
+        Effect.provide(layerSimulatedClock),
       );
     });
   }

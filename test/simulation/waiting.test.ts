@@ -6,6 +6,7 @@ import { accountsOf } from "../../src/actors/residency/accounts.ts";
 import { jobSetOf, storedJob } from "../support/world.ts";
 import { HealthyNode } from "./node/healthy-node.ts";
 import { NodeWorld } from "./node/node-world.ts";
+import { layerSimulatedClock } from "./simulated-clock.ts";
 
 const batch = { maxBytes: 1_000, maxRecords: 1_000, maxIntervalSeconds: 1 };
 
@@ -41,7 +42,7 @@ const receiptsOf = ({ checkpoints }: NodeWorld, job: string) =>
 
 const simulated = <A, E>(effect: Effect.Effect<A, E>) =>
   effect.pipe(
-    Effect.provide(TestClock.layer()),
+    Effect.provide(layerSimulatedClock),
     Random.withSeed(3),
     Effect.provideService(References.MinimumLogLevel, "None"),
   );

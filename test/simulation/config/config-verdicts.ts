@@ -56,13 +56,18 @@ export const assertMayServe = (watched: Watched, before: ServedAt | undefined, n
   for (const [id, { data, revision }] of now.jobs) {
     const order = ordered.at(id, revision);
     assert.isDefined(order, `${id}: nobody ordered its revision ${revision}`);
-    // In its grace a job that is gone, by order or by a rollback, pushes nothing more under its last settings.
+    // In its grace a job that is gone pushes nothing more under its last settings: those before it was removed, or,
+    // gone by a rollback to then, those that were served until now.
+    const was = before?.jobs.get(id);
+    const served = was === undefined ? undefined : ordered.at(id, was.revision)?.job;
     const settings =
-      order!.job === undefined ? ordered.before(id, revision).map(disabled) : [order!.job, disabled(order!.job)];
-    assert.isTrue(
-      settings.some((each) => textOf(encodeJob(each)) === data),
-      `${id}: other settings than were ordered at ${revision}`,
-    );
+      order!.job === undefined
+        ? [...ordered.before(id, revision), ...(served === undefined ? [] : [served])].map(disabled)
+        : [order!.job, disabled(order!.job)];
+    const texts = settings.map((each) => textOf(encodeJob(each)));
+    // It is in its grace already.
+    if (was?.revision === revision) texts.push(was.data);
+    assert.include(texts, data, `${id}: other settings than were ordered at ${revision}`);
   }
   if (before === undefined || before.number === now.number) return;
   assert.isAbove(now.number, before.number, "it goes back in time");

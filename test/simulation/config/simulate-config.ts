@@ -7,6 +7,7 @@ import { begin, kill, type RunningNode } from "./config-node.ts";
 import { isInForce, servedIn } from "./config-verdicts.ts";
 import { ConfigWorld } from "./config-world.ts";
 import { jobOf } from "./job-history.ts";
+import { layerSimulatedClock } from "../simulated-clock.ts";
 
 const names = ["one", "two"];
 const firstCustomers = 60;
@@ -209,7 +210,7 @@ const simulate = Effect.fnUntraced(function* (seed: number, { guardsOff = [], st
 /** The story of a cluster's configuration, told by a seed. Fails when a promise is broken. */
 export const simulateConfig = (seed: number, options: ConfigSimulation = {}) =>
   simulate(seed, options).pipe(
-    Effect.provide(TestClock.layer()),
+    Effect.provide(layerSimulatedClock),
     Random.withSeed(seed),
     Effect.provideService(References.MinimumLogLevel, "None"),
     Effect.provideService(Scheduler.MaxOpsBeforeYield, [64, 2_048][seed % 2]!),

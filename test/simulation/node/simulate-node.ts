@@ -17,6 +17,7 @@ import {
 } from "./node-verdicts.ts";
 import { allCustomers, customers, dataset, NodeWorld } from "./node-world.ts";
 import type { Door } from "./scripted-door.ts";
+import { layerSimulatedClock } from "../simulated-clock.ts";
 
 interface Running {
   readonly life: Life;
@@ -190,7 +191,7 @@ const simulate = Effect.fnUntraced(function* (seed: number) {
 /** One node's story from the first record to the last, told by a seed. Fails when a promise is broken. */
 export const simulateNode = (seed: number) =>
   simulate(seed).pipe(
-    Effect.provide(TestClock.layer()),
+    Effect.provide(layerSimulatedClock),
     Random.withSeed(seed),
     Effect.provideService(References.MinimumLogLevel, "None"),
     Effect.provideService(Scheduler.MaxOpsBeforeYield, [8, 64, 2_048, 2_048][seed % 4]!),

@@ -6,6 +6,7 @@ import type { ClusterNode } from "./cluster-node.ts";
 import { passTime } from "./pass-time.ts";
 import { RolloutVerdicts } from "./rollout-verdicts.ts";
 import { type Answer, RolloutWorld } from "./rollout-world.ts";
+import { layerSimulatedClock } from "../simulated-clock.ts";
 
 const answerMillis = 500;
 const settleMillisMax = 60_000;
@@ -106,7 +107,7 @@ export const onCluster = <A>(
   }).pipe(
     Effect.scoped,
     // However slow this machine is, time stands still for whoever has something to do.
-    Effect.provide(TestClock.layer({ warningDelay: "30 seconds" })),
+    Effect.provide(layerSimulatedClock),
     Effect.provideService(References.MinimumLogLevel, "None"),
     Effect.runPromise,
   );

@@ -7,6 +7,7 @@ import { generatorFaults } from "./broken-generator.ts";
 import { forgeries, forge } from "./forgeries.ts";
 import { passTime } from "./pass-time.ts";
 import type { Damage } from "./scripted-snapshots.ts";
+import { layerSimulatedClock } from "../simulated-clock.ts";
 
 /** What people and chance do, each with a number that says to whom, or how much. */
 export const stepKinds = [
@@ -63,7 +64,7 @@ const settleMillisMax = 120_000;
 export const simulateRollouts = (simulation: Simulation) =>
   Effect.scoped(live(simulation)).pipe(
     // However slow this machine is, time stands still for whoever has something to do.
-    Effect.provide(TestClock.layer({ warningDelay: "30 seconds" })),
+    Effect.provide(layerSimulatedClock),
     Random.withSeed(1),
     Effect.provideService(References.MinimumLogLevel, "None"),
   );
