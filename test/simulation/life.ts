@@ -5,7 +5,7 @@ import type { Dice } from "./dice.ts";
 export class Life {
   readonly name: string;
   /** Faults are drawn only while this is set; a last life without them must bring everything to its end. */
-  readonly faulty: boolean;
+  faulty: boolean;
   isDead = false;
   /** Its checkpoints do not arrive. */
   isCutOff = false;
@@ -13,6 +13,12 @@ export class Life {
   constructor(name: string, faulty: boolean) {
     this.name = name;
     this.faulty = faulty;
+  }
+
+  /** From now on nothing happens to it any more. */
+  recover(): void {
+    this.faulty = false;
+    this.isCutOff = false;
   }
 
   unlessFaulty<E>(dice: Dice, probability: number, error: E): Effect.Effect<void, E> {

@@ -13,6 +13,13 @@ import { simulateSkew } from "./skew/simulate-skew.ts";
  */
 const seeds = process.env["SEED"] === undefined ? Number(process.env["SEEDS"] ?? 13) : 1;
 const firstSeed = Number(process.env["SEED"] ?? 1);
+/**
+ * Runs that have found something. 438: chunks had a receipt, and were read again when there was a job for them. 522:
+ * what was due had come early, and was given up. 1890: newcomers waited behind a disabled one. 5158: the row of a job
+ * that was back said that it held what was nobody's. 200: a mended 522 that left the holders of early chunks as they
+ * were.
+ */
+const pinned = process.env["SEED"] === undefined ? [200, 438, 522, 1890, 5158] : [];
 
 describe("forwarders and owners on different snapshots", () => {
   it.live(
@@ -20,7 +27,7 @@ describe("forwarders and owners on different snapshots", () => {
     () =>
       Effect.gen(function* () {
         const sums = new Map<string, number>();
-        for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+        for (const seed of [...Array.from({ length: seeds }, (_, i) => firstSeed + i), ...pinned]) {
           for (const [what, count] of Object.entries(yield* simulateSkew(seed))) {
             sums.set(what, (sums.get(what) ?? 0) + count);
           }

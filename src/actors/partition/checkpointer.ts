@@ -85,6 +85,10 @@ export const checkpoint = Effect.fnUntraced(function* (
   const wasRebased = state.isRebased;
   // A receipt without its row would tell of a loss that a restart does not know of.
   const taken = new Set(buffers);
+  // The scan is to pass what there are receipts of now: a job that comes later would find those chunks before it. So
+  // nothing may be left that holds the scan back.
+  if (receipts.some(({ job }) => job === jobOfUnclaimed))
+    for (const each of state.rowed()) if (each.dirtiness() !== "clean") taken.add(each);
   for (const { customer, dataset, job } of receipts) {
     const buffer = state.buffers.get(job) ?? state.waitingBuffers.get(job);
     if (buffer !== undefined) taken.add(buffer);

@@ -1,30 +1,30 @@
 import type { Tally } from "../../domain/books.ts";
 import type { Chunk, LogMessage } from "../ports/log.ts";
 
-/** Chunks of one pair that came while this owner did not know yet for whom, as one. */
-export interface EarlyChunks {
+/** Chunks of one pair, as one. */
+export interface Chunks {
   /** The first of them. */
   readonly first: number;
   readonly last: number;
-  /** JetStream time of that, epoch millis. */
+  /** JetStream time of the first, epoch millis. */
   readonly millis: number;
   readonly records: number;
   /** Uncompressed. */
   readonly bytes: number;
 }
 
-type Range = Omit<EarlyChunks, "millis">;
-
-interface Kept extends EarlyChunks {
-  /** The newest job set that any of them was accepted under. */
-  readonly newest: number;
-  /** Without those that are in the books of jobs that are gone since. */
-  readonly unbooked: Range | undefined;
-  /** By job that is gone since: up to where it has booked them, and how many. */
-  readonly bookedBy: ReadonlyMap<string, Tally & { readonly to: number }>;
+/** Those of them that are in the books of the same jobs. */
+interface Part extends Chunks {
+  /** These jobs are gone, or in no set. */
+  readonly holders: ReadonlyArray<string>;
 }
 
-const nobody: Kept["bookedBy"] = new Map();
+interface Kept {
+  /** The newest job set that any of them was accepted under. */
+  readonly newest: number;
+  /** In their order. Few: one ends where the books of a job end. */
+  readonly parts: ReadonlyArray<Part>;
+}
 
 /** More pairs than a partition of a node at its limit has. */
 const pairsMax = 100_000;
@@ -45,24 +45,22 @@ export class NewerChunks {
   }
 
   /**
-   * @param isBooked whether it is in the books of a job that is gone
+   * @param holders jobs that are gone, or in no set, in whose books it is
    * @returns false: there are too many pairs; a new job of this one will begin where the owner stands then
    */
-  note({ jobSet, millis, sequence }: LogMessage, { bytes, pairKey, records }: Chunk, isBooked = false): boolean {
+  note(
+    { jobSet, millis, sequence }: LogMessage,
+    { bytes, pairKey, records }: Chunk,
+    holders: ReadonlyArray<string> = [],
+  ): boolean {
     const known = this.pairs.get(pairKey);
     if (known === undefined && this.pairs.size >= pairsMax) return false;
-    const one = { first: sequence, last: sequence, records, bytes };
-    const unbooked = [known?.unbooked, isBooked ? undefined : one].filter((each) => each !== undefined);
+    const part = { first: sequence, last: sequence, millis, records, bytes, holders };
     this.pairs.set(
       pairKey,
       known === undefined
-        ? { ...one, millis, newest: jobSet, unbooked: sumOf(unbooked), bookedBy: nobody }
-        : {
-            ...known,
-            ...together(known, one),
-            newest: Math.max(known.newest, jobSet),
-            unbooked: sumOf(unbooked),
-          },
+        ? { newest: jobSet, parts: [part] }
+        : { newest: Math.max(known.newest, jobSet), parts: withPart(known.parts, part) },
     );
     return true;
   }
@@ -70,18 +68,22 @@ export class NewerChunks {
   /** A job of the pair is gone: of what came here, all but `left` is in its books, which go to this sequence. */
   leave(job: string, pairKey: string, to: number, left: Tally): void {
     const known = this.pairs.get(pairKey);
-    if (known === undefined || to < known.first - 1) return;
-    const { bookedBy, bytes, last, records, unbooked } = known;
-    const rest = left.records === 0 ? undefined : { first: to + 1, last, ...left };
-    this.pairs.set(pairKey, {
-      ...known,
-      unbooked: unbooked === undefined || unbooked.first > to ? unbooked : rest,
-      bookedBy: new Map(bookedBy).set(job, { to, records: records - left.records, bytes: bytes - left.bytes }),
-    });
+    if (known === undefined || to < known.parts[0]!.first - 1) return;
+    const { after, before } = splitAt(known.parts, to, left);
+    const parts = [
+      ...before.map((part) => ({ ...part, holders: [...part.holders.filter((each) => each !== job), job] })),
+      ...after.map((part) => ({ ...part, holders: part.holders.filter((each) => each !== job) })),
+    ];
+    this.pairs.set(pairKey, { ...known, parts });
   }
 
-  of(pairKey: string): EarlyChunks | undefined {
-    return this.pairs.get(pairKey);
+  has(pairKey: string): boolean {
+    return this.pairs.has(pairKey);
+  }
+
+  of(pairKey: string): Chunks | undefined {
+    const known = this.pairs.get(pairKey);
+    return known === undefined ? undefined : together(known.parts);
   }
 
   /**
@@ -89,17 +91,11 @@ export class NewerChunks {
    *
    * @param former up to here they are in the books of one of its name that is gone
    */
-  dueTo(job: string, pairKey: string, former: number): EarlyChunks | undefined {
+  dueTo(job: string, pairKey: string, former: number): Chunks | undefined {
     const known = this.pairs.get(pairKey);
-    if (known === undefined || former < known.first) return known;
-    const booked = known.bookedBy.get(job);
-    // Read again after a restart, it is not known whose they were.
-    if (booked === undefined)
-      return known.unbooked === undefined || known.unbooked.first <= former
-        ? undefined
-        : { ...known, ...known.unbooked };
-    const [records, bytes] = [known.records - booked.records, known.bytes - booked.bytes];
-    return records === 0 ? undefined : { ...known, first: booked.to + 1, records, bytes };
+    if (known === undefined || former < known.parts[0]!.first) return this.of(pairKey);
+    const parts = known.parts.slice(known.parts.findLastIndex(({ holders }) => holders.includes(job)) + 1);
+    return parts.length === 0 ? undefined : together(parts);
   }
 
   /**
@@ -107,25 +103,48 @@ export class NewerChunks {
    *
    * @returns of each pair what is in nobody's books, unless there is a job now
    */
-  adopted(jobSet: number): ReadonlyArray<readonly [pairKey: string, chunks: Range | undefined]> {
+  adopted(jobSet: number): ReadonlyArray<readonly [pairKey: string, chunks: ReadonlyArray<Chunks>]> {
     const settled = [...this.pairs].filter(([, { newest }]) => newest <= jobSet);
     for (const [pairKey] of settled) this.pairs.delete(pairKey);
-    return settled.map(([pairKey, { unbooked }]) => [pairKey, unbooked]);
+    return settled.map(([pairKey, { parts }]) => [pairKey, parts.filter(({ holders }) => holders.length === 0)]);
   }
 
   /** The scan may not pass what only memory knows. */
   scanBound(): number {
-    for (const { first } of this.pairs.values()) return first - 1;
+    for (const { parts } of this.pairs.values()) return parts[0]!.first - 1;
     return Number.MAX_SAFE_INTEGER;
   }
 }
 
-const together = (earlier: Range, later: Range): Range => ({
-  first: earlier.first,
-  last: later.last,
-  records: earlier.records + later.records,
-  bytes: earlier.bytes + later.bytes,
-});
+/** @param parts in their order, at least one */
+export const together = (parts: ReadonlyArray<Chunks>): Chunks => {
+  let records = 0;
+  let bytes = 0;
+  for (const part of parts) {
+    records += part.records;
+    bytes += part.bytes;
+  }
+  const { first, millis } = parts[0]!;
+  return { first, last: parts.at(-1)!.last, millis, records, bytes };
+};
 
-const sumOf = ([first, ...others]: ReadonlyArray<Range>): Range | undefined =>
-  first === undefined ? undefined : others.reduce(together, first);
+const withPart = (parts: ReadonlyArray<Part>, part: Part): ReadonlyArray<Part> => {
+  const last = parts.at(-1)!;
+  const isSame =
+    last.holders.length === part.holders.length && last.holders.every((job, index) => part.holders[index] === job);
+  if (!isSame) return [...parts, part];
+  return [...parts.slice(0, -1), { ...together([last, part]), holders: last.holders }];
+};
+
+/** @param left how much it is that comes after this sequence */
+const splitAt = (parts: ReadonlyArray<Part>, to: number, left: Tally) => {
+  const before = parts.filter(({ last }) => last <= to);
+  const after = parts.filter(({ first }) => first > to);
+  const across = parts[before.length];
+  if (across === undefined || across.first > to) return { before, after };
+  const records = left.records - after.reduce((sum, part) => sum + part.records, 0);
+  const bytes = left.bytes - after.reduce((sum, part) => sum + part.bytes, 0);
+  if (records <= 0) return { before: [...before, across], after };
+  const earlier = { ...across, last: to, records: across.records - records, bytes: across.bytes - bytes };
+  return { before: [...before, earlier], after: [{ ...across, first: to + 1, records, bytes }, ...after] };
+};

@@ -1,47 +1,45 @@
-import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 
 interface Orphan {
   readonly pairKey: string;
-  /** What came for its pair under a set that is not adopted here yet: the job may be back in that set. */
-  early: WaitingBuffer | undefined;
   /** The store has no trace of it: asked once in a claim. */
   isForgotten: boolean;
+  /** It was in the set before: that is why, and the store need not be asked. */
+  readonly isExplained: boolean;
 }
 
 /**
  * Jobs that are in no set although the store does not say that they were removed. Absence is never deletion: their rows
  * stay where those of all others are. One with records pending is dealt to like a disabled job, for what lies after its
  * cursor is read again as a whole when it is back. One without begins where it is back.
+ *
+ * So are jobs that are gone, as long as less was read since the claim than their books hold: what of that came under a
+ * set which is not adopted here yet, and may be for them, is not known before.
  */
 export class Orphans {
   private readonly jobs = new Map<string, Orphan>();
   private readonly byPair = new ByPair<string>();
 
-  add(job: string, pairKey: string): void {
-    this.jobs.set(job, { pairKey, early: undefined, isForgotten: false });
+  add(job: string, pairKey: string, isExplained = false): void {
+    this.jobs.set(job, { pairKey, isForgotten: false, isExplained });
     this.byPair.add(pairKey, job);
-  }
-
-  get size(): number {
-    return this.jobs.size;
   }
 
   has(job: string): boolean {
     return this.jobs.has(job);
   }
 
-  pairOf(job: string): string | undefined {
-    return this.jobs.get(job)?.pairKey;
-  }
-
   ofPair(pairKey: string): ReadonlyArray<string> {
     return this.byPair.get(pairKey);
   }
 
-  /** Those that the store is to be asked about. */
-  unexplained(): ReadonlyArray<string> {
+  /** Those that may have to leave; but for those that are explained, the store is to be asked. */
+  unsettled(): ReadonlyArray<string> {
     return [...this.jobs].flatMap(([job, { isForgotten }]) => (isForgotten ? [] : [job]));
+  }
+
+  isExplained(job: string): boolean {
+    return this.jobs.get(job)?.isExplained === true;
   }
 
   forgotten(job: string): void {
@@ -49,22 +47,12 @@ export class Orphans {
     if (orphan !== undefined) orphan.isForgotten = true;
   }
 
-  /** Where early chunks of a job are counted, which has nothing pending in its row. */
-  early(job: string, make: () => WaitingBuffer): WaitingBuffer {
-    return (this.jobs.get(job)!.early ??= make());
-  }
-
-  /** A set was adopted, and what came early of this pair was for others. */
-  forgetEarly(pairKey: string): void {
-    for (const job of this.ofPair(pairKey)) this.jobs.get(job)!.early = undefined;
-  }
-
-  /** It is back, or removed. Answers what came early, if anything did that its row does not count. */
-  take(job: string): WaitingBuffer | undefined {
+  /** It is back, or removed. False: it is none of these. */
+  take(job: string): boolean {
     const orphan = this.jobs.get(job);
-    if (orphan === undefined) return undefined;
+    if (orphan === undefined) return false;
     this.jobs.delete(job);
     this.byPair.remove(orphan.pairKey, job);
-    return orphan.early?.origin().uncounted === undefined ? undefined : orphan.early;
+    return true;
   }
 }

@@ -7,6 +7,7 @@ import type { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { ByPair } from "./by-pair.ts";
 import { ContinuityWatch } from "./continuity.ts";
 import { FormerLives } from "./former-lives.ts";
+import { Holders } from "./holders.ts";
 import { NewerChunks } from "./newer-chunks.ts";
 import { Orphans } from "./orphans.ts";
 import { UnclaimedChunks } from "./unclaimed-chunks.ts";
@@ -49,8 +50,10 @@ export class PartitionState {
   readonly waitingBuffers = new Map<string, WaitingBuffer>();
   /** The hibernated: all other jobs that ever had traffic. */
   rows: RowTable;
-  /** Of the hibernated and the waiting, those whose jobs are in no set. */
+  /** Of all these, those whose jobs are in no set. */
   readonly orphans = new Orphans();
+  /** Some of them may have to leave once more was read. */
+  isLeaveDue = false;
   /** Hibernated or not, all that have pending records and no actor, in the order in which they get one. */
   readonly waiting = new Map<string, Waiting>();
   /** Of one pair all buffers are here, or none: a chunk finds them all at once. */
@@ -75,6 +78,8 @@ export class PartitionState {
   readonly continuity: ContinuityWatch;
   /** What came under a job set that is not adopted here yet. */
   readonly newerChunks = new NewerChunks();
+  /** In whose books what is read again may be. */
+  readonly holders = new Holders();
   /** What there is no push job for. */
   readonly unclaimedChunks: UnclaimedChunks;
   readonly deadlines = new Deadlines();
@@ -189,10 +194,18 @@ export class PartitionState {
     yield* this.waitingBuffers.values();
   }
 
+  /** Which chunks are in the books of a job that is known here, resident or not. */
+  lifeOf(job: string): FormerLife | undefined {
+    const buffer = this.buffers.get(job);
+    if (buffer === undefined) return this.waitingBuffers.get(job)?.rowNow() ?? this.rows.get(job);
+    const { countedBefore, pairKey, start } = buffer;
+    return { pairKey, start, counted: Math.max(countedBefore, this.position) };
+  }
+
   /** A job is gone: what its books go to may be further than was read since the claim. */
   close(job: string, { counted, pairKey, start }: FormerLife): void {
     const life = { pairKey, start, counted };
-    this.unclaimedChunks.booked(life, this.position);
+    this.holders.set(job, life, this.position);
     this.formerLives.add(job, life, this.scan);
   }
 

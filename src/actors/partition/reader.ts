@@ -9,7 +9,6 @@ import { confirmedRead } from "./confirmed-read.ts";
 import { bookUnread } from "./reader-gap.ts";
 import { type Chunk, Log, type LogMessage } from "../ports/log.ts";
 import type { PartitionState, Rowed } from "./partition-state.ts";
-import { WaitingBuffer } from "../residency/waiting-buffer.ts";
 
 export interface ReaderOptions {
   readonly readBytesMax: number;
@@ -81,7 +80,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
     for (const chunk of message.chunks) {
       const buffers = state.dealtTo(chunk.pairKey, sequence);
       for (const buffer of buffers) deal(state, buffer, message, chunk);
-      const isEarly = isNewer || state.newerChunks.of(chunk.pairKey) !== undefined;
+      const isEarly = isNewer || state.newerChunks.has(chunk.pairKey);
       // Read again after a restart, it may be from before the job that is there by now.
       const isDue =
         buffers.length === 0 ? state.isClaimed(chunk.pairKey) : buffers.some(({ start }) => start < sequence);
@@ -95,22 +94,11 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
 };
 
 const setAside = (state: PartitionState, message: LogMessage, chunk: Chunk, isEarly: boolean, isDue: boolean): void => {
-  const { sequence } = message;
-  const isBooked = state.unclaimedChunks.isBooked(chunk.pairKey, sequence);
-  if (isEarly && state.newerChunks.note(message, chunk, isBooked)) return noteForOrphans(state, message, chunk);
-  if (isDue) return;
-  state.unclaimedChunks.note(chunk.pairKey, { ...chunk, first: sequence, last: sequence });
-};
-
-/** A job of a row that nobody can explain may be back in that set. What its row counts it has already. */
-const noteForOrphans = (state: PartitionState, { millis, sequence }: LogMessage, chunk: Chunk): void => {
-  for (const job of state.orphans.ofPair(chunk.pairKey)) {
-    // One that waits was dealt to.
-    const row = state.rows.get(job);
-    if (row === undefined) continue;
-    const early = state.orphans.early(job, () => new WaitingBuffer(row, true, () => state.position));
-    early.count(sequence, millis, chunk);
-  }
+  const { millis, sequence } = message;
+  const holders = state.holders.of(chunk.pairKey, sequence);
+  if (isEarly && state.newerChunks.note(message, chunk, holders)) return;
+  if (isDue || holders.length > 0) return;
+  state.unclaimedChunks.note(chunk.pairKey, { ...chunk, millis, first: sequence, last: sequence });
 };
 
 const deal = (state: PartitionState, buffer: Rowed, message: LogMessage, chunk: Chunk): void => {

@@ -5,13 +5,14 @@ import type { WindowBounds } from "../buffer/window.ts";
 import type { Row } from "../ports/checkpoints.ts";
 import { Log } from "../ports/log.ts";
 import { briefOf, changedIds, type JobBrief, type JobSet } from "../ports/jobs.ts";
+import { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { givePlaces, unfinishedRevision } from "../residency/places.ts";
 import type { Residency } from "../residency/residency.ts";
 import { makeWaker, type Waker } from "../residency/wake.ts";
 import { isNewcomer } from "../residency/wake.ts";
 import { pairsAfterScan } from "./pairs-after-scan.ts";
 import type { PartitionState } from "./partition-state.ts";
-import { dismiss, dismissRemoved } from "./take-leave.ts";
+import { dismiss, dismissRemoved, isReadAgain, linger } from "./take-leave.ts";
 
 export interface BufferOptions {
   readonly partitions: number;
@@ -67,7 +68,7 @@ const adoptRows = Effect.fnUntraced(function* (
   for (const job of closed) state.rows.take(job);
   for (const { counted, job, pairKey, start } of orphaned) {
     state.orphans.add(job, pairKey);
-    state.unclaimedChunks.booked({ pairKey, start, counted }, state.position);
+    state.holders.set(job, { pairKey, start, counted }, state.position);
   }
   // The customer and dataset of a job never change: one of another pair is another job under the same name, and the
   // one before was deleted while no owner ran.
@@ -144,10 +145,14 @@ const adoptChanges = Effect.fnUntraced(function* (
   // A chunk may come in the middle of this, and would find the set before.
   for (const job of changed) {
     const now = briefOf(set, job)?.pairKey;
-    const pair = pairOf(state, job);
-    if (pair === undefined || now === pair) continue;
+    const life = state.lifeOf(job);
+    if (life === undefined || now === life.pairKey) continue;
     // Of one that the store cannot explain, only another job of the same name says that it is gone.
     if (now === undefined && state.orphans.has(job)) continue;
+    if (now === undefined && !isReadAgain(state, job)) {
+      linger(state, job, life);
+      continue;
+    }
     state.leavingNow.add(job);
     yield* dismiss(state, job, options);
   }
@@ -155,7 +160,9 @@ const adoptChanges = Effect.fnUntraced(function* (
   state.jobs = set;
   state.leavingNow.clear();
   const refused: Array<string> = [];
-  for (const job of changed) if (briefOf(set, job) !== undefined) restoreOrphan(state, job, waker);
+  const back = changed.filter((job) => briefOf(set, job) !== undefined);
+  const claimed = new Set(back.map((job) => restoreOrphan(state, job, waker)));
+  for (const pairKey of claimed) if (pairKey !== undefined) state.unclaimedChunks.release(pairKey);
   for (const job of changed) {
     const brief = briefOf(set, job);
     if (brief === undefined || !state.isOwn(brief.pairKey)) continue;
@@ -163,15 +170,10 @@ const adoptChanges = Effect.fnUntraced(function* (
     else takeUp(state, set, job, brief, waker);
   }
   for (const [pairKey, chunks] of state.newerChunks.adopted(set.number)) {
-    state.orphans.forgetEarly(pairKey);
-    if (chunks !== undefined && !state.isClaimed(pairKey)) state.unclaimedChunks.note(pairKey, chunks);
+    if (!state.isClaimed(pairKey)) for (const each of chunks) state.unclaimedChunks.note(pairKey, each);
   }
   for (const job of refused) yield* refuseDamaged(state, job);
 });
-
-/** Under which pair a job is known here, resident or not. */
-const pairOf = (state: PartitionState, job: string): string | undefined =>
-  state.buffers.get(job)?.pairKey ?? state.waitingBuffers.get(job)?.pairKey ?? state.rows.get(job)?.pairKey;
 
 const isOfPartition = (state: PartitionState, pairKey: string, { partitions }: BufferOptions): boolean => {
   const [customer = "", dataset = ""] = pairKey.split(".");
@@ -199,7 +201,7 @@ const takeUp = (
   if (row !== undefined && (waiting !== undefined || row.books.pending.records > 0)) {
     waker.queue(job, row, waiting?.newcomer ?? isNewcomer(row));
   }
-  if (state.newerChunks.of(pairKey) !== undefined) return takeUpEarly(state, pairKey, waker);
+  if (state.newerChunks.has(pairKey)) return takeUpEarly(state, pairKey, waker);
   if (state.waitingBuffers.has(job)) return;
   if (state.byPair.find(pairKey) !== undefined) waker.rouse(newest(), state.position + 1);
 };
@@ -216,14 +218,37 @@ const takeUpEarly = (state: PartitionState, pairKey: string, waker: Waker): void
   waker.holdOrphans(pairKey);
 };
 
-/** The job of a row that nobody could explain is back: what came early is its own, from the first that it lacks. */
-const restoreOrphan = (state: PartitionState, job: string, waker: Waker): void => {
-  const early = state.orphans.take(job);
-  if (early === undefined) return;
+/**
+ * The job of a row that nobody could explain is back. What came early is its own, from the first that it lacks, and
+ * what was nobody's before that and has no receipt yet: its row will say that it holds all that came before.
+ *
+ * @returns the pair whose chunks are nobody's no more
+ */
+const restoreOrphan = (state: PartitionState, job: string, waker: Waker): string | undefined => {
+  if (!state.orphans.take(job)) return undefined;
+  const hibernated = state.rows.get(job);
+  if (hibernated === undefined) return undefined;
+  const { counted, pairKey } = hibernated;
+  const missed = [state.unclaimedChunks.of(pairKey), state.newerChunks.dueTo(job, pairKey, counted)];
+  if (missed.every((chunks) => chunks === undefined)) return undefined;
+  const buffer = new WaitingBuffer(hibernated, true, () => state.position);
+  for (const chunks of missed) if (chunks !== undefined) buffer.count(chunks.first, chunks.millis, chunks);
   state.rows.take(job);
-  state.addWaiting(early);
-  const row = early.rowNow();
+  state.addWaiting(buffer);
+  const row = buffer.rowNow();
   waker.queue(job, row, isNewcomer(row));
+  bringOthers(state, pairKey, waker);
+  return pairKey;
+};
+
+/** All buffers of a pair are here, or none. */
+const bringOthers = (state: PartitionState, pairKey: string, waker: Waker): void => {
+  for (const other of state.jobs.byPair.get(pairKey) ?? []) {
+    const { id } = other.job;
+    if (!state.orphans.has(id) && !state.buffers.has(id) && !state.waitingBuffers.has(id))
+      waker.rouse(other, state.position + 1);
+  }
+  waker.holdOrphans(pairKey);
 };
 
 /** The rows of a log that is not the one they were written for: what was pending there is lost, and said so. */

@@ -3,7 +3,7 @@ import { batchDefaults, type PushJob, type StoredJob } from "../../domain/push-j
 import { BufferActors } from "../buffer/actor.ts";
 import { Buffer } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
-import type { Row } from "../ports/checkpoints.ts";
+import type { FormerLife, Row } from "../ports/checkpoints.ts";
 import { Jobs } from "../ports/jobs.ts";
 import type { Residency } from "../residency/residency.ts";
 import type { PartitionState } from "./partition-state.ts";
@@ -83,13 +83,38 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
   state.checkpointWanted.raise();
 });
 
-/** Rows of jobs that were deleted while no owner ran. That a job is missing is not enough: the store must say so. */
+/** Of a life that is over it is known which of its chunks came early once all that its books hold was read again. */
+export const isReadAgain = (state: PartitionState, job: string): boolean =>
+  (state.lifeOf(job)?.counted ?? 0) <= state.position;
+
+/** A job is gone, and it is too early to take leave of it: nothing of it is pushed, and it is an orphan meanwhile. */
+export const linger = (state: PartitionState, job: string, life: FormerLife): void => {
+  state.orphans.add(job, life.pairKey, true);
+  state.holders.set(job, life, state.position);
+  const buffer = state.buffers.get(job);
+  if (buffer?.newest.job.enabled === true) buffer.revise(disabled(buffer.newest));
+};
+
+const disabled = ({ job, revision }: StoredJob): StoredJob => ({ revision, job: { ...job, enabled: false } });
+
+/**
+ * Jobs of which leave could not be taken yet, and rows of jobs that were deleted while no owner ran. That one of these
+ * is missing is not enough: the store must say so.
+ */
 export const dismissRemoved = Effect.fnUntraced(function* (state: PartitionState, options: LeaveOptions) {
   const jobs = yield* Jobs;
-  for (const job of state.orphans.unexplained().toSorted()) {
-    const absence = yield* jobs.absence(job);
+  state.isLeaveDue = false;
+  let isSilent = false;
+  for (const job of state.orphans.unsettled().toSorted()) {
+    if (!isReadAgain(state, job)) {
+      state.isLeaveDue = true;
+      continue;
+    }
+    const isExplained = state.orphans.isExplained(job);
+    if (isSilent && !isExplained) continue;
+    const absence = isExplained ? "removed" : yield* jobs.absence(job);
     // Without an answer the others would not get one either: asked again with the next set.
-    if (absence === "unknown") return;
+    isSilent ||= absence === "unknown";
     if (absence === "removed") yield* dismiss(state, job, options);
     if (absence !== "forgotten") continue;
     // One warning for each claim is enough.

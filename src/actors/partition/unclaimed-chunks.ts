@@ -1,11 +1,8 @@
-import type { FormerLife, Receipt } from "../ports/checkpoints.ts";
-import { ByPair } from "./by-pair.ts";
-import type { EarlyChunks } from "./newer-chunks.ts";
+import type { Receipt } from "../ports/checkpoints.ts";
+import { type Chunks, together } from "./newer-chunks.ts";
 
 /** Stands in receipts where there is no job. It is no job's id. */
 export const jobOfUnclaimed = "_unclaimed";
-
-type Chunks = Omit<EarlyChunks, "millis">;
 
 /** One receipt for each pair and period, however fast chunks come. */
 const periodMillis = 10_000;
@@ -20,8 +17,6 @@ const pairsMax = 10_000;
 export class UnclaimedChunks {
   private readonly pairs = new Map<string, Chunks>();
   private sinceMillis: number | undefined;
-  /** Which chunks of a pair are in the books of jobs that are gone, where that is further than was read. */
-  private readonly gone = new ByPair<FormerLife>();
   /** There were receipts up to here when the partition was claimed. */
   private readonly receiptedBefore: number;
   /** There are receipts up to here, but of what is set aside until its job set is adopted. */
@@ -32,30 +27,20 @@ export class UnclaimedChunks {
     this.receipted = receipted;
   }
 
-  note(pairKey: string, { bytes, first, last, records }: Chunks): void {
-    if (last <= this.receiptedBefore || this.isBooked(pairKey, last)) return;
-    const known = this.pairs.get(pairKey) ?? { first, last, records: 0, bytes: 0 };
-    this.pairs.set(pairKey, {
-      first: Math.min(known.first, first),
-      last: Math.max(known.last, last),
-      records: known.records + records,
-      bytes: known.bytes + bytes,
-    });
+  /** Of one pair they come in their order. */
+  note(pairKey: string, chunks: Chunks): void {
+    if (chunks.last <= this.receiptedBefore) return;
+    const known = this.pairs.get(pairKey);
+    this.pairs.set(pairKey, known === undefined ? chunks : together([known, chunks]));
   }
 
-  /**
-   * After a restart the log is read again from before where a job's row has counted. Of a job that is gone nothing else
-   * remembers that.
-   *
-   * @param position the reader's
-   */
-  booked(life: FormerLife, position: number): void {
-    if (life.counted > position) this.gone.add(life.pairKey, life);
+  of(pairKey: string): Chunks | undefined {
+    return this.pairs.get(pairKey);
   }
 
-  /** Whether a chunk is in the books of a job that is gone. */
-  isBooked(pairKey: string, sequence: number): boolean {
-    return this.gone.get(pairKey).some(({ counted, start }) => sequence > start && sequence <= counted);
+  /** A job of the pair has them in its books from now on. */
+  release(pairKey: string): void {
+    this.pairs.delete(pairKey);
   }
 
   /** @param nowMillis on a steady clock */

@@ -5,7 +5,7 @@ import type { StoredJob } from "../../domain/push-job.ts";
 import { BufferActors } from "../buffer/actor.ts";
 import { Buffer, type BufferOrigin } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
-import type { EarlyChunks } from "../partition/newer-chunks.ts";
+import type { Chunks } from "../partition/newer-chunks.ts";
 import type { PartitionState } from "../partition/partition-state.ts";
 import type { Row } from "../ports/checkpoints.ts";
 import type { Chunk } from "../ports/log.ts";
@@ -26,7 +26,7 @@ export interface Waker {
   /** Orphans of a pair that is here or about to be, with records pending: they wait, and are given no place. */
   readonly holdOrphans: (pairKey: string) => void;
   /** A job that nothing is known of yet, for chunks that came before it was: it waits, and is given a place. */
-  readonly begin: (stored: StoredJob, early: EarlyChunks) => void;
+  readonly begin: (stored: StoredJob, early: Chunks) => void;
   /** Makes a buffer that has a place, and starts its actor. */
   readonly enter: (
     jobs: { readonly newest: StoredJob; readonly effective: StoredJob },

@@ -96,6 +96,29 @@ describe("checkpoint", () => {
     }),
   );
 
+  it.effect("passes what it writes receipts of for want of a push job: one that comes later would find it", () =>
+    Effect.gen(function* () {
+      const { claim, willAnswer, written } = scriptedClaim();
+      const state = partitionOf(claim, 0);
+      const a = addBuffer(state, rowOf("a", "a"), batch);
+      dispatch(state, a);
+      state.unclaimedChunks.note("b.http_requests", { first: 2, last: 2, millis: 0, records: 1, bytes: 10 });
+      state.position = 2;
+      assert.isTrue(yield* checkpoint(state, "me", []));
+      assert.deepStrictEqual([written[0]!.receipts.length, state.scan], [0, 0]);
+      yield* TestClock.adjust(10_000);
+      willAnswer(unavailable);
+      assert.isFalse(yield* checkpoint(state, "me", []));
+      willAnswer(Effect.void);
+      assert.isTrue(yield* checkpoint(state, "me", []));
+      assert.deepStrictEqual([written[2]!.receipts.length, state.scan], [1, 2]);
+      assert.deepStrictEqual(
+        written[2]!.rows.map(({ job }) => job),
+        ["a"],
+      );
+    }),
+  );
+
   it.effect("lets the low-water mark pass nothing that a restart would read again", () =>
     Effect.gen(function* () {
       const { claim, written } = scriptedClaim();

@@ -6,6 +6,7 @@ import { checkpoint } from "../../../src/actors/partition/checkpointer.ts";
 import type { PartitionState } from "../../../src/actors/partition/partition-state.ts";
 import { readLoop } from "../../../src/actors/partition/reader.ts";
 import { adoptJobs } from "../../../src/actors/partition/recover.ts";
+import { dismissRemoved } from "../../../src/actors/partition/take-leave.ts";
 import type { Row } from "../../../src/actors/ports/checkpoints.ts";
 import { type JobAbsence, Jobs } from "../../../src/actors/ports/jobs.ts";
 import type { LogMessage } from "../../../src/actors/ports/log.ts";
@@ -76,8 +77,11 @@ const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, sc
     yield* checkpoint(state, null, state.rowed());
     return written.flatMap((each) => each.receipts).map((each) => [each.reason, each.firstSequence, each.records]);
   });
-  return { absences, adopt, read, receipts, state, written };
+  const leave = dismissRemoved(state, options).pipe(Effect.provide(layer));
+  return { absences, adopt, leave, read, receipts, state, written };
 };
+
+type Owner = ReturnType<typeof owner>;
 
 const fateOf = (state: PartitionState, job = "ant-0") => {
   const buffer = state.buffers.get(job);
@@ -167,15 +171,25 @@ describe("the job of a row that nobody can explain", () => {
     }),
   );
 
-  it.effect("has nothing to do with what came for nobody while nothing was pending", () =>
+  it.effect("is back with what was nobody's while nothing was pending, but for what has a receipt by then", () =>
     Effect.gen(function* () {
       const row = rowOf("ant-0", "ant", { cursor: 2, counted: 2, books: delivered(2) });
-      const { adopt, read, receipts, state } = owner(logUnder([1, 1, 1, 1]), [row], 2);
-      yield* adopt(empty(1));
-      yield* read;
-      yield* adopt(jobSetOf([ant], 1, 2));
-      assert.deepStrictEqual(fateOf(state), { accepted: 2, pending: 0, cursor: undefined });
-      assert.deepStrictEqual(yield* receipts, [["unclaimed", 3, 2]]);
+      const idle = rowOf("ant-1", "ant", { cursor: 1, counted: 1, books: delivered(1) });
+      const both = [ant, storedJob("ant-1", "ant")];
+      const behind = () => owner(logUnder([1, 1, 1, 1]), [row, idle], 2);
+      const soon = behind();
+      yield* soon.adopt(empty(1));
+      yield* soon.read;
+      yield* soon.adopt(jobSetOf(both, 1, 2));
+      assert.deepStrictEqual(fateOf(soon.state), { accepted: 4, pending: 2, cursor: 2 });
+      assert.deepStrictEqual(fateOf(soon.state, "ant-1"), { accepted: 3, pending: 2, cursor: 2 });
+      assert.deepStrictEqual(yield* soon.receipts, []);
+      const late = behind();
+      yield* late.adopt(empty(1));
+      yield* late.read;
+      assert.deepStrictEqual(yield* late.receipts, [["unclaimed", 3, 2]]);
+      yield* late.adopt(jobSetOf(both, 1, 2));
+      assert.deepStrictEqual(fateOf(late.state), { accepted: 2, pending: 0, cursor: undefined });
     }),
   );
 });
@@ -248,12 +262,67 @@ describe("an owner that reads again what was read before it", () => {
     }),
   );
 
-  it.effect("closes a job's books where its row has counted, not where it has read again", () =>
+  it.effect("takes leave of a job once all that its row counts was read again, for what of that is early is left", () =>
+    Effect.gen(function* () {
+      const books = addBooks(delivered(1), pendingBooks(3));
+      const row = rowOf("ant-0", "ant", { cursor: 1, counted: 4, books });
+      const [back, gone, idle] = [1, 2, 3].map(() => owner(logUnder([1, 3, 1, 3]), [row])) as [Owner, Owner, Owner];
+      for (const { adopt, read, state, written } of [back, gone, idle]) {
+        yield* adopt(jobSetOf([ant], 1, 1));
+        yield* adopt(empty(2));
+        assert.isTrue(state.isLeaveDue);
+        yield* checkpoint(state, "me", state.rowed());
+        assert.deepStrictEqual(written.at(-1)!.receipts, []);
+        yield* read;
+      }
+      yield* back.adopt(jobSetOf([ant], 1, 3));
+      assert.deepStrictEqual(fateOf(back.state), { accepted: 4, pending: 3, cursor: 1 });
+      assert.deepStrictEqual(yield* back.receipts, []);
+      // Nothing was early for it, as far as this owner has come by then.
+      yield* gone.adopt(empty(4));
+      assert.deepStrictEqual(yield* gone.receipts, [["deleted", 2, 3]]);
+      // What the reaper does, without a new set.
+      yield* idle.leave;
+      assert.isFalse(idle.state.isLeaveDue);
+      yield* idle.adopt(empty(3));
+      assert.deepStrictEqual(yield* idle.receipts, [["unclaimed", 2, 3]]);
+    }),
+  );
+
+  it.effect("has nothing in the books of a job that left, but what they go to", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { counted: 3, books: pendingBooks(3) });
+      const { absences, adopt, leave, read, receipts } = owner(logUnder([1, 3, 1, 3]), [row]);
+      absences["ant-0"] = "removed";
+      yield* adopt(empty(1));
+      yield* read;
+      yield* leave;
+      yield* adopt(empty(3));
+      assert.deepStrictEqual(yield* receipts, [
+        ["deleted", 1, 1],
+        ["unclaimed", 2, 3],
+      ]);
+    }),
+  );
+
+  it.effect("pushes nothing for a job of which it cannot take leave yet", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { cursor: 1, counted: 3, books: pendingBooks(2) });
+      const { adopt, state } = owner(logUnder([1, 1, 1]), [row]);
+      yield* adopt(jobSetOf([ant], 1, 1));
+      assert.isTrue(state.buffers.get("ant-0")!.newest.job.enabled);
+      yield* adopt(empty(2));
+      assert.isFalse(state.buffers.get("ant-0")!.newest.job.enabled);
+      yield* adopt(jobSetOf([ant], 1, 3));
+      assert.isTrue(state.buffers.get("ant-0")!.newest.job.enabled);
+    }),
+  );
+
+  it.effect("closes the books of another pair's job of that name where its row has counted", () =>
     Effect.gen(function* () {
       const row = rowOf("ant-0", "ant", { counted: 2, books: pendingBooks(2) });
       const { adopt, read, receipts } = owner(logUnder([1, 1, 1]), [row]);
-      yield* adopt(jobSetOf([ant], 1, 1));
-      yield* adopt(empty(2));
+      yield* adopt(jobSetOf([storedJob("ant-0", "bee")], 1, 1));
       yield* read;
       assert.deepStrictEqual(yield* receipts, [
         ["deleted", 1, 2],
@@ -261,10 +330,9 @@ describe("an owner that reads again what was read before it", () => {
       ]);
       // The same, and what is read again is newer than what this owner knows.
       const behind = owner(logUnder([3, 3, 3]), [row]);
-      yield* behind.adopt(jobSetOf([ant], 1, 1));
-      yield* behind.adopt(empty(2));
+      yield* behind.adopt(jobSetOf([storedJob("ant-0", "bee")], 1, 1));
       yield* behind.read;
-      yield* behind.adopt(empty(3));
+      yield* behind.adopt(jobSetOf([storedJob("ant-0", "bee")], 1, 3));
       assert.deepStrictEqual(yield* behind.receipts, [
         ["deleted", 1, 2],
         ["unclaimed", 3, 1],

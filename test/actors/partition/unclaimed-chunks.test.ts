@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { UnclaimedChunks } from "../../../src/actors/partition/unclaimed-chunks.ts";
 
-const chunk = (first: number, last = first) => ({ first, last, records: 2, bytes: 10 });
+const chunk = (first: number, last = first) => ({ first, last, millis: 0, records: 2, bytes: 10 });
 
 describe("chunks without a push job", () => {
   it("have one receipt for each pair, every ten seconds", () => {
@@ -38,23 +38,5 @@ describe("chunks without a push job", () => {
     chunks.take(30, 0);
     chunks.note("b.http", chunk(20));
     assert.strictEqual(chunks.take(31, 0).length, 1);
-  });
-
-  it("have none when a job that is gone has them in its books", () => {
-    const chunks = new UnclaimedChunks(0);
-    chunks.booked({ pairKey: "a.http", start: 22, counted: 30 }, 20);
-    chunks.booked({ pairKey: "b.http", start: 0, counted: 10 }, 20);
-    chunks.note("a.http", chunk(30));
-    chunks.note("b.http", chunk(21));
-    chunks.note("a.http", chunk(31));
-    // That job had not begun yet.
-    chunks.booked({ pairKey: "c.http", start: 22, counted: 30 }, 20);
-    chunks.note("c.http", chunk(22));
-    const told = chunks.take(31, 0).map(({ customer, firstSequence }) => [customer, firstSequence]);
-    assert.deepStrictEqual(told, [
-      ["b", 21],
-      ["a", 31],
-      ["c", 22],
-    ]);
   });
 });

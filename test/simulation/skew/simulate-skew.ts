@@ -8,6 +8,7 @@ import { inTime, stuck } from "../simulate-partition.ts";
 import { endNode, type SkewNode, startNode } from "./skew-node.ts";
 import { assertExplained, assertNothingLost } from "./skew-verdicts.ts";
 import { type Mutant, SkewWorld } from "./skew-world.ts";
+import { layerSimulatedClock } from "../simulated-clock.ts";
 
 const names = ["one", "two", "three"];
 
@@ -50,15 +51,23 @@ const isSettled = (world: SkewWorld, state: PartitionState): boolean => {
   );
 };
 
-/** Everybody follows, nothing is sent any more, and nobody dies. */
-const settle = Effect.fnUntraced(function* (world: SkewWorld, nodes: Map<string, SkewNode>) {
+/**
+ * Everybody follows, nothing is sent any more, and nobody dies. All nodes begin anew, and must make do with what is
+ * stored; or they live on, for what stands still in memory would go on in the next one.
+ */
+const settle = Effect.fnUntraced(function* (world: SkewWorld, nodes: Map<string, SkewNode>, beginAnew: boolean) {
   world.isQuiet = true;
   world.isSettling = true;
-  for (const node of nodes.values()) yield* endNode(node);
-  nodes.clear();
+  for (const node of nodes.values()) {
+    if (beginAnew) yield* endNode(node);
+    else node.life.recover();
+  }
+  if (beginAnew) nodes.clear();
   // In one of three runs what is disabled, or rolled back, stays so.
   if (!world.dice.chance(0.33)) world.ledger.settle();
-  for (const name of names) nodes.set(name, yield* inTime(startNode(world, new Life(name, false))));
+  for (const name of names) {
+    if (!nodes.has(name)) nodes.set(name, yield* inTime(startNode(world, new Life(name, false))));
+  }
   for (let i = 0; !ownedBy(nodes).some((state) => isSettled(world, state)); i++) {
     yield* TestClock.adjust(500);
     for (const { owner } of nodes.values()) assertExplained(owner);
@@ -77,7 +86,7 @@ const simulate = Effect.fnUntraced(function* (seed: number, mutant?: Mutant) {
   world.nowMillis = () => clock.currentTimeMillisUnsafe();
   const nodes = new Map<string, SkewNode>();
   yield* live(world, nodes, world.dice.int(80, 300));
-  yield* settle(world, nodes);
+  yield* settle(world, nodes, seed % 2 === 0);
   assertNothingLost(world);
   return {
     acknowledged: world.acknowledged.length,
@@ -90,7 +99,7 @@ const simulate = Effect.fnUntraced(function* (seed: number, mutant?: Mutant) {
 /** A partition whose forwarders and owners act on different snapshots. Fails when an acknowledged record is lost. */
 export const simulateSkew = (seed: number, mutant?: Mutant) =>
   simulate(seed, mutant).pipe(
-    Effect.provide(TestClock.layer()),
+    Effect.provide(layerSimulatedClock),
     Random.withSeed(seed),
     Effect.provideService(References.MinimumLogLevel, "None"),
     Effect.provideService(Scheduler.MaxOpsBeforeYield, [8, 64, 2_048, 2_048][seed % 4]!),
