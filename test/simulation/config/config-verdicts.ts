@@ -56,17 +56,10 @@ export const assertMayServe = (watched: Watched, before: ServedAt | undefined, n
   for (const [id, { data, revision }] of now.jobs) {
     const order = ordered.at(id, revision);
     assert.isDefined(order, `${id}: nobody ordered its revision ${revision}`);
-    // In its grace a job that is gone pushes nothing more under its last settings: those before it was removed, or,
-    // gone by a rollback to then, those that were served until now.
-    const was = before?.jobs.get(id);
-    const served = was === undefined ? undefined : ordered.at(id, was.revision)?.job;
-    const settings =
-      order!.job === undefined
-        ? [...ordered.before(id, revision), ...(served === undefined ? [] : [served])].map(disabled)
-        : [order!.job, disabled(order!.job)];
+    // In its grace a job that is gone pushes nothing more under its last settings: those before it was removed or, gone
+    // by a rollback to then, later ones, which its node had served until then.
+    const settings = order!.job === undefined ? ordered.ofJob(id).map(disabled) : [order!.job, disabled(order!.job)];
     const texts = settings.map((each) => textOf(encodeJob(each)));
-    // It is in its grace already.
-    if (was?.revision === revision) texts.push(was.data);
     assert.include(texts, data, `${id}: other settings than were ordered at ${revision}`);
   }
   if (before === undefined || before.number === now.number) return;

@@ -37,11 +37,9 @@ export class OrderedJobs {
     return this.byRevision.get(`${id} ${revision}`);
   }
 
-  /** The settings that a job had before a revision, at any time. */
-  before(id: string, revision: number): ReadonlyArray<PushJob> {
-    return this.orders.flatMap((order) =>
-      order.id === id && order.revision < revision && order.job !== undefined ? [order.job] : [],
-    );
+  /** All settings that were ever ordered under an id. */
+  ofJob(id: string): ReadonlyArray<PushJob> {
+    return this.orders.flatMap((order) => (order.id === id && order.job !== undefined ? [order.job] : []));
   }
 
   /** That are there. */
