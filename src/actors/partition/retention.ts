@@ -60,6 +60,8 @@ export const retain = Effect.fnUntraced(function* (
   const log = yield* Log;
   const described = yield* log.describe(state.partition);
   state.log = described;
+  // Nobody answered at the claim: what is true now was true then.
+  if (state.doubtTo === Number.MAX_SAFE_INTEGER) state.doubtTo = described.lastSequence;
   state.clock.see(described.nowMillis, yield* steadyMillis);
   const nowMillis = described.nowMillis ?? (yield* Clock.currentTimeMillis);
   const purged = yield* purge(state, described, nowMillis, options);

@@ -35,7 +35,9 @@ const give = Effect.fnUntraced(function* (state: PartitionState, residency: Resi
   const newest = state.jobs.byId.get(job);
   if (newest === undefined) return true;
   const known = before === undefined ? state.rows.get(job) : before.origin().row;
-  const effective = known === undefined ? newest : yield* unfinishedRevision(newest, known);
+  const first = before?.origin().uncounted?.first ?? state.position + 1;
+  const mayBePushed = known !== undefined && (known.books.pending.records > 0 || first <= state.doubtTo);
+  const effective = mayBePushed ? yield* unfinishedRevision(newest, known) : newest;
   // Asking for it may have taken a while: what the chunks of that time did is seen here.
   const entry = state.waiting.get(job);
   const waiting = state.waitingBuffers.get(job);

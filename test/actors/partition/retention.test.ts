@@ -53,6 +53,17 @@ describe("expiry", () => {
     }),
   );
 
+  it.effect("tells where the doubt of a claim ends that nobody answered", () =>
+    Effect.gen(function* () {
+      const { round, state } = world();
+      yield* round();
+      assert.strictEqual(state.doubtTo, 100);
+      state.doubtTo = 50;
+      yield* round();
+      assert.strictEqual(state.doubtTo, 50);
+    }),
+  );
+
   it.effect("takes no notice of a node's clock that jumps an hour", () =>
     Effect.gen(function* () {
       const { a, log, round } = world();

@@ -13,7 +13,15 @@ import { givePlaces } from "../../../src/actors/residency/places.ts";
 import { Residency } from "../../../src/actors/residency/residency.ts";
 import { makeWaker } from "../../../src/actors/residency/wake.ts";
 import { jobSetOf, quiet, storedJob } from "../../support/world.ts";
-import { chunkOf, logOf, partitionOf, registerOf, rowOf, scriptedClaim } from "../partition/partition-fixture.ts";
+import {
+  chunkOf,
+  logOf,
+  partitionOf,
+  pendingBooks,
+  registerOf,
+  rowOf,
+  scriptedClaim,
+} from "../partition/partition-fixture.ts";
 
 /** Actors that are in the state that a test says, and decide nothing. */
 const layerActors = (deliveryOf: (job: string) => string) => {
@@ -49,10 +57,11 @@ const world = Effect.fnUntraced(function* (
   const residency = new Residency({ residentBuffersMax, hibernateAfterMillis: 5_000, mayCreate });
   const options = { partitions: 1, bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 }, residency };
   const states = new Map<string, string>();
+  const older = new Map<string, ReturnType<typeof storedJob>>();
   const jobs = Layer.succeed(Jobs, {
     served: () => jobSetOf([], 1),
     onChange: () => Effect.void,
-    atRevision: () => Effect.undefined,
+    atRevision: (id, revision) => Effect.sync(() => older.get(`${id} ${revision}`)),
     absence: () => Effect.succeed("forgotten"),
   });
   const layer = Layer.mergeAll(
@@ -89,6 +98,7 @@ const world = Effect.fnUntraced(function* (
     come,
     adopt: (all: ReadonlyArray<ReturnType<typeof storedJob>>, number: number) =>
       adoptJobs(state, jobSetOf(all, 1, number), options).pipe(Effect.provide(layer)),
+    older,
     residency,
     settle,
     state,
@@ -296,6 +306,30 @@ describe("residency", () => {
     residency.leave(newcomer);
     assert.isFalse(residency.isWanted(established, 2), "there is one");
   });
+
+  it.effect("finishes under its earlier revision what may have been pushed, and nothing else", () =>
+    Effect.gen(function* () {
+      const pending = pendingBooks(1);
+      const rows = [rowOf("a", "a", { lastSuccessMillis: 1 }), rowOf("b", "b", { counted: 1, books: pending })];
+      const { adopt, come, older, places, residency, state } = yield* world(["x"], 1, [], () => true);
+      come("x");
+      for (const row of rows) state.rows.put(row);
+      state.doubtTo = 1;
+      for (const id of ["a", "b"]) older.set(`${id} 1`, storedJob(id, id));
+      yield* adopt([storedJob("x", "x"), storedJob("a", "a", {}, 2), storedJob("b", "b", {}, 2)], 2);
+      come("a");
+      come("b");
+      assert.deepStrictEqual([...state.waiting.keys()].toSorted(), ["a", "b"]);
+      for (const expected of [2, 1]) {
+        const [there] = state.buffers.values();
+        residency.leave(there!);
+        state.remove(there!);
+        yield* places;
+        const [buffer] = state.buffers.values();
+        assert.deepStrictEqual([buffer?.newest.revision, buffer?.effective.revision], [2, expected]);
+      }
+    }),
+  );
 
   it.effect("keeps half of the places from newcomers, and none from those who were there before", () =>
     Effect.gen(function* () {
