@@ -15,7 +15,7 @@ import { adoptJobs, type BufferOptions, rebase } from "./recover.ts";
 import { retentionLoop, type RetentionOptions } from "./retention.ts";
 import type { SweepRegulator } from "./sweep/sweep-regulator.ts";
 import { sweepLoop, type SweepOptions } from "./sweep.ts";
-import { dismissRemoved } from "./take-leave.ts";
+import { dismissLate } from "./take-leave.ts";
 import type { WindowBudget } from "../window-budget.ts";
 import { steadyMillis } from "../../domain/steady-clock.ts";
 
@@ -123,10 +123,7 @@ const ownOnce = (
     const tend = oneAtATime.withPermitsIfAvailable(1)(
       Effect.suspend(() =>
         state.isAdopted && !state.isClosing
-          ? Effect.when(
-              dismissRemoved(state, options),
-              Effect.sync(() => state.isLeaveDue),
-            ).pipe(
+          ? dismissLate(state, options).pipe(
               Effect.andThen(reapPartition(state, options.residency, waker, watch)),
               Effect.andThen(givePlaces(state, options.residency, waker)),
               Effect.provideContext(context),

@@ -52,8 +52,8 @@ export class PartitionState {
   rows: RowTable;
   /** Of all these, those whose jobs are in no set. */
   readonly orphans = new Orphans();
-  /** Some of them may have to leave once more was read. */
-  isLeaveDue = false;
+  /** Of these, those that may have to leave once more was read. */
+  readonly lateLeaves = new Set<string>();
   /** Hibernated or not, all that have pending records and no actor, in the order in which they get one. */
   readonly waiting = new Map<string, Waiting>();
   /** Of one pair all buffers are here, or none: a chunk finds them all at once. */

@@ -97,19 +97,30 @@ export const linger = (state: PartitionState, job: string, life: FormerLife): vo
 
 const disabled = ({ job, revision }: StoredJob): StoredJob => ({ revision, job: { ...job, enabled: false } });
 
-/**
- * Jobs of which leave could not be taken yet, and rows of jobs that were deleted while no owner ran. That one of these
- * is missing is not enough: the store must say so.
- */
-export const dismissRemoved = Effect.fnUntraced(function* (state: PartitionState, options: LeaveOptions) {
+/** Rows of jobs that were deleted while no owner ran. That a job is missing is not enough: the store must say so. */
+export const dismissRemoved = (state: PartitionState, options: LeaveOptions) =>
+  dismissOrphans(state, state.orphans.unsettled().toSorted(), options);
+
+/** Those for whom it was too early, once it is not. */
+export const dismissLate = Effect.fnUntraced(function* (state: PartitionState, options: LeaveOptions) {
+  for (const job of state.lateLeaves) if (!state.orphans.has(job)) state.lateLeaves.delete(job);
+  const due = [...state.lateLeaves].filter((job) => isReadAgain(state, job));
+  if (due.length > 0) yield* dismissOrphans(state, due.toSorted(), options);
+});
+
+const dismissOrphans = Effect.fnUntraced(function* (
+  state: PartitionState,
+  orphans: ReadonlyArray<string>,
+  options: LeaveOptions,
+) {
   const jobs = yield* Jobs;
-  state.isLeaveDue = false;
   let isSilent = false;
-  for (const job of state.orphans.unsettled().toSorted()) {
+  for (const job of orphans) {
     if (!isReadAgain(state, job)) {
-      state.isLeaveDue = true;
+      state.lateLeaves.add(job);
       continue;
     }
+    state.lateLeaves.delete(job);
     const isExplained = state.orphans.isExplained(job);
     if (isSilent && !isExplained) continue;
     const absence = isExplained ? "removed" : yield* jobs.absence(job);

@@ -6,7 +6,7 @@ import { checkpoint } from "../../../src/actors/partition/checkpointer.ts";
 import type { PartitionState } from "../../../src/actors/partition/partition-state.ts";
 import { readLoop } from "../../../src/actors/partition/reader.ts";
 import { adoptJobs } from "../../../src/actors/partition/recover.ts";
-import { dismissRemoved } from "../../../src/actors/partition/take-leave.ts";
+import { dismissLate } from "../../../src/actors/partition/take-leave.ts";
 import type { Row } from "../../../src/actors/ports/checkpoints.ts";
 import { type JobAbsence, Jobs } from "../../../src/actors/ports/jobs.ts";
 import type { LogMessage } from "../../../src/actors/ports/log.ts";
@@ -77,7 +77,7 @@ const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, sc
     yield* checkpoint(state, null, state.rowed());
     return written.flatMap((each) => each.receipts).map((each) => [each.reason, each.firstSequence, each.records]);
   });
-  const leave = dismissRemoved(state, options).pipe(Effect.provide(layer));
+  const leave = dismissLate(state, options).pipe(Effect.provide(layer));
   return { absences, adopt, leave, read, receipts, state, written };
 };
 
@@ -270,7 +270,7 @@ describe("an owner that reads again what was read before it", () => {
       for (const { adopt, read, state, written } of [back, gone, idle]) {
         yield* adopt(jobSetOf([ant], 1, 1));
         yield* adopt(empty(2));
-        assert.isTrue(state.isLeaveDue);
+        assert.deepStrictEqual([...state.lateLeaves], ["ant-0"]);
         yield* checkpoint(state, "me", state.rowed());
         assert.deepStrictEqual(written.at(-1)!.receipts, []);
         yield* read;
@@ -283,7 +283,7 @@ describe("an owner that reads again what was read before it", () => {
       assert.deepStrictEqual(yield* gone.receipts, [["deleted", 2, 3]]);
       // What the reaper does, without a new set.
       yield* idle.leave;
-      assert.isFalse(idle.state.isLeaveDue);
+      assert.strictEqual(idle.state.lateLeaves.size, 0);
       yield* idle.adopt(empty(3));
       assert.deepStrictEqual(yield* idle.receipts, [["unclaimed", 2, 3]]);
     }),
