@@ -1,4 +1,5 @@
 import type { Tally } from "../../domain/books.ts";
+import type { FormerLife } from "../ports/checkpoints.ts";
 import type { Chunk, LogMessage } from "../ports/log.ts";
 
 /** Chunks of one pair, as one. */
@@ -15,15 +16,16 @@ export interface Chunks {
 
 /** Those of them that are in the books of the same jobs. */
 interface Part extends Chunks {
-  /** These jobs are gone, or in no set. */
+  /** Jobs that are gone or in no set, or were. */
   readonly holders: ReadonlyArray<string>;
 }
 
 interface Kept {
   /** The newest job set that any of them was accepted under. */
   readonly newest: number;
-  /** In their order. Few: one ends where the books of a job end. */
+  /** In their order. Few: one ends where the books of a job begin or end. */
   readonly parts: ReadonlyArray<Part>;
+  readonly isCut: boolean;
 }
 
 /** More pairs than a partition of a node at its limit has. */
@@ -59,20 +61,29 @@ export class NewerChunks {
     this.pairs.set(
       pairKey,
       known === undefined
-        ? { newest: jobSet, parts: [part] }
-        : { newest: Math.max(known.newest, jobSet), parts: withPart(known.parts, part) },
+        ? { newest: jobSet, parts: [part], isCut: false }
+        : { newest: Math.max(known.newest, jobSet), parts: withPart(known, part), isCut: false },
     );
     return true;
   }
 
-  /** A job of the pair is gone: of what came here, all but `left` is in its books, which go to this sequence. */
-  leave(job: string, pairKey: string, to: number, left: Tally): void {
+  /** A job of the pair begins after the last of them: what comes now is a part of its own. */
+  cut(pairKey: string): void {
     const known = this.pairs.get(pairKey);
-    if (known === undefined || to < known.parts[0]!.first - 1) return;
-    const { after, before } = splitAt(known.parts, to, left);
+    if (known !== undefined) this.pairs.set(pairKey, { ...known, isCut: true });
+  }
+
+  /** A job of the pair is gone. Of what came here since its start all but `left` is in its books. */
+  leave(job: string, { counted, pairKey, start }: FormerLife, left: Tally): void {
+    const known = this.pairs.get(pairKey);
+    if (known === undefined || counted < known.parts[0]!.first - 1) return;
+    const earlier = known.parts.filter(({ first }) => first <= start);
+    const { after, before } = splitAt(known.parts.slice(earlier.length), counted, left);
+    const without = ({ holders }: Part) => holders.filter((each) => each !== job);
     const parts = [
-      ...before.map((part) => ({ ...part, holders: [...part.holders.filter((each) => each !== job), job] })),
-      ...after.map((part) => ({ ...part, holders: part.holders.filter((each) => each !== job) })),
+      ...earlier,
+      ...before.map((part) => ({ ...part, holders: [...without(part), job] })),
+      ...after.map((part) => ({ ...part, holders: without(part) })),
     ];
     this.pairs.set(pairKey, { ...known, parts });
   }
@@ -81,9 +92,10 @@ export class NewerChunks {
     return this.pairs.has(pairKey);
   }
 
-  of(pairKey: string): Chunks | undefined {
-    const known = this.pairs.get(pairKey);
-    return known === undefined ? undefined : together(known.parts);
+  /** What of them comes after a sequence at which a job of the pair begins. */
+  after(pairKey: string, start: number): Chunks | undefined {
+    const parts = (this.pairs.get(pairKey)?.parts ?? []).filter(({ first }) => first > start);
+    return parts.length === 0 ? undefined : together(parts);
   }
 
   /**
@@ -93,7 +105,7 @@ export class NewerChunks {
    */
   dueTo(job: string, pairKey: string, former: number): Chunks | undefined {
     const known = this.pairs.get(pairKey);
-    if (known === undefined || former < known.parts[0]!.first) return this.of(pairKey);
+    if (known === undefined || former < known.parts[0]!.first) return this.after(pairKey, former);
     const parts = known.parts.slice(known.parts.findLastIndex(({ holders }) => holders.includes(job)) + 1);
     return parts.length === 0 ? undefined : together(parts);
   }
@@ -101,7 +113,7 @@ export class NewerChunks {
   /**
    * A set was adopted: what came under it, or under an earlier one, has found its jobs.
    *
-   * @returns of each pair what is in nobody's books, unless there is a job now
+   * @returns of each pair what is in the books of nobody who is gone
    */
   adopted(jobSet: number): ReadonlyArray<readonly [pairKey: string, chunks: ReadonlyArray<Chunks>]> {
     const settled = [...this.pairs].filter(([, { newest }]) => newest <= jobSet);
@@ -128,10 +140,12 @@ export const together = (parts: ReadonlyArray<Chunks>): Chunks => {
   return { first, last: parts.at(-1)!.last, millis, records, bytes };
 };
 
-const withPart = (parts: ReadonlyArray<Part>, part: Part): ReadonlyArray<Part> => {
+const withPart = ({ isCut, parts }: Kept, part: Part): ReadonlyArray<Part> => {
   const last = parts.at(-1)!;
   const isSame =
-    last.holders.length === part.holders.length && last.holders.every((job, index) => part.holders[index] === job);
+    !isCut &&
+    last.holders.length === part.holders.length &&
+    last.holders.every((job, index) => part.holders[index] === job);
   if (!isSame) return [...parts, part];
   return [...parts.slice(0, -1), { ...together([last, part]), holders: last.holders }];
 };

@@ -215,12 +215,26 @@ export class PartitionState {
     return former.length === 0 ? row : { ...row, former };
   }
 
-  /** Whether there is a push job for what came of a pair, or the row of one. One on its way out is none. */
+  /** Whether there is a push job for what came of a pair, or an orphan with something pending. One on its way out is none. */
   isClaimed(pairKey: string): boolean {
     return (
       (this.jobs.byPair.get(pairKey) ?? []).some(({ job }) => !this.leavingNow.has(job.id)) ||
-      this.orphans.ofPair(pairKey).some((job) => this.waitingBuffers.has(job))
+      this.orphans.ofPair(pairKey).some((job) => this.isDealtTo(job))
     );
+  }
+
+  /** With nothing pending, an orphan gets nothing. */
+  private isDealtTo(orphan: string): boolean {
+    return (
+      this.buffers.has(orphan) ||
+      this.waitingBuffers.has(orphan) ||
+      (this.rows.get(orphan)?.books.pending.records ?? 0) > 0
+    );
+  }
+
+  /** Whether what came of a pair at a sequence is somebody's who is there. Read again, it may be from before that. */
+  isDue(pairKey: string, sequence: number, buffers = this.byPair.get(pairKey)): boolean {
+    return buffers.length === 0 ? this.isClaimed(pairKey) : buffers.some(({ start }) => start < sequence);
   }
 
   register(owner: string | null, scan: number): Register {
@@ -230,7 +244,8 @@ export class PartitionState {
       owner,
       scan,
       incarnation: this.incarnation,
-      snapshot: this.jobs.number,
+      // Given up before there was a set, it is as it was.
+      snapshot: this.jobs === emptyJobSet ? this.claim.register.snapshot : this.jobs.number,
       writers: this.continuity.writers(),
       duplicates: this.continuity.duplicatesAfter(lowWater),
       lowWater,

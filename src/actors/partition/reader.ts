@@ -81,9 +81,7 @@ const dispatch = (state: PartitionState, message: LogMessage): Effect.Effect<voi
       const buffers = state.dealtTo(chunk.pairKey, sequence);
       for (const buffer of buffers) deal(state, buffer, message, chunk);
       const isEarly = isNewer || state.newerChunks.has(chunk.pairKey);
-      // Read again after a restart, it may be from before the job that is there by now.
-      const isDue =
-        buffers.length === 0 ? state.isClaimed(chunk.pairKey) : buffers.some(({ start }) => start < sequence);
+      const isDue = state.isDue(chunk.pairKey, sequence, buffers);
       if (isEarly || !isDue) setAside(state, message, chunk, isEarly, isDue);
     }
   }

@@ -5,14 +5,13 @@ import type { WindowBounds } from "../buffer/window.ts";
 import type { Row } from "../ports/checkpoints.ts";
 import { Log } from "../ports/log.ts";
 import { briefOf, changedIds, type JobBrief, type JobSet } from "../ports/jobs.ts";
-import { WaitingBuffer } from "../residency/waiting-buffer.ts";
 import { givePlaces, unfinishedRevision } from "../residency/places.ts";
 import type { Residency } from "../residency/residency.ts";
 import { makeWaker, type Waker } from "../residency/wake.ts";
 import { isNewcomer } from "../residency/wake.ts";
 import { pairsAfterScan } from "./pairs-after-scan.ts";
 import type { PartitionState } from "./partition-state.ts";
-import { dismiss, dismissRemoved, isReadAgain, linger } from "./take-leave.ts";
+import { dismiss, dismissRemoved, linger } from "./take-leave.ts";
 
 export interface BufferOptions {
   readonly partitions: number;
@@ -67,7 +66,7 @@ const adoptRows = Effect.fnUntraced(function* (
   const { closed, inDoubt, ofOtherPair, orphaned, unfinished } = yield* lookThroughRows(state, set);
   for (const job of closed) state.rows.take(job);
   for (const { counted, job, pairKey, start } of orphaned) {
-    state.orphans.add(job, pairKey);
+    state.orphans.add(job, { pairKey, counted });
     state.holders.set(job, { pairKey, start, counted }, state.position);
   }
   // The customer and dataset of a job never change: one of another pair is another job under the same name, and the
@@ -146,10 +145,10 @@ const adoptChanges = Effect.fnUntraced(function* (
   for (const job of changed) {
     const now = briefOf(set, job)?.pairKey;
     const life = state.lifeOf(job);
-    if (life === undefined || now === life.pairKey) continue;
+    if (life === undefined || (now === life.pairKey && !isIdleOrphan(state, job))) continue;
     // Of one that the store cannot explain, only another job of the same name says that it is gone.
     if (now === undefined && state.orphans.has(job)) continue;
-    if (now === undefined && !isReadAgain(state, job)) {
+    if (now === undefined && life.counted > state.position) {
       linger(state, job, life);
       continue;
     }
@@ -160,9 +159,7 @@ const adoptChanges = Effect.fnUntraced(function* (
   state.jobs = set;
   state.leavingNow.clear();
   const refused: Array<string> = [];
-  const back = changed.filter((job) => briefOf(set, job) !== undefined);
-  const claimed = new Set(back.map((job) => restoreOrphan(state, job, waker)));
-  for (const pairKey of claimed) if (pairKey !== undefined) state.unclaimedChunks.release(pairKey);
+  for (const job of changed) if (briefOf(set, job) !== undefined) state.orphans.take(job);
   for (const job of changed) {
     const brief = briefOf(set, job);
     if (brief === undefined || !state.isOwn(brief.pairKey)) continue;
@@ -170,10 +167,17 @@ const adoptChanges = Effect.fnUntraced(function* (
     else takeUp(state, set, job, brief, waker);
   }
   for (const [pairKey, chunks] of state.newerChunks.adopted(set.number)) {
-    if (!state.isClaimed(pairKey)) for (const each of chunks) state.unclaimedChunks.note(pairKey, each);
+    for (const each of chunks) if (!state.isDue(pairKey, each.first)) state.unclaimedChunks.note(pairKey, each);
   }
   for (const job of refused) yield* refuseDamaged(state, job);
 });
+
+/**
+ * The job of a row that nobody could explain, with nothing pending, and back. What came meanwhile was not dealt to it: it
+ * begins anew, for a row says that it holds all from its start on.
+ */
+const isIdleOrphan = (state: PartitionState, job: string): boolean =>
+  state.orphans.has(job) && state.rows.get(job)?.books.pending.records === 0;
 
 const isOfPartition = (state: PartitionState, pairKey: string, { partitions }: BufferOptions): boolean => {
   const [customer = "", dataset = ""] = pairKey.split(".");
@@ -214,39 +218,6 @@ const takeUpEarly = (state: PartitionState, pairKey: string, waker: Waker): void
     const due = state.newerChunks.dueTo(id, pairKey, state.formerLives.endOf(id, pairKey));
     if (due === undefined || state.rows.has(id)) waker.rouse(stored, state.position + 1);
     else waker.begin(stored, due);
-  }
-  waker.holdOrphans(pairKey);
-};
-
-/**
- * The job of a row that nobody could explain is back. What came early is its own, from the first that it lacks, and
- * what was nobody's before that and has no receipt yet: its row will say that it holds all that came before.
- *
- * @returns the pair whose chunks are nobody's no more
- */
-const restoreOrphan = (state: PartitionState, job: string, waker: Waker): string | undefined => {
-  if (!state.orphans.take(job)) return undefined;
-  const hibernated = state.rows.get(job);
-  if (hibernated === undefined) return undefined;
-  const { counted, pairKey } = hibernated;
-  const missed = [state.unclaimedChunks.of(pairKey), state.newerChunks.dueTo(job, pairKey, counted)];
-  if (missed.every((chunks) => chunks === undefined)) return undefined;
-  const buffer = new WaitingBuffer(hibernated, true, () => state.position);
-  for (const chunks of missed) if (chunks !== undefined) buffer.count(chunks.first, chunks.millis, chunks);
-  state.rows.take(job);
-  state.addWaiting(buffer);
-  const row = buffer.rowNow();
-  waker.queue(job, row, isNewcomer(row));
-  bringOthers(state, pairKey, waker);
-  return pairKey;
-};
-
-/** All buffers of a pair are here, or none. */
-const bringOthers = (state: PartitionState, pairKey: string, waker: Waker): void => {
-  for (const other of state.jobs.byPair.get(pairKey) ?? []) {
-    const { id } = other.job;
-    if (!state.orphans.has(id) && !state.buffers.has(id) && !state.waitingBuffers.has(id))
-      waker.rouse(other, state.position + 1);
   }
   waker.holdOrphans(pairKey);
 };

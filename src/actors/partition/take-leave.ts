@@ -56,8 +56,8 @@ const formerJob = ({ job, pairKey: key, revision }: Row): StoredJob => {
  * @returns how much it is, and up to where the books of the job go without it
  */
 const earlyOf = (state: PartitionState, { cursor, ledger, pairKey, start }: Buffer, lastSequence: number) => {
-  const early = state.newerChunks.of(pairKey);
-  if (early === undefined || start >= early.first || lastSequence < early.last) return { to: lastSequence, left: none };
+  const early = state.newerChunks.after(pairKey, start);
+  if (early === undefined || lastSequence < early.last) return { to: lastSequence, left: none };
   // Its row counts more than was read since the restart: which of that is early is not known.
   if (lastSequence > state.position) return { to: lastSequence, left: none };
   const { pendingBytes: bytes, pendingRecords: records } = ledger;
@@ -72,7 +72,7 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
   const { jobId: job, pairKey, start } = buffer;
   const { left, to } = earlyOf(state, buffer, lastSequence);
   buffer.ledger.accept(-left.records, -left.bytes);
-  state.newerChunks.leave(job, pairKey, to, { records: left.records, bytes: left.bytes });
+  state.newerChunks.leave(job, { pairKey, start, counted: to }, { records: left.records, bytes: left.bytes });
   state.close(job, { pairKey, start, counted: to });
   const account = buffer.shedPending(to);
   if (account !== undefined) {
@@ -83,14 +83,16 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
   state.checkpointWanted.raise();
 });
 
-/** Of a life that is over it is known which of its chunks came early once all that its books hold was read again. */
-export const isReadAgain = (state: PartitionState, job: string): boolean =>
-  (state.lifeOf(job)?.counted ?? 0) <= state.position;
-
-/** A job is gone, and it is too early to take leave of it: nothing of it is pushed, and it is an orphan meanwhile. */
+/**
+ * A job is gone, and less was read since the claim than its books hold: which of its chunks came early is not known yet.
+ * Nothing of it is pushed, and it is an orphan meanwhile.
+ */
 export const linger = (state: PartitionState, job: string, life: FormerLife): void => {
-  state.orphans.add(job, life.pairKey, true);
+  state.orphans.add(job, life, true);
   state.holders.set(job, life, state.position);
+  state.newerChunks.leave(job, life, none);
+  const waiting = state.waiting.get(job);
+  if (waiting !== undefined) state.waiting.set(job, { ...waiting, enabled: false });
   const buffer = state.buffers.get(job);
   if (buffer?.newest.job.enabled === true) buffer.revise(disabled(buffer.newest));
 };
@@ -104,7 +106,7 @@ export const dismissRemoved = (state: PartitionState, options: LeaveOptions) =>
 /** Those for whom it was too early, once it is not. */
 export const dismissLate = Effect.fnUntraced(function* (state: PartitionState, options: LeaveOptions) {
   for (const job of state.lateLeaves) if (!state.orphans.has(job)) state.lateLeaves.delete(job);
-  const due = [...state.lateLeaves].filter((job) => isReadAgain(state, job));
+  const due = [...state.lateLeaves].filter((job) => state.orphans.isReadAgain(job, state.position));
   if (due.length > 0) yield* dismissOrphans(state, due.toSorted(), options);
 });
 
@@ -114,18 +116,18 @@ const dismissOrphans = Effect.fnUntraced(function* (
   options: LeaveOptions,
 ) {
   const jobs = yield* Jobs;
-  let isSilent = false;
+  let isStoreSilent = false;
   for (const job of orphans) {
-    if (!isReadAgain(state, job)) {
+    if (!state.orphans.isReadAgain(job, state.position)) {
       state.lateLeaves.add(job);
       continue;
     }
     state.lateLeaves.delete(job);
     const isExplained = state.orphans.isExplained(job);
-    if (isSilent && !isExplained) continue;
+    if (isStoreSilent && !isExplained) continue;
     const absence = isExplained ? "removed" : yield* jobs.absence(job);
     // Without an answer the others would not get one either: asked again with the next set.
-    isSilent ||= absence === "unknown";
+    isStoreSilent ||= absence === "unknown";
     if (absence === "removed") yield* dismiss(state, job, options);
     if (absence !== "forgotten") continue;
     // One warning for each claim is enough.

@@ -34,15 +34,6 @@ export class UnclaimedChunks {
     this.pairs.set(pairKey, known === undefined ? chunks : together([known, chunks]));
   }
 
-  of(pairKey: string): Chunks | undefined {
-    return this.pairs.get(pairKey);
-  }
-
-  /** A job of the pair has them in its books from now on. */
-  release(pairKey: string): void {
-    this.pairs.delete(pairKey);
-  }
-
   /** @param nowMillis on a steady clock */
   isDue(nowMillis: number): boolean {
     if (this.pairs.size === 0) return false;

@@ -109,6 +109,7 @@ export const makeWaker = (
       const row = state.rows.take(id);
       if (row === undefined) {
         const start = Math.max(sequence - 1, state.formerLives.endOf(id, pairKeyOf(stored)));
+        state.newerChunks.cut(pairKeyOf(stored));
         const both = { newest: stored, effective: stored };
         if (mayEnter(true)) enter(both, { row: undefined, start }, true);
         else refuse(firstRow(id, pairKeyOf(stored), stored.revision, start, emptyBooks), false);

@@ -3,17 +3,19 @@ import { NewerChunks } from "../../../src/actors/partition/newer-chunks.ts";
 import { chunkOf, messagesOf } from "./partition-fixture.ts";
 
 const pair = "ant.http_requests";
+const life = (counted: number, start = 0) => ({ pairKey: pair, start, counted });
 const none = { records: 0, bytes: 0 };
 const tally = (records: number) => ({ records, bytes: records * 10 });
 
 /** As many records as its sequence says. */
+const noteInto = (chunks: NewerChunks, sequence: number, jobSet: number, holders?: ReadonlyArray<string>) => {
+  const [message] = messagesOf([{ millis: 99 + sequence, chunks: [chunkOf("ant", sequence)] }]);
+  assert.isTrue(chunks.note({ ...message!, sequence, jobSet }, message!.chunks[0]!, holders));
+};
+
 const noted = (sets: ReadonlyArray<number>, holders: (sequence: number) => ReadonlyArray<string> = () => []) => {
   const chunks = new NewerChunks();
-  for (const message of messagesOf(sets.map((_, i) => ({ millis: 100 + i, chunks: [chunkOf("ant", i + 1)] })))) {
-    const { sequence } = message;
-    const jobSet = sets[sequence - 1]!;
-    if (jobSet > 0) assert.isTrue(chunks.note({ ...message, jobSet }, message.chunks[0]!, holders(sequence)));
-  }
+  for (const [i, jobSet] of sets.entries()) if (jobSet > 0) noteInto(chunks, i + 1, jobSet, holders(i + 1));
   return chunks;
 };
 
@@ -25,7 +27,7 @@ const nobodys = (chunks: NewerChunks, set: number) => chunks.adopted(set).flatMa
 describe("chunks of sets that are not adopted yet", () => {
   it("are one to who asks, wait for the newest of their sets, and hold the scan", () => {
     const chunks = noted([0, 2, 1, 3], (sequence) => (sequence === 3 ? ["gone"] : []));
-    assert.deepStrictEqual(chunks.of(pair), { first: 2, last: 4, records: 9, bytes: 90, millis: 101 });
+    assert.deepStrictEqual(chunks.after(pair, 0), { first: 2, last: 4, records: 9, bytes: 90, millis: 101 });
     assert.strictEqual(chunks.scanBound(), 1);
     assert.deepStrictEqual(chunks.adopted(2), []);
     assert.deepStrictEqual(nobodys(chunks, 3), [
@@ -38,19 +40,19 @@ describe("chunks of sets that are not adopted yet", () => {
 
   it("are nobody's but for those in the books of a job that left, and the next of its name begins after these", () => {
     const chunks = noted([2, 2, 2, 2]);
-    chunks.leave("one", pair, 3, tally(4));
+    chunks.leave("one", life(3), tally(4));
     assert.deepStrictEqual(range(chunks.dueTo("one", pair, 3)), [4, 4, 4]);
     assert.deepStrictEqual(range(chunks.dueTo("other", pair, 0)), [1, 4, 10]);
     // It comes back, and leaves once more with all of them.
-    chunks.leave("one", pair, 4, none);
+    chunks.leave("one", life(4), none);
     assert.isUndefined(chunks.dueTo("one", pair, 4));
     assert.deepStrictEqual(nobodys(chunks, 2), []);
   });
 
   it("are cut where the books of a job end that left in the midst of them", () => {
     const chunks = noted([2, 2, 2, 2]);
-    chunks.leave("one", pair, 1, tally(9));
-    chunks.leave("two", pair, 2, tally(7));
+    chunks.leave("one", life(1), tally(9));
+    chunks.leave("two", life(2), tally(7));
     assert.deepStrictEqual(range(chunks.dueTo("one", pair, 1)), [2, 4, 9]);
     assert.deepStrictEqual(range(chunks.dueTo("two", pair, 2)), [3, 4, 7]);
     assert.deepStrictEqual(nobodys(chunks, 2), [[3, 4, 7]]);
@@ -58,7 +60,7 @@ describe("chunks of sets that are not adopted yet", () => {
 
   it("are in the books of no job that left with fewer of them than it was thought to hold", () => {
     const chunks = noted([2, 2, 2, 2], (sequence) => (sequence <= 3 ? ["one"] : []));
-    chunks.leave("one", pair, 1, tally(9));
+    chunks.leave("one", life(1), tally(9));
     assert.deepStrictEqual(range(chunks.dueTo("one", pair, 1)), [2, 4, 9]);
     assert.deepStrictEqual(nobodys(chunks, 2), [
       [2, 3, 5],
@@ -68,8 +70,18 @@ describe("chunks of sets that are not adopted yet", () => {
 
   it("are untouched by a job whose books end before them", () => {
     const chunks = noted([0, 0, 2]);
-    chunks.leave("one", pair, 1, none);
+    chunks.leave("one", life(1), none);
     assert.deepStrictEqual(range(chunks.dueTo("one", pair, 1)), [3, 3, 3]);
     assert.deepStrictEqual(nobodys(chunks, 2), [[3, 3, 3]]);
+  });
+
+  it("are parted where a job begins, and before that they are not in its books", () => {
+    const chunks = noted([2, 2]);
+    chunks.cut(pair);
+    noteInto(chunks, 3, 2);
+    assert.deepStrictEqual(range(chunks.after(pair, 2)), [3, 3, 3]);
+    chunks.leave("one", life(3, 2), none);
+    assert.isUndefined(chunks.dueTo("one", pair, 3));
+    assert.deepStrictEqual(nobodys(chunks, 2), [[1, 2, 3]]);
   });
 });

@@ -11,7 +11,9 @@ import type { Row } from "../../../src/actors/ports/checkpoints.ts";
 import { type JobAbsence, Jobs } from "../../../src/actors/ports/jobs.ts";
 import type { LogMessage } from "../../../src/actors/ports/log.ts";
 import { accountIn } from "../../../src/actors/residency/accounts.ts";
+import { IdleWatch, reapPartition } from "../../../src/actors/residency/hibernate.ts";
 import { Residency } from "../../../src/actors/residency/residency.ts";
+import { makeWaker } from "../../../src/actors/residency/wake.ts";
 import { addBooks, emptyBooks } from "../../../src/domain/books.ts";
 import { jobSetOf, quiet, storedJob } from "../../support/world.ts";
 import {
@@ -26,6 +28,7 @@ import {
 } from "./partition-fixture.ts";
 
 const ant = storedJob("ant-0", "ant");
+const ant1 = storedJob("ant-1", "ant");
 const empty = (number: number) => jobSetOf([], 1, number);
 
 /** Chunks of `ant`, one record each, a message each: the set that it was stored under, by sequence. */
@@ -36,11 +39,13 @@ const logUnder = (sets: ReadonlyArray<number>): ReadonlyArray<LogMessage> =>
   }));
 
 /** An owner that reads the log from the start as far as it goes, and runs no actor. */
-const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, scan = 0) => {
+const owner = (stored: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, scan = 0) => {
+  const messages = [...stored];
   const { claim, written } = scriptedClaim(registerOf({ scan }));
   const state = partitionOf(claim, scan);
   for (const row of rows) state.rows.put(row);
   const absences: Record<string, JobAbsence> = {};
+  const asked: Array<string> = [];
   const options = {
     partitions: 1,
     bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 },
@@ -57,7 +62,11 @@ const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, sc
       served: () => empty(1),
       onChange: () => Effect.void,
       atRevision: () => Effect.succeed(undefined),
-      absence: (id) => Effect.sync(() => absences[id] ?? "stored"),
+      absence: (id) =>
+        Effect.sync(() => {
+          asked.push(id);
+          return absences[id] ?? "stored";
+        }),
     }),
     logOf(messages),
     quiet,
@@ -78,7 +87,17 @@ const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, sc
     return written.flatMap((each) => each.receipts).map((each) => [each.reason, each.firstSequence, each.records]);
   });
   const leave = dismissLate(state, options).pipe(Effect.provide(layer));
-  return { absences, adopt, leave, read, receipts, state, written };
+  const watch = new IdleWatch();
+  const reap = Effect.gen(function* () {
+    yield* reapPartition(state, options.residency, yield* makeWaker(state, options), watch);
+  }).pipe(Effect.provide(layer));
+  /** More comes, under these sets. */
+  const grow = (sets: ReadonlyArray<number>) => {
+    const { length } = messages;
+    for (const each of logUnder(sets))
+      messages.push({ ...each, sequence: each.sequence + length, millis: each.millis + length });
+  };
+  return { absences, adopt, asked, grow, leave, read, reap, receipts, state, written };
 };
 
 type Owner = ReturnType<typeof owner>;
@@ -131,14 +150,15 @@ describe("an owner that is behind its forwarders", () => {
 });
 
 describe("the job of a row that nobody can explain", () => {
-  it.effect("is back with what came early, but for what its row has counted", () =>
+  it.effect("begins anew when nothing was pending, with what came early and its row has not counted", () =>
     Effect.gen(function* () {
       const row = rowOf("ant-0", "ant", { cursor: 1, counted: 1, books: delivered(1) });
       const { adopt, read, receipts, state } = owner(logUnder([2, 2, 1, 2]), [row]);
       yield* adopt(empty(1));
       yield* read;
-      yield* adopt(jobSetOf([ant], 1, 2));
-      assert.deepStrictEqual(fateOf(state), { accepted: 4, pending: 3, cursor: 1 });
+      yield* adopt(jobSetOf([ant, ant1], 1, 2));
+      assert.deepStrictEqual(fateOf(state), { accepted: 3, pending: 3, cursor: 1 });
+      assert.deepStrictEqual(fateOf(state, "ant-1"), { accepted: 4, pending: 4, cursor: 0 });
       assert.deepStrictEqual(yield* receipts, []);
     }),
   );
@@ -171,25 +191,52 @@ describe("the job of a row that nobody can explain", () => {
     }),
   );
 
-  it.effect("is back with what was nobody's while nothing was pending, but for what has a receipt by then", () =>
+  it.effect("begins anew after what was nobody's, or another's, while nothing was pending", () =>
     Effect.gen(function* () {
-      const row = rowOf("ant-0", "ant", { cursor: 2, counted: 2, books: delivered(2) });
-      const idle = rowOf("ant-1", "ant", { cursor: 1, counted: 1, books: delivered(1) });
-      const both = [ant, storedJob("ant-1", "ant")];
-      const behind = () => owner(logUnder([1, 1, 1, 1]), [row, idle], 2);
-      const soon = behind();
-      yield* soon.adopt(empty(1));
-      yield* soon.read;
-      yield* soon.adopt(jobSetOf(both, 1, 2));
-      assert.deepStrictEqual(fateOf(soon.state), { accepted: 4, pending: 2, cursor: 2 });
-      assert.deepStrictEqual(fateOf(soon.state, "ant-1"), { accepted: 3, pending: 2, cursor: 2 });
-      assert.deepStrictEqual(yield* soon.receipts, []);
-      const late = behind();
-      yield* late.adopt(empty(1));
-      yield* late.read;
-      assert.deepStrictEqual(yield* late.receipts, [["unclaimed", 3, 2]]);
-      yield* late.adopt(jobSetOf(both, 1, 2));
-      assert.deepStrictEqual(fateOf(late.state), { accepted: 2, pending: 0, cursor: undefined });
+      const row = rowOf("ant-0", "ant", { start: 1, cursor: 3, counted: 3, books: delivered(2) });
+      const { adopt, grow, read, receipts, written } = owner(logUnder([1, 1, 1, 1]), [row]);
+      yield* adopt(empty(1));
+      yield* read;
+      yield* adopt(jobSetOf([ant1], 1, 2));
+      grow([2]);
+      yield* read;
+      yield* adopt(jobSetOf([ant, ant1], 1, 3));
+      grow([3]);
+      yield* read;
+      assert.deepStrictEqual(yield* receipts, [["unclaimed", 1, 2]]);
+      assert.deepStrictEqual(
+        written
+          .at(-1)!
+          .rows.map(({ books, counted, deleted, job, start }) => [
+            job,
+            deleted,
+            start,
+            counted,
+            books.accepted.records,
+          ]),
+        [
+          ["ant-0", true, 1, 3, 2],
+          ["ant-1", false, 4, 6, 2],
+          ["ant-0", false, 5, 6, 1],
+        ],
+      );
+    }),
+  );
+
+  it.effect("has what came early in its books while it hibernates with something pending", () =>
+    Effect.gen(function* () {
+      const row = rowOf("ant-0", "ant", { counted: 1, books: pendingBooks(1) });
+      const { adopt, read, receipts, reap, state } = owner(logUnder([1, 2]), [row], 1);
+      yield* adopt(empty(1));
+      yield* read;
+      yield* checkpoint(state, "me", state.rowed());
+      yield* reap;
+      yield* TestClock.adjust("2 seconds");
+      yield* reap;
+      assert.strictEqual(state.waitingBuffers.size, 0);
+      yield* adopt(empty(2));
+      assert.strictEqual(fateOf(state).pending, 2);
+      assert.deepStrictEqual(yield* receipts, []);
     }),
   );
 });
@@ -207,12 +254,10 @@ describe("an owner that reads again what was read before it", () => {
 
   it.effect("is told with the receipts of what was nobody's where the jobs of the pair began", () =>
     Effect.gen(function* () {
-      const messages = [...logUnder([1, 2])];
-      const later = messages.pop()!;
-      const { adopt, read, state, written } = owner(messages, []);
+      const { adopt, grow, read, state, written } = owner(logUnder([1]), []);
       yield* adopt(empty(1));
       yield* read;
-      messages.push(later);
+      grow([2]);
       yield* adopt(jobSetOf([ant], 1, 2));
       yield* read;
       yield* checkpoint(state, null, []);
@@ -302,6 +347,54 @@ describe("an owner that reads again what was read before it", () => {
         ["deleted", 1, 1],
         ["unclaimed", 2, 3],
       ]);
+    }),
+  );
+
+  it.effect("holds in a job's books what it read before that job was gone, too", () =>
+    Effect.gen(function* () {
+      for (const books of [addBooks(delivered(1), pendingBooks(3)), delivered(4)]) {
+        const pending = books.pending.records;
+        const row = rowOf("ant-0", "ant", { cursor: pending > 0 ? 1 : 4, counted: 4, books });
+        const { adopt, grow, leave, read, receipts } = owner(logUnder([1, 3]), [row]);
+        yield* adopt(jobSetOf([ant], 1, 1));
+        yield* read;
+        yield* adopt(empty(2));
+        yield* adopt(empty(3));
+        grow([1, 3]);
+        yield* read;
+        yield* leave;
+        assert.deepStrictEqual(yield* receipts, pending > 0 ? [["deleted", 2, 3]] : []);
+      }
+    }),
+  );
+
+  it.effect("leaves what is early for a job to its set, though a former life of it held some of that", () =>
+    Effect.gen(function* () {
+      const { adopt, read, receipts, state } = owner(logUnder([8, 12]), []);
+      yield* adopt(empty(4));
+      yield* read;
+      yield* adopt(jobSetOf([ant], 1, 5));
+      // As if the first was delivered.
+      state.buffers.get("ant-0")!.moveCursor(1, "shed", "skipped", { records: 1, bytes: 10 }, 0);
+      yield* adopt(empty(6));
+      yield* adopt(jobSetOf([ant], 1, 9));
+      assert.strictEqual(fateOf(state).pending, 1);
+      yield* adopt(empty(10));
+      yield* adopt(jobSetOf([ant], 1, 12));
+      assert.strictEqual(fateOf(state).pending, 1);
+      assert.deepStrictEqual(yield* receipts, []);
+    }),
+  );
+
+  it.effect("asks the store about nobody while one is read again", () =>
+    Effect.gen(function* () {
+      const idle = ["ant-1", "ant-2"].map((job) => rowOf(job, "ant"));
+      const late = rowOf("ant-0", "ant", { cursor: 4, counted: 4, books: delivered(4) });
+      const { adopt, asked, leave } = owner(logUnder([1, 3]), [late, ...idle]);
+      yield* adopt(empty(1));
+      assert.deepStrictEqual(asked, ["ant-1", "ant-2"]);
+      yield* leave;
+      assert.strictEqual(asked.length, 2);
     }),
   );
 
