@@ -215,7 +215,10 @@ export class PartitionState {
     return former.length === 0 ? row : { ...row, former };
   }
 
-  /** Whether there is a push job for what came of a pair, or an orphan with something pending. One on its way out is none. */
+  /**
+   * Whether there is a push job for what came of a pair, or an orphan with something pending. One on its way out is
+   * none.
+   */
   isClaimed(pairKey: string): boolean {
     return (
       (this.jobs.byPair.get(pairKey) ?? []).some(({ job }) => !this.leavingNow.has(job.id)) ||

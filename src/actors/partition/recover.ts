@@ -173,8 +173,8 @@ const adoptChanges = Effect.fnUntraced(function* (
 });
 
 /**
- * The job of a row that nobody could explain, with nothing pending, and back. What came meanwhile was not dealt to it: it
- * begins anew, for a row says that it holds all from its start on.
+ * The job of a row that nobody could explain, with nothing pending, and back. What came meanwhile was not dealt to it:
+ * it begins anew, for a row says that it holds all from its start on.
  */
 const isIdleOrphan = (state: PartitionState, job: string): boolean =>
   state.orphans.has(job) && state.rows.get(job)?.books.pending.records === 0;

@@ -84,8 +84,8 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
 });
 
 /**
- * A job is gone, and less was read since the claim than its books hold: which of its chunks came early is not known yet.
- * Nothing of it is pushed, and it is an orphan meanwhile.
+ * A job is gone, and less was read since the claim than its books hold: which of its chunks came early is not known
+ * yet. Nothing of it is pushed, and it is an orphan meanwhile.
  */
 export const linger = (state: PartitionState, job: string, life: FormerLife): void => {
   state.orphans.add(job, life, true);

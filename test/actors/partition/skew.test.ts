@@ -1,104 +1,22 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Fiber, Layer } from "effect";
+import { Effect } from "effect";
 import { TestClock } from "effect/testing";
-import { BufferActors } from "../../../src/actors/buffer/actor.ts";
 import { checkpoint } from "../../../src/actors/partition/checkpointer.ts";
 import type { PartitionState } from "../../../src/actors/partition/partition-state.ts";
-import { readLoop } from "../../../src/actors/partition/reader.ts";
-import { adoptJobs } from "../../../src/actors/partition/recover.ts";
-import { dismissLate } from "../../../src/actors/partition/take-leave.ts";
 import type { Row } from "../../../src/actors/ports/checkpoints.ts";
-import { type JobAbsence, Jobs } from "../../../src/actors/ports/jobs.ts";
 import type { LogMessage } from "../../../src/actors/ports/log.ts";
 import { accountIn } from "../../../src/actors/residency/accounts.ts";
-import { IdleWatch, reapPartition } from "../../../src/actors/residency/hibernate.ts";
-import { Residency } from "../../../src/actors/residency/residency.ts";
-import { makeWaker } from "../../../src/actors/residency/wake.ts";
 import { addBooks, emptyBooks } from "../../../src/domain/books.ts";
-import { jobSetOf, quiet, storedJob } from "../../support/world.ts";
-import {
-  chunkOf,
-  logOf,
-  messagesOf,
-  partitionOf,
-  pendingBooks,
-  registerOf,
-  rowOf,
-  scriptedClaim,
-} from "./partition-fixture.ts";
+import { jobSetOf, storedJob } from "../../support/world.ts";
+import { pendingBooks, registerOf, rowOf } from "./partition-fixture.ts";
+import { logUnder, ownerOf } from "./skew-owner.ts";
 
 const ant = storedJob("ant-0", "ant");
 const ant1 = storedJob("ant-1", "ant");
 const empty = (number: number) => jobSetOf([], 1, number);
 
-/** Chunks of `ant`, one record each, a message each: the set that it was stored under, by sequence. */
-const logUnder = (sets: ReadonlyArray<number>): ReadonlyArray<LogMessage> =>
-  messagesOf(sets.map((_, i) => ({ millis: i, chunks: [chunkOf("ant", 1)] }))).map((message, i) => ({
-    ...message,
-    jobSet: sets[i]!,
-  }));
-
-/** An owner that reads the log from the start as far as it goes, and runs no actor. */
-const owner = (stored: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, scan = 0) => {
-  const messages = [...stored];
-  const { claim, written } = scriptedClaim(registerOf({ scan }));
-  const state = partitionOf(claim, scan);
-  for (const row of rows) state.rows.put(row);
-  const absences: Record<string, JobAbsence> = {};
-  const asked: Array<string> = [];
-  const options = {
-    partitions: 1,
-    bounds: { bytesMax: 1_000_000, closedBatchesMax: 8 },
-    residency: new Residency({ residentBuffersMax: 10, hibernateAfterMillis: 1_000, mayCreate: () => true }),
-  };
-  const layer = Layer.mergeAll(
-    Layer.succeed(BufferActors, {
-      start: () => Effect.void,
-      stop: () => Effect.void,
-      startNow: () => {},
-      stopNow: () => {},
-    }),
-    Layer.succeed(Jobs, {
-      served: () => empty(1),
-      onChange: () => Effect.void,
-      atRevision: () => Effect.succeed(undefined),
-      absence: (id) =>
-        Effect.sync(() => {
-          asked.push(id);
-          return absences[id] ?? "stored";
-        }),
-    }),
-    logOf(messages),
-    quiet,
-  );
-  const adopt = (set: ReturnType<typeof empty>) => adoptJobs(state, set, options).pipe(Effect.provide(layer));
-  /** Reads all there is. */
-  const read = Effect.gen(function* () {
-    const reading = yield* Effect.forkChild(
-      readLoop(state, { readBytesMax: 1_000_000, readIdleMillisMax: 100 }).pipe(Effect.provide(layer)),
-    );
-    yield* TestClock.adjust(50);
-    yield* Fiber.interrupt(reading);
-    assert.strictEqual(state.position, messages.length);
-  });
-  /** Hands in what is due, at the latest. */
-  const receipts = Effect.gen(function* () {
-    yield* checkpoint(state, null, state.rowed());
-    return written.flatMap((each) => each.receipts).map((each) => [each.reason, each.firstSequence, each.records]);
-  });
-  const leave = dismissLate(state, options).pipe(Effect.provide(layer));
-  const watch = new IdleWatch();
-  const reap = Effect.gen(function* () {
-    yield* reapPartition(state, options.residency, yield* makeWaker(state, options), watch);
-  }).pipe(Effect.provide(layer));
-  /** More comes, under these sets. */
-  const grow = (sets: ReadonlyArray<number>) => {
-    const { length } = messages;
-    for (const each of logUnder(sets))
-      messages.push({ ...each, sequence: each.sequence + length, millis: each.millis + length });
-  };
-  return { absences, adopt, asked, grow, leave, read, reap, receipts, state, written };
-};
+const owner = (messages: ReadonlyArray<LogMessage>, rows: ReadonlyArray<Row>, scan = 0) =>
+  ownerOf([...messages], rows, registerOf({ scan }));
 
 type Owner = ReturnType<typeof owner>;
 
