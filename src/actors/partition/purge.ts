@@ -31,7 +31,8 @@ export const purge = Effect.fnUntraced(function* (
   options: PurgeOptions,
 ) {
   const settled = Math.min(state.storedLowWater, info.lastSequence);
-  if (settled < info.firstSequence) return 0;
+  // A log that never had a message has none from 0 to 0, of the year 1.
+  if (settled < Math.max(1, info.firstSequence)) return 0;
   const to = Math.min(settled, Math.max(bySize(info, options), yield* byAge(state, info, nowMillis, options)));
   if (to < info.firstSequence) return 0;
   const log = yield* Log;

@@ -3,6 +3,7 @@ import { Clock, Effect, Fiber, Layer } from "effect";
 import { TestClock } from "effect/testing";
 import { retain, retentionLoop, type RetentionOptions } from "../../../src/actors/partition/retention.ts";
 import { Log } from "../../../src/actors/ports/log.ts";
+import { purge } from "../../../src/actors/partition/purge.ts";
 import { skipTo } from "../../../src/actors/partition/skip.ts";
 import { unexplained } from "../../../src/domain/books.ts";
 import { quiet } from "../../support/world.ts";
@@ -186,6 +187,15 @@ describe("shedding", () => {
 });
 
 describe("purging", () => {
+  it.effect("has nothing to do in a log that never had a message", () =>
+    Effect.gen(function* () {
+      const state = partitionOf(scriptedClaim().claim, 0);
+      const never = { incarnation: "i", firstSequence: 0, lastSequence: 0, bytes: 0, firstMillis: Date.UTC(1, 0) };
+      const messages = yield* purge(state, never, Date.UTC(2024, 10, 14), { ...options, logMaxAgeSeconds: 200 });
+      assert.strictEqual(messages, 0);
+    }).pipe(Effect.provide(new KeptLog([]).layer), Effect.provide(quiet)),
+  );
+
   it.effect("frees settled records when room runs short, and keeps the others", () =>
     Effect.gen(function* () {
       const { log, round, state } = world(30);
