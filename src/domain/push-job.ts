@@ -55,6 +55,9 @@ export interface StoredJob {
   readonly revision: number;
 }
 
+/** As it is, but that nothing of it is delivered any more. */
+export const disabled = ({ job, revision }: StoredJob): StoredJob => ({ revision, job: { ...job, enabled: false } });
+
 /** What a write did to the stored job. `unchanged`: it was identical, so it was left alone and kept its revision. */
 export const JobChange = Schema.Literals(["created", "updated", "unchanged"]);
 export type JobChange = typeof JobChange.Type;

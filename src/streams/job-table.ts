@@ -2,7 +2,7 @@ import type { JobBrief, JobSet } from "../actors/ports/jobs.ts";
 import { IdOrder } from "../domain/id-order.ts";
 import { KeyedBytes } from "../domain/keyed-bytes.ts";
 import { makePair, type Pair, pairKey } from "../domain/partition.ts";
-import type { StoredJob } from "../domain/push-job.ts";
+import { disabled, type StoredJob } from "../domain/push-job.ts";
 import { decodeStoredJob, encodeJob } from "./job-codec.ts";
 import { LookupMap } from "./lookup-map.ts";
 
@@ -97,9 +97,9 @@ export class JobTable {
    * Removed, as far as anybody who asks the table is concerned. In its sets the job stays, disabled, so that its owner
    * keeps its place in the log: until `delete`, or until it is put again.
    */
-  retire({ job, revision }: StoredJob): void {
-    this.put({ job: { ...job, enabled: false }, revision });
-    this.retired.add(job.id);
+  retire(stored: StoredJob): void {
+    this.put(disabled(stored));
+    this.retired.add(stored.job.id);
   }
 
   isRetired(id: string): boolean {

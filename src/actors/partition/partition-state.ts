@@ -202,6 +202,12 @@ export class PartitionState {
     return { pairKey, start, counted: Math.max(countedBefore, this.position) };
   }
 
+  /** A job is in no set, and its row stays. What its books hold is nobody else's. */
+  orphan(job: string, { counted, pairKey, start }: FormerLife, isExplained = false): void {
+    this.orphans.add(job, { pairKey, counted }, isExplained);
+    this.holders.set(job, { pairKey, start, counted }, this.position);
+  }
+
   /** A job is gone: what its books go to may be further than was read since the claim. */
   close(job: string, { counted, pairKey, start }: FormerLife): void {
     const life = { pairKey, start, counted };

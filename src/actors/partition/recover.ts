@@ -3,7 +3,6 @@ import { addBooks, emptyBooks } from "../../domain/books.ts";
 import { partitionOf } from "../../domain/partition.ts";
 import type { WindowBounds } from "../buffer/window.ts";
 import type { Row } from "../ports/checkpoints.ts";
-import { Log } from "../ports/log.ts";
 import { briefOf, changedIds, type JobBrief, type JobSet } from "../ports/jobs.ts";
 import { givePlaces, unfinishedRevision } from "../residency/places.ts";
 import type { Residency } from "../residency/residency.ts";
@@ -65,10 +64,7 @@ const adoptRows = Effect.fnUntraced(function* (
 ) {
   const { closed, inDoubt, ofOtherPair, orphaned, unfinished } = yield* lookThroughRows(state, set);
   for (const job of closed) state.rows.take(job);
-  for (const { counted, job, pairKey, start } of orphaned) {
-    state.orphans.add(job, { pairKey, counted });
-    state.holders.set(job, { pairKey, start, counted }, state.position);
-  }
+  for (const row of orphaned) state.orphan(row.job, row);
   // The customer and dataset of a job never change: one of another pair is another job under the same name, and the
   // one before was deleted while no owner ran.
   for (const job of ofOtherPair) yield* dismiss(state, job, options);
@@ -80,15 +76,7 @@ const adoptRows = Effect.fnUntraced(function* (
     waker.queue(job, row, isNewcomer(row));
   }
   // Before the reader begins: what it finds must find them as they were left.
-  if (inDoubt.length > 0) yield* noteDoubt(state);
   for (const job of inDoubt) yield* rouseInDoubt(state, job, options, waker);
-});
-
-/** Asked after the claim: by now the owner before can push no more. Without an answer the doubt stays. */
-const noteDoubt = Effect.fnUntraced(function* (state: PartitionState) {
-  const log = yield* Log;
-  const info = yield* log.describe(state.partition).pipe(Effect.catch(() => Effect.undefined));
-  if (info !== undefined) state.doubtTo = info.lastSequence;
 });
 
 const lookThroughRows = Effect.fnUntraced(function* (state: PartitionState, set: JobSet) {

@@ -60,7 +60,7 @@ export const retain = Effect.fnUntraced(function* (
   const log = yield* Log;
   const described = yield* log.describe(state.partition);
   state.log = described;
-  // Nobody answered at the claim: what is true now was true then.
+  // The first answer after the claim: by now the owner before can push no more.
   if (state.doubtTo === Number.MAX_SAFE_INTEGER) state.doubtTo = described.lastSequence;
   state.clock.see(described.nowMillis, yield* steadyMillis);
   const nowMillis = described.nowMillis ?? (yield* Clock.currentTimeMillis);

@@ -1,5 +1,5 @@
 import { Clock, Effect } from "effect";
-import { batchDefaults, type PushJob, type StoredJob } from "../../domain/push-job.ts";
+import { batchDefaults, disabled, type PushJob, type StoredJob } from "../../domain/push-job.ts";
 import { BufferActors } from "../buffer/actor.ts";
 import { Buffer } from "../buffer/buffer.ts";
 import type { WindowBounds } from "../buffer/window.ts";
@@ -72,8 +72,9 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
   const { jobId: job, pairKey, start } = buffer;
   const { left, to } = earlyOf(state, buffer, lastSequence);
   buffer.ledger.accept(-left.records, -left.bytes);
-  state.newerChunks.leave(job, { pairKey, start, counted: to }, { records: left.records, bytes: left.bytes });
-  state.close(job, { pairKey, start, counted: to });
+  const life = { pairKey, start, counted: to };
+  state.newerChunks.leave(job, life, left);
+  state.close(job, life);
   const account = buffer.shedPending(to);
   if (account !== undefined) {
     state.receipts.push({ ...account, reason: "deleted", millis: yield* Clock.currentTimeMillis });
@@ -88,16 +89,13 @@ const takeLeave = Effect.fnUntraced(function* (state: PartitionState, buffer: Bu
  * yet. Nothing of it is pushed, and it is an orphan meanwhile.
  */
 export const linger = (state: PartitionState, job: string, life: FormerLife): void => {
-  state.orphans.add(job, life, true);
-  state.holders.set(job, life, state.position);
+  state.orphan(job, life, true);
   state.newerChunks.leave(job, life, none);
   const waiting = state.waiting.get(job);
   if (waiting !== undefined) state.waiting.set(job, { ...waiting, enabled: false });
   const buffer = state.buffers.get(job);
   if (buffer?.newest.job.enabled === true) buffer.revise(disabled(buffer.newest));
 };
-
-const disabled = ({ job, revision }: StoredJob): StoredJob => ({ revision, job: { ...job, enabled: false } });
 
 /** Rows of jobs that were deleted while no owner ran. That a job is missing is not enough: the store must say so. */
 export const dismissRemoved = (state: PartitionState, options: LeaveOptions) =>

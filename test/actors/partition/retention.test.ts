@@ -54,7 +54,7 @@ describe("expiry", () => {
     }),
   );
 
-  it.effect("tells where the doubt of a claim ends that nobody answered", () =>
+  it.effect("tells where the doubt of a claim ends", () =>
     Effect.gen(function* () {
       const { round, state } = world();
       yield* round();

@@ -254,8 +254,13 @@ export class SkewWalk {
 
   /** At the end it had no place. */
   private isPending(job: string, sequence: number): boolean {
+    const row = this.pendingRow(job);
+    return row !== undefined && sequence > row.cursor;
+  }
+
+  private pendingRow(job: string): Row | undefined {
     const row = this.rows.get(job);
-    return row !== undefined && !row.deleted && row.books.pending.records > 0 && sequence > row.cursor;
+    return row?.deleted === false && row.books.pending.records > 0 ? row : undefined;
   }
 
   /** On receipts of a job, or pending: each once, and not delivered as well. */
@@ -271,9 +276,8 @@ export class SkewWalk {
     };
     for (const { firstSequence, job: of, lastSequence, reason, records } of this.receipts.values())
       if (of === job) hold(firstSequence, lastSequence, records, `receipt, ${reason},`);
-    const row = this.rows.get(job);
-    if (row !== undefined && !row.deleted && row.books.pending.records > 0)
-      hold(row.cursor + 1, row.counted, row.books.pending.records, "pending");
+    const row = this.pendingRow(job);
+    if (row !== undefined) hold(row.cursor + 1, row.counted, row.books.pending.records, "pending");
     return held;
   }
 }

@@ -106,7 +106,6 @@ export const onCluster = <A>(
     return yield* live(cluster);
   }).pipe(
     Effect.scoped,
-    // However slow this machine is, time stands still for whoever has something to do.
     Effect.provide(layerSimulatedClock),
     Effect.provideService(References.MinimumLogLevel, "None"),
     Effect.runPromise,

@@ -63,7 +63,6 @@ const settleMillisMax = 120_000;
 /** A cluster that lives through all this. Dies of the first moment at which a node serves what it must not. */
 export const simulateRollouts = (simulation: Simulation) =>
   Effect.scoped(live(simulation)).pipe(
-    // However slow this machine is, time stands still for whoever has something to do.
     Effect.provide(layerSimulatedClock),
     Random.withSeed(1),
     Effect.provideService(References.MinimumLogLevel, "None"),
